@@ -1,0 +1,140 @@
+#include "base/json.h"
+
+#include <charconv>
+#include <cmath>
+
+namespace sockdoc {
+namespace {
+
+/** Length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629), 0 when there is none. */
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const std::size_t length = first < 0x80   ? 1
+                             : first < 0xc2 ? 0
+                             : first < 0xe0 ? 2
+                             : first < 0xf0 ? 3
+                             : first < 0xf5 ? 4
+                                            : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  if (length == 3 && ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f))) return 0;
+  if (length == 4 && ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f))) return 0;
+  return length;
+}
+
+template <typename T>
+void append_number(std::string& out, T number) {
+  char buffer[32];
+  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, number);
+  if (error == std::errc()) out.append(buffer, end);
+}
+
+}  // namespace
+
+void Json::separate() {
+  if (comma_) text_ += ',';
+  comma_ = true;
+}
+
+Json& Json::begin_object() {
+  separate();
+  text_ += '{';
+  comma_ = false;
+  return *this;
+}
+
+Json& Json::end_object() {
+  text_ += '}';
+  comma_ = true;
+  return *this;
+}
+
+Json& Json::begin_array() {
+  separate();
+  text_ += '[';
+  comma_ = false;
+  return *this;
+}
+
+Json& Json::end_array() {
+  text_ += ']';
+  comma_ = true;
+  return *this;
+}
+
+Json& Json::key(std::string_view name) {
+  separate();
+  quote(name);
+  text_ += ':';
+  comma_ = false;
+  return *this;
+}
+
+Json& Json::value(std::string_view text) {
+  separate();
+  quote(text);
+  return *this;
+}
+
+Json& Json::value(bool flag) {
+  separate();
+  text_ += flag ? "true" : "false";
+  return *this;
+}
+
+Json& Json::value(double number) {
+  separate();
+  if (std::isfinite(number)) {
+    append_number(text_, number);
+  } else {
+    text_ += "null";
+  }
+  return *this;
+}
+
+Json& Json::value(std::int64_t number) {
+  separate();
+  append_number(text_, number);
+  return *this;
+}
+
+Json& Json::value(std::uint64_t number) {
+  separate();
+  append_number(text_, number);
+  return *this;
+}
+
+Json& Json::raw(std::string_view document) {
+  separate();
+  text_ += document;
+  return *this;
+}
+
+void Json::quote(std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  text_ += '"';
+  while (!text.empty()) {
+    const auto c = static_cast<unsigned char>(text.front());
+    std::size_t taken = 1;
+    if (c == '"' || c == '\\') {
+      text_ += '\\';
+      text_ += text.front();
+    } else if (c < 0x20 || c == 0x7f) {
+      text_ += "\\u00";
+      text_ += kHex[c >> 4];
+      text_ += kHex[c & 15];
+    } else if (taken = utf8_length(text); taken > 0) {
+      text_ += text.substr(0, taken);
+    } else {
+      text_ += "\xef\xbf\xbd";
+      taken = 1;
+    }
+    text.remove_prefix(taken);
+  }
+  text_ += '"';
+}
+
+}  // namespace sockdoc

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# All tests: lint, native tests (plain, address + undefined, thread sanitizer), unit, integration. As root on Debian it
+# installs what only the tests need; otherwise tests that miss something are skipped with their reason.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(
+  # build and lint of the native tests; headers that our declaration of verbs is compared with
+  libgtest-dev clang-format libibverbs-dev
+  # namespaces, traffic, independent readings
+  ethtool iproute2 nftables procps python3 systemd
+  # packages in a bare tree
+  binutils debootstrap
+  # the command on a terminal, its manual page and its XML
+  bsdutils libxml2-utils man-db
+  # guests with other hardware, under emulation
+  busybox-static cpio ibverbs-providers kmod libibverbs1 qemu-system-x86
+)
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  missing=()
+  for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+  done
+  if [ "${#missing[@]}" -gt 0 ]; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  fi
+fi
+
+[ -d node_modules ] || npm ci --ignore-scripts
+npm run build
+npm run lint
+
+# Guests take minutes, on less than one processor: they run beside everything else, and are shown at the end.
+mkdir -p build
+node_modules/.bin/vitest run --project guest > build/guest-tests.log 2>&1 &
+guests=$!
+trap 'kill "$guests" 2>/dev/null || true' EXIT
+
+for preset in debug asan tsan; do
+  node scripts/build-native.mjs "$preset"
+  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error
+done
+status=0
+npx vitest run --project unit --project integration || status=$?
+wait "$guests" || status=$?
+trap - EXIT
+cat build/guest-tests.log
+exit "$status"

@@ -1,0 +1,256 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Gap } from '../model/gap.js';
+import type {
+  Address,
+  DropCount,
+  HostFacts,
+  KernelLogEntry,
+  Link,
+  LinkCounters,
+  Process,
+  RdmaMaxima,
+  Route,
+  SelectSample,
+  SocketDigest,
+  Thread,
+} from '../model/snapshot/index.js';
+
+const ABI_VERSION = 3;
+
+export interface FilesRequest {
+  /** Network namespace to enter: "/run/netns/NAME" or "/proc/PID/ns/net"; left out: our own. */
+  netns?: string;
+  /** Mount a /sys that shows the devices of that namespace. */
+  ownSysfs?: boolean;
+  files?: string[];
+  /** Patterns as in glob(7): every file that matches is read. */
+  fileGlobs?: string[];
+  /** Folders read recursively. */
+  trees?: string[];
+  /** Names of folders inside trees to leave out. */
+  skip?: string[];
+  links?: string[];
+  linkGlobs?: string[];
+  /** Patterns whose matches are wanted by name only. */
+  pathGlobs?: string[];
+}
+
+export interface FilesAnswer {
+  files: Record<string, string>;
+  links: Record<string, string>;
+  paths: string[];
+  /** errno names ("ENOENT") by path. */
+  errors: Record<string, string>;
+  gaps: Gap[];
+}
+
+export interface FeaturesAnswer {
+  features: HostFacts['features'];
+  /** CPUID's signature, "KVMKVMKVM"; empty on bare metal; absent where the CPU has no CPUID. */
+  hypervisor?: string;
+  pageBytes: number;
+  gaps: Gap[];
+}
+
+export interface SocketsRequest {
+  /** Network namespaces to read: "/run/netns/NAME", "/proc/PID/ns/net", or "" for our own. */
+  netns: string[];
+  /** Every connection of these processes is a row, and they are reported even without sockets. */
+  pids?: number[];
+  /** sockdoc's own processes: their connections are never picked. */
+  selfPids: number[];
+  /**
+   * False at a reading that only begins a window: no connection rows, and nothing of what is expensive and does not
+   * move (epoll sets, CLOEXEC, socket options). Default true.
+   */
+  rows?: boolean;
+  /** From now until the next reading, sample which threads sit in select(). Default false. */
+  sampleSelect?: boolean;
+}
+
+export interface SocketsAnswer {
+  /** CLOCK_MONOTONIC when the reading began. */
+  monotonicMs: number;
+  /**
+   * In the order of the request; without `sockets` where the namespace could not be read (a gap says why), and where it
+   * is the same as an earlier one.
+   */
+  netns: { path: string; id?: string; sockets?: SocketDigest }[];
+  host: {
+    processes: Process[];
+    threads: Thread[];
+    /** Watches counted per uid, from the epoll sets that were read; absent without rows. */
+    epollWatches?: Record<string, number>;
+  };
+  /** `selects` after a reading that asked for sampling. */
+  observed: { selects?: SelectSample[] };
+  gaps: Gap[];
+}
+
+export interface LinksRequest {
+  /** Network namespace to enter; left out: our own. */
+  netns?: string;
+  /** Only what moves. */
+  countersOnly?: boolean;
+  /** Do without ethtool's netlink family, as on kernels before 5.6; for tests of that way. */
+  ethtoolIoctlOnly?: boolean;
+}
+
+export interface LinkCountersAnswer {
+  counters: LinkCounters[];
+  gaps: Gap[];
+}
+
+/** `links` without what only sysfs knows: src/probes/links.ts adds that. */
+export interface LinksAnswer extends LinkCountersAnswer {
+  links: Link[];
+  addresses: Address[];
+  routes: Route[];
+}
+
+export interface KernelLogAnswer {
+  /** The whole log buffer of the kernel, oldest first; what programs wrote into it is left out. */
+  entries: KernelLogEntry[];
+  gaps: Gap[];
+}
+
+export interface DropsAnswer {
+  /** Most first; absent where drops could not be counted. */
+  drops?: DropCount[];
+  gaps: Gap[];
+}
+
+/** A device as libibverbs opens it; `errno` (a name, "EACCES") where it could not be opened. */
+export interface VerbsDevice {
+  name: string;
+  error?: string;
+  errno?: string;
+  maxima?: RdmaMaxima;
+  ports?: { port: number; activeMtu: number; maxMtu: number }[];
+}
+
+/** What RDMA netlink and libibverbs say: src/probes/rdma.ts adds sysfs. */
+export interface RdmaAnswer {
+  netlink: boolean;
+  devices: {
+    name: string;
+    driver?: string;
+    ports: { port: number; interface?: string }[];
+    /** In use now, by kind. */
+    resources?: Record<string, number>;
+  }[];
+  /** `devices` of those that have a provider in user space. */
+  verbs: { library?: string; error?: string; devices?: VerbsDevice[] };
+  gaps: Gap[];
+}
+
+interface NativeDropProbe {
+  start(): Promise<string>;
+  stop(): Promise<string>;
+}
+
+interface NativeSocketProbe {
+  read(request: SocketsRequest): Promise<string>;
+  close(): void;
+}
+
+/** What the addon exports; each function answers with one JSON document. */
+interface Addon {
+  abiVersion: number;
+  files(request: FilesRequest): Promise<string>;
+  links(request: LinksRequest): Promise<string>;
+  features(): Promise<string>;
+  kernelLog(): Promise<string>;
+  rdma(): Promise<string>;
+  DropProbe: new () => NativeDropProbe;
+  SocketProbe: new () => NativeSocketProbe;
+}
+
+let loaded: Addon | undefined;
+
+/** The one loader of the native addon. */
+function addon(): Addon {
+  if (loaded) return loaded;
+  const path = fileURLToPath(new URL('../../build/release/sockdoc.node', import.meta.url));
+  if (!existsSync(path)) throw new Error(`the native part is missing (${path}): run npm run build`);
+  const candidate = createRequire(import.meta.url)(path) as Addon;
+  if (candidate.abiVersion !== ABI_VERSION) {
+    throw new Error(
+      `the native part is of another build (version ${candidate.abiVersion}, expected ${ABI_VERSION}): run npm run build`,
+    );
+  }
+  loaded = candidate;
+  return candidate;
+}
+
+/** Throws when the native part is missing or of another build. */
+export function requireNative(): void {
+  addon();
+}
+
+/** Reads files inside a network namespace. */
+export async function readFiles(request: FilesRequest): Promise<FilesAnswer> {
+  return JSON.parse(await addon().files(request)) as FilesAnswer;
+}
+
+/** Links, addresses and routes of a network namespace, and the counters of the links. */
+export async function readLinks(request: Omit<LinksRequest, 'countersOnly'>): Promise<LinksAnswer> {
+  return JSON.parse(await addon().links(request)) as LinksAnswer;
+}
+
+/** Only the counters of the links of a network namespace. */
+export async function readLinkCounters(request: Omit<LinksRequest, 'countersOnly'>): Promise<LinkCountersAnswer> {
+  return JSON.parse(await addon().links({ ...request, countersOnly: true })) as LinkCountersAnswer;
+}
+
+/** What only a system call can tell about this kernel. */
+export async function readFeatures(): Promise<FeaturesAnswer> {
+  return JSON.parse(await addon().features()) as FeaturesAnswer;
+}
+
+/** The kernel's log as it stands. */
+export async function readKernelLog(): Promise<KernelLogAnswer> {
+  return JSON.parse(await addon().kernelLog()) as KernelLogAnswer;
+}
+
+/** RDMA devices by netlink and verbs. */
+export async function readRdma(): Promise<RdmaAnswer> {
+  return JSON.parse(await addon().rdma()) as RdmaAnswer;
+}
+
+/**
+ * Counts the packets that the kernel drops, by reason and place, on the whole host. Costs a fraction of a microsecond
+ * per dropped packet and nothing for others. Needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and Linux 5.17.
+ */
+export class DropProbe {
+  readonly #native = new (addon().DropProbe)();
+
+  /** Begins to count; the answer has only gaps. */
+  async start(): Promise<DropsAnswer> {
+    return JSON.parse(await this.#native.start()) as DropsAnswer;
+  }
+
+  /** Ends it. Nothing is left behind in the kernel, not even when the process dies instead. */
+  async stop(): Promise<DropsAnswer> {
+    return JSON.parse(await this.#native.stop()) as DropsAnswer;
+  }
+}
+
+/**
+ * Sockets joined with the processes that hold them. Each reading is compared with the one before it (by socket
+ * cookie): the first has no `window` numbers. Readings of one probe run one after the other.
+ */
+export class SocketProbe {
+  readonly #native = new (addon().SocketProbe)();
+
+  async read(request: SocketsRequest): Promise<SocketsAnswer> {
+    return JSON.parse(await this.#native.read(request)) as SocketsAnswer;
+  }
+
+  /** Ends the sampling of select(), where it runs. Dropping the probe does it too, but later. */
+  close(): void {
+    this.#native.close();
+  }
+}

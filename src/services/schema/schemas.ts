@@ -1,0 +1,57 @@
+import type { TSchema } from '@sinclair/typebox';
+import { DiffDocument } from '../../model/diff.js';
+import { ErrorDocument } from '../../model/error.js';
+import { ExplainDocument } from '../../model/explain.js';
+import { ListDocument } from '../../model/list.js';
+import { CheckDocument } from '../../model/results.js';
+import { SchemaDocument } from '../../model/schema.js';
+import { Snapshot } from '../../model/snapshot/index.js';
+import { usageError } from '../../support/errors.js';
+import { nearest } from '../../support/nearest.js';
+
+const DRAFT = 'http://json-schema.org/draft-07/schema#';
+
+/** Every document that is printed or saved, by the name under which `sockdoc schema` knows it. */
+const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
+  check: { title: 'sockdoc check --json', type: CheckDocument },
+  list: { title: 'sockdoc check --list --json', type: ListDocument },
+  explain: { title: 'sockdoc explain ID --json', type: ExplainDocument },
+  diff: { title: 'sockdoc diff A B --json', type: DiffDocument },
+  schema: { title: 'sockdoc schema --json', type: SchemaDocument },
+  error: { title: 'any command that ends with exit code 2, 3, 4 or 70 under --json', type: ErrorDocument },
+  snapshot: { title: 'what sockdoc check --save FILE writes', type: Snapshot },
+};
+
+/** The schemas of these names, or all of them. */
+export function schemas(names: readonly string[]): SchemaDocument {
+  const known = Object.keys(DOCUMENTS);
+  for (const name of names) if (!known.includes(name)) throw unknownName(name, known);
+  const wanted = names.length > 0 ? names : known;
+  return {
+    schemaVersion: 1,
+    command: 'schema',
+    schemas: wanted.flatMap((name) => {
+      const document = DOCUMENTS[name];
+      return document ? [{ name, title: document.title, schema: plainSchema(document) }] : [];
+    }),
+  };
+}
+
+function plainSchema({ title, type }: { title: string; type: TSchema }): Record<string, unknown> {
+  return { $schema: DRAFT, ...(withoutIds(JSON.parse(JSON.stringify(type))) as object), title };
+}
+
+/** Types that are used inside others carry an $id, which inside a schema would start a new base for references. */
+function withoutIds(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutIds);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([key, item]) => key !== '$id' || typeof item !== 'string');
+  return Object.fromEntries(entries.map(([key, item]) => [key, withoutIds(item)]));
+}
+
+function unknownName(name: string, known: readonly string[]) {
+  const like = nearest(name, known);
+  return usageError(`there is no document "${name}"`, {
+    next: `${like.length > 0 ? `Did you mean: ${like.join(', ')}?\n` : ''}There are: ${known.join(', ')}.\nExample: sockdoc schema check`,
+  });
+}
