@@ -16,7 +16,7 @@ packages=(
   # the command on a terminal, its manual page and its XML
   bsdutils libxml2-utils man-db
   # guests with other hardware, under emulation
-  busybox-static cpio ibverbs-providers kmod libibverbs1 qemu-system-x86
+  busybox-static cpio ibverbs-providers ibverbs-utils kmod libibverbs1 qemu-system-x86
 )
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   missing=()

@@ -36,15 +36,19 @@ test('a hog on the CPU of a server delays its thread and pushes it off', { timeo
   requireTool(ctx, 'taskset');
   await withNetns(async (ns) => {
     const server = await crowded(ns, 0);
-    // A crowded machine has longer queues and rarer switches: what is to be found must be there.
-    const { checked, delayMs, share, involuntary } = await poll(
+    const pushedOff = (run: Awaited<ReturnType<typeof measured>>) =>
+      run.checked.of('context-switches').find((result) => result.subject?.pid === server.pid);
+    // A crowded machine has longer queues and rarer switches: what is to be found must be there. Our reading is longer
+    // than the window of the command, which may have the quieter part of it unless there is much to find.
+    const found = await poll(
       'the server waits, and is pushed off 60 times a second',
       async () => {
         const run = await measured(ns, server.pid);
-        return run.share > 0.1 && run.rate > 60 ? run : undefined;
+        return run.share > 0.1 && run.rate > 60 && (pushedOff(run) || run.rate > 150) ? run : undefined;
       },
       { deadlineMs: 80_000 },
     );
+    const { checked, delayMs, share, involuntary } = found;
 
     const late = checked.of('run-queue-delay').find((result) => result.subject?.pid === server.pid);
     expect(late).toMatchObject({ status: 'warn', subject: { pid: server.pid, tid: server.pid, comm: 'pingpong' } });
@@ -56,7 +60,7 @@ test('a hog on the CPU of a server delays its thread and pushes it off', { timeo
     expect(delay / checked.document.windowMs).toBeLessThan(share * 3);
     expect(late?.why).toContain(`It may run on CPU ${CPU} only`);
 
-    const pushed = checked.of('context-switches').find((result) => result.subject?.pid === server.pid);
+    const pushed = pushedOff(found);
     expect(pushed).toMatchObject({ status: 'warn', subject: { tid: server.pid } });
     const switches = numberOf(pushed?.evidence ?? [], 'nonvoluntary_ctxt_switches');
     expect(switches).toBeGreaterThan(30);

@@ -7,21 +7,28 @@ import { requireRoot, runCheck } from '../../../support/live.js';
 const KEY = 'net.core.somaxconn';
 const live = (key: string) => readFileSync(`/proc/sys/${key.replaceAll('.', '/')}`, 'utf8').trim();
 
-/** Runs the command with /etc/sysctl.d and /etc/sysctl.conf of its own, in a mount namespace of its own. */
+/** What a host's packages say, and whether anybody applied it, differs: only the files of the test are to be seen. */
+const OTHERS = ['/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d', '/lib/sysctl.d'];
+
+/** Runs the command with files of its own in place of all that set sysctls, in a mount namespace of its own. */
 async function withFiles(id: string, files: Record<string, string>, conf = '') {
   const folder = mkdtempSync(join(tmpdir(), 'sockdoc-sysctl-'));
   try {
     mkdirSync(join(folder, 'sysctl.d'));
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'sysctl.d', name), text);
     writeFileSync(join(folder, 'sysctl.conf'), conf);
-    const mounts = ['mount --bind "$0/sysctl.d" /etc/sysctl.d'];
-    if (conf !== '') mounts.push('mount --bind "$0/sysctl.conf" /etc/sysctl.conf');
+    mkdirSync(join(folder, 'none'));
+    const mounts = ['mount --bind "$0/sysctl.d" /etc/sysctl.d', hide('sysctl.conf', '-f', '/etc/sysctl.conf')];
+    mounts.push(...OTHERS.map((other) => hide('none', '-d', other)));
     const prefix = ['unshare', '--mount', 'sh', '-c', `${mounts.join(' && ')} && exec "$@"`, folder];
     return (await runCheck(['--only', id, '--window', '0'], { prefix })).of(id);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
+
+const hide = (by: string, kind: string, path: string) =>
+  `{ [ ! ${kind} ${path} ] || mount --bind "$0/${by}" ${path}; }`;
 
 test('one key in two files with different values', async (ctx) => {
   requireRoot(ctx);
