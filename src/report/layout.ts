@@ -1,9 +1,13 @@
 /** Columns that a text takes on a terminal: two for wide East Asian characters and pictures, none for combining marks. */
 export function width(text: string): number {
+  if (PLAIN.test(text)) return text.length;
   let sum = 0;
   for (const char of text) sum += charWidth(char);
   return sum;
 }
+
+/** Most texts: one column for each character. */
+const PLAIN = /^[\x20-\x7e]*$/;
 
 const WIDE: readonly (readonly [number, number])[] = [
   [0x1100, 0x115f],
@@ -51,6 +55,31 @@ export function wrap(text: string, columns: number | undefined, first = '', rest
   }
   if (!empty || lines.length === 0) lines.push(line);
   return lines;
+}
+
+/**
+ * A text of at most `room` columns: what is too long loses its middle, since the ends of addresses and names tell them
+ * apart.
+ */
+export function shorten(text: string, room: number, ellipsis: string): string {
+  if (width(text) <= room) return text;
+  const rest = room - width(ellipsis);
+  if (rest <= 0) return ellipsis.slice(0, Math.max(0, room));
+  const chars = [...text];
+  const head = upTo(chars, Math.ceil(rest / 2));
+  return head + ellipsis + upTo(chars.reverse(), rest - width(head), true);
+}
+
+/** The first characters that fit into so many columns; `reversed`: they are given, and wanted, from the end. */
+function upTo(chars: readonly string[], room: number, reversed = false): string {
+  const taken: string[] = [];
+  let left = room;
+  for (const char of chars) {
+    left -= charWidth(char);
+    if (left < 0) break;
+    taken.push(char);
+  }
+  return (reversed ? taken.reverse() : taken).join('');
 }
 
 /** A word in pieces of at most `room` columns. */

@@ -1,16 +1,10 @@
 import { ascii, clean } from '../clean.js';
 import { foldCommand } from '../fold-command.js';
 import { wrap } from '../layout.js';
+import { type Ink, type Look, paint } from '../look.js';
+import { type Column, tableLines } from '../table.js';
 
-/** What the reader's terminal can show. */
-export interface Look {
-  columns: number | undefined;
-  colour: boolean;
-  unicode: boolean;
-}
-
-const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const;
-export type Ink = keyof typeof CODES;
+export type { Ink, Look } from '../look.js';
 
 /** Without a terminal long lines of prose are still broken, so that a file or a mail can be read. */
 const DEFAULT_COLUMNS = 100;
@@ -64,12 +58,17 @@ export class Paper {
     for (const line of wrap(this.plain(text), columns)) this.lines.push(this.paint(line, ink));
   }
 
+  /** One line for the titles and one for each row; fits the terminal. */
+  table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void {
+    for (const line of tableLines(columns, rows, this.look)) this.lines.push(line);
+  }
+
   toString(): string {
     return `${this.lines.join('\n')}\n`;
   }
 
   paint(text: string, ink: Ink | undefined): string {
-    return this.look.colour && ink && text !== '' ? `\u001b[${CODES[ink]}m${text}\u001b[0m` : text;
+    return paint(text, ink, this.look);
   }
 
   private plain(text: string): string {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { width, wrap } from '../../../src/report/layout.js';
+import { shorten, width, wrap } from '../../../src/report/layout.js';
 
 test('wraps at spaces and indents what follows', () => {
   expect(wrap('one two three four', 12, 'Do  ')).toEqual(['Do  one two', '    three', '    four']);
@@ -24,4 +24,12 @@ test('no line is ever wider than asked for, and no text is lost', () => {
       expect(lines.join('').replaceAll(' ', '')).toBe((first + text).replaceAll(' ', ''));
     }),
   );
+});
+
+test('a text that is too long loses its middle', () => {
+  expect(shorten('postgres-writer', 9, '…')).toBe('post…iter');
+  expect(shorten('short', 9, '…')).toBe('short');
+  expect(shorten('大小大小', 5, '…')).toBe('大…小');
+  expect(shorten('abc', 1, '…')).toBe('…');
+  expect(shorten('abc', 0, '…')).toBe('');
 });
