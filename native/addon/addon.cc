@@ -13,7 +13,7 @@ namespace sockdoc {
 namespace {
 
 /** Raised whenever a function's request or answer changes shape; src/probes/native.ts refuses any other. */
-constexpr int kAbiVersion = 3;
+constexpr int kAbiVersion = 4;
 
 Napi::Value files(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
@@ -33,7 +33,7 @@ Napi::Value files(const Napi::CallbackInfo& info) {
 Napi::Value links(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
   const LinksRequest request{string_field(object, "netns"), bool_field(object, "countersOnly"),
-                             bool_field(object, "ethtoolIoctlOnly")};
+                             bool_field(object, "standardOnly"), bool_field(object, "ethtoolIoctlOnly")};
   return promise_of(info.Env(), [request] { return read_links(request); });
 }
 

@@ -25,9 +25,9 @@ export async function collectLinks(netns: string): Promise<LinksAnswer> {
   return { ...answer, links, gaps: [...answer.gaps, ...sysfs.gaps] };
 }
 
-/** Only the counters: what a later reading of the same window needs. */
-export function collectLinkCounters(netns: string): Promise<LinkCountersAnswer> {
-  return readLinkCounters({ netns });
+/** Only the counters: what a later reading of the same window needs; `standardOnly`: without those of the drivers. */
+export function collectLinkCounters(netns: string, standardOnly = false): Promise<LinkCountersAnswer> {
+  return readLinkCounters({ netns, standardOnly });
 }
 
 /**

@@ -17,7 +17,7 @@ import type {
   Thread,
 } from '../model/snapshot/index.js';
 
-const ABI_VERSION = 3;
+const ABI_VERSION = 4;
 
 export interface FilesRequest {
   /** Network namespace to enter: "/run/netns/NAME" or "/proc/PID/ns/net"; left out: our own. */
@@ -94,6 +94,8 @@ export interface LinksRequest {
   netns?: string;
   /** Only what moves. */
   countersOnly?: boolean;
+  /** Of what moves only what rtnetlink has: without the statistics of the drivers, which may be thousands. */
+  standardOnly?: boolean;
   /** Do without ethtool's netlink family, as on kernels before 5.6; for tests of that way. */
   ethtoolIoctlOnly?: boolean;
 }

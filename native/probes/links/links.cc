@@ -24,14 +24,14 @@ class Reading {
   Reading(const LinksRequest& request, Gaps& gaps)
       : gaps_(gaps), way_(request.ethtool_ioctl_only ? EthtoolWay::ioctl_only : EthtoolWay::netlink_first) {}
 
-  void read(bool counters_only) {
+  void read(bool counters_only, bool standard_only) {
     auto route = NetlinkSocket::open(NETLINK_ROUTE);
     if (!route) return gaps_.add_errno("links", "rtnetlink", route.error().code, "");
     NetlinkEnd end;
     links_ = rows_or_gap(dump_links(*route, end), "links", gaps_);
     for (const LinkRow& link : links_) names_[link.index] = link.name;
     qdiscs_ = rows_or_gap(dump_qdiscs(*route, end), "queueing disciplines", gaps_);
-    counters_ = read_ethtool_counters(links_, way_, gaps_);
+    if (!standard_only) counters_ = read_ethtool_counters(links_, way_, gaps_);
     if (!counters_only) read_facts(*route, end);
     if (end.interrupted) gaps_.add({"links", "rtnetlink", "links or routes changed while they were read", "", 1});
   }
@@ -53,7 +53,10 @@ class Reading {
 
   void write_counters_of_all(Json& json) const {
     json.key("counters").begin_array();
-    for (const LinkRow& link : links_) write_counters(json, link, counters_.at(link.index), qdiscs_);
+    for (const LinkRow& link : links_) {
+      const auto ethtool = counters_.find(link.index);
+      write_counters(json, link, ethtool == counters_.end() ? EthtoolCounters() : ethtool->second, qdiscs_);
+    }
     json.end_array();
   }
 
@@ -89,7 +92,8 @@ class Reading {
 std::string read_links(const LinksRequest& request) {
   Gaps gaps;
   Reading reading(request, gaps);
-  const Status entered = in_netns(request.netns, false, [&] { reading.read(request.counters_only); });
+  const Status entered =
+      in_netns(request.netns, false, [&] { reading.read(request.counters_only, request.standard_only); });
   if (!entered) gaps.add_errno("links", entered.error().what, entered.error().code, "CAP_SYS_ADMIN");
   Json json;
   json.begin_object();

@@ -9,6 +9,8 @@ struct LinksRequest {
   std::string netns;
   /** Only what moves: `counters` and `gaps`. */
   bool counters_only = false;
+  /** Of the counters only those of rtnetlink: cheap, also on cards with thousands of statistics. */
+  bool standard_only = false;
   /** Do without ethtool's netlink family, as on kernels before 5.6. */
   bool ethtool_ioctl_only = false;
 };

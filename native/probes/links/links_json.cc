@@ -137,7 +137,8 @@ void write_route(Json& json, const RouteRow& row, const LinkNames& names) {
 
 void write_counters(Json& json, const LinkRow& link, const EthtoolCounters& ethtool,
                     const std::vector<QdiscRow>& qdiscs) {
-  json.begin_object().field("name", link.name).key("standard").begin_object();
+  json.begin_object().field("name", link.name).field("operState", oper_state_name(link.oper_state));
+  json.key("standard").begin_object();
   for (const auto& [name, value] : link.statistics) json.field(name, value);
   json.end_object();
   if (ethtool.driver) {

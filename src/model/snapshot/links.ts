@@ -146,6 +146,7 @@ export type Link = Static<typeof Link>;
 /** The counters of one interface. */
 export const LinkCounters = Type.Object({
   name: Type.String(),
+  operState: Type.Optional(Type.String({ description: 'As in Link, at this moment.' })),
   standard: Type.Record(Type.String(), Type.Number(), {
     description: 'rtnl_link_stats64: "rx_packets", "rx_bytes", "rx_dropped", "rx_missed_errors", "tx_errors", …',
   }),
