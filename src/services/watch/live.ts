@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Frame } from '../../model/views/frame.js';
+import type { FrameRequest } from '../../model/views/request.js';
+import type { Target } from '../diagnose/options.js';
+import { isStretched, nextDue, type Turn } from './pace.js';
+import { Sampler } from './sampler.js';
+import type { FrameSource } from './source.js';
+
+/** Frames of this host as it is now. Without root they hold what is visible, and gaps say what is not. */
+export const liveSource = (target: Target): FrameSource => new LiveSource(target);
+
+class LiveSource implements FrameSource {
+  readonly #target: Target;
+  #wake = new AbortController();
+
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  refresh(): void {
+    this.#wake.abort();
+  }
+
+  async *start(request: Readonly<FrameRequest>, signal: AbortSignal): AsyncIterable<Frame> {
+    const sampler = await Sampler.open(this.#target);
+    try {
+      let dueMs = performance.now();
+      for (let isFirst = true; !signal.aborted; isFirst = false) {
+        const turn = yield* this.#turn(sampler, { dueMs, isFirst }, request, signal);
+        if (turn === undefined) return;
+        dueMs = nextDue(turn, request.intervalMs);
+        yield* this.#rest(sampler, dueMs, request, signal);
+      }
+    } finally {
+      sampler.close();
+    }
+  }
+
+  /** One reading and its frame; nothing when it was aborted meanwhile. */
+  async *#turn(
+    sampler: Sampler,
+    due: Pick<Turn, 'dueMs' | 'isFirst'>,
+    request: Readonly<FrameRequest>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Frame, Turn | undefined> {
+    this.#wake = new AbortController();
+    const beganMs = performance.now();
+    const frame = await orAborted(sampler.read(request), signal);
+    if (frame === undefined) return undefined;
+    const turn = { ...due, beganMs, tookMs: performance.now() - beganMs };
+    yield isStretched(turn.tookMs, request.intervalMs) ? withSlowness(frame, turn, request.intervalMs) : frame;
+    return turn;
+  }
+
+  /** Until the next reading is due: answers each change of the request from the reading that is there. */
+  async *#rest(
+    sampler: Sampler,
+    untilMs: number,
+    request: Readonly<FrameRequest>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Frame> {
+    while (!signal.aborted) {
+      const leftMs = untilMs - performance.now();
+      if (leftMs <= 0 && !this.#wake.signal.aborted) return;
+      await pause(leftMs, AbortSignal.any([signal, this.#wake.signal]));
+      if (signal.aborted || !this.#wake.signal.aborted) continue;
+      this.#wake = new AbortController();
+      const frame = await orAborted(sampler.select(request), signal);
+      if (frame !== undefined) yield frame;
+    }
+  }
+}
+
+function withSlowness(frame: Frame, { tookMs }: Turn, intervalMs: number): Frame {
+  const reason = `a reading took ${Math.round(tookMs)} ms: readings come at twice that at most`;
+  return { ...frame, gaps: [...frame.gaps, { probe: 'top', what: `the interval of ${intervalMs} ms`, reason }] };
+}
+
+/** Work that may not be waited for any more: whoever pressed q wants the shell back now. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  if (signal.aborted) return undefined;
+  let stop = () => {};
+  const aborted = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(Math.max(0, ms), undefined, { signal }).catch(() => {});
+}

@@ -1,0 +1,82 @@
+import { hostname } from 'node:os';
+import type { Frame } from '../../model/views/frame.js';
+import type { FrameRequest } from '../../model/views/request.js';
+import { packageVersion } from '../../support/version.js';
+import { GapList } from '../diagnose/collecting/gaps.js';
+import type { Target } from '../diagnose/options.js';
+import { Cost } from './cost.js';
+import { NicPart } from './parts/nics.js';
+import { SocketPart } from './parts/sockets.js';
+import { Scope } from './scope.js';
+
+/**
+ * One frame after the other from all probes. Each part reads on its own and what it cannot read is a gap: none takes
+ * another with it. Kept between two readings is the reading before, and nothing older.
+ */
+export class Sampler {
+  readonly #scope: Scope;
+  readonly #cost = new Cost();
+  readonly #sockets = new SocketPart();
+  readonly #nics = new NicPart();
+  #last: { frame: Frame; beganMs: number } | undefined;
+  #reading: Promise<unknown> = Promise.resolve();
+
+  /** Fails with a SockdocError where the target names what is not there or may not be read. */
+  static async open(target: Target): Promise<Sampler> {
+    return new Sampler(await Scope.of(target));
+  }
+
+  private constructor(scope: Scope) {
+    this.#scope = scope;
+  }
+
+  /** Reads everything anew. Readings never overlap: a call waits for the one before. */
+  read(request: Readonly<FrameRequest>): Promise<Frame> {
+    return this.#queued(() => this.#read(request));
+  }
+
+  /** The reading that is there with other rows of connections; undefined before the first. */
+  select(_request: Readonly<FrameRequest>): Promise<Frame | undefined> {
+    return this.#queued(() => Promise.resolve(this.#last?.frame));
+  }
+
+  /**
+   * Ends what samples between readings; nothing is left behind in the kernel. A reading under way is not waited for: what
+   * it may still begin is ended after it.
+   */
+  close(): void {
+    this.#sockets.close();
+    void this.#reading.then(() => this.#sockets.close());
+  }
+
+  #queued<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#reading.then(work);
+    this.#reading = result.catch(() => {});
+    return result;
+  }
+
+  async #read(request: Readonly<FrameRequest>): Promise<Frame> {
+    const beganMs = performance.now();
+    const takenAt = new Date().toISOString();
+    const gaps = new GapList();
+    const scope = await this.#scope.now(gaps);
+    const [sockets, nics] = await Promise.all([
+      this.#sockets.read(scope, request, gaps),
+      this.#nics.read(scope.namespaces, gaps),
+    ]);
+    const frame: Frame = {
+      schemaVersion: 1,
+      command: 'top',
+      version: packageVersion(),
+      hostname: hostname(),
+      takenAt,
+      intervalMs: this.#last ? beganMs - this.#last.beganMs : 0,
+      ...sockets,
+      nics,
+      self: this.#cost.of(beganMs),
+      gaps: gaps.all(),
+    };
+    this.#last = { frame, beganMs };
+    return frame;
+  }
+}

@@ -1,0 +1,91 @@
+import { Ajv } from 'ajv';
+import formats from 'ajv-formats';
+import { expect, test } from 'vitest';
+import { Frame } from '../../../src/model/views/frame.js';
+import { liveSource } from '../../../src/services/watch/live.js';
+import { frameRequest, framesOf, framesUntil } from '../../support/frames.js';
+import { poll, requireRoot, withNetns } from '../../support/live.js';
+
+const ajv = new Ajv({ strict: false, allErrors: true });
+formats.default(ajv);
+const validate = ajv.compile(Frame);
+
+test('frames follow the schema, the first at once and the next soon; intervals are as they really were', async (ctx) => {
+  requireRoot(ctx);
+  await withNetns(async (ns) => {
+    const server = await ns.start('pingpong.c', 'server', 0, 0);
+    await ns.start('pingpong.c', 'client', server.ready.port, 64, 1000);
+    const taken: number[] = [];
+    const frames = await framesUntil({ netns: ns.name }, { intervalMs: 400 }, (all) => {
+      taken.push(performance.now());
+      return all.length === 4;
+    });
+    for (const frame of frames) {
+      validate(frame);
+      expect(validate.errors ?? []).toEqual([]);
+    }
+    const [first, second, ...later] = frames;
+    expect(first?.intervalMs).toBe(0);
+    expect(second?.intervalMs).toBeGreaterThanOrEqual(240);
+    // Never much shorter than asked for, however busy this machine is.
+    for (const frame of later) expect(frame.intervalMs).toBeGreaterThanOrEqual(200);
+    const between = later.reduce((sum, frame) => sum + frame.intervalMs, second?.intervalMs ?? 0);
+    expect(between).toBeLessThanOrEqual((taken.at(-1) ?? 0) - (taken[0] ?? 0) + (first?.self.readMs ?? 0) + 5);
+    expect(frames.at(-1)?.processes.map((row) => row.pid)).toContain(server.pid);
+    expect(frames.at(-1)?.totals.states).toMatchObject({ listen: 1, established: 2 });
+    expect(frames.at(-1)?.nics).toMatchObject([{ name: 'lo', netns: ns.name }]);
+    expect(frames.at(-1)?.descriptors.find((row) => row.pid === server.pid)).toMatchObject({ tcp: 2, netns: ns.id });
+  });
+});
+
+test('a process that was asked for and ends is a gap, and the frames go on', async (ctx) => {
+  requireRoot(ctx);
+  await withNetns(async (ns) => {
+    const server = await ns.start('pingpong.c', 'server', 0, 0);
+    const frames = await framesUntil({ pids: [server.pid] }, { intervalMs: 100 }, async ({ length }) => {
+      if (length === 2) await server.stop();
+      return length === 4;
+    });
+    expect(frames[1]?.processes.map((row) => row.pid)).toEqual([server.pid]);
+    expect(frames[1]?.gaps.filter((gap) => gap.probe === 'processes')).toEqual([]);
+    expect(frames[3]?.processes).toEqual([]);
+    expect(frames[3]?.gaps).toContainEqual({
+      probe: 'processes',
+      what: `process ${server.pid}`,
+      reason: 'it has ended',
+    });
+  });
+});
+
+test('a process asked for that is not there is an error before the first frame', async () => {
+  await expect(framesOf({ pids: [999_999_999] }, 1)).rejects.toMatchObject({ kind: 'not-possible' });
+});
+
+test('an aborted source ends at once, in the pause and in the middle of a reading', async () => {
+  for (const abortAfter of [0, 1]) {
+    const controller = new AbortController();
+    const frames = liveSource({ pids: [] }).start(frameRequest({ intervalMs: 3_600_000 }), controller.signal);
+    const seen: Frame[] = [];
+    const ended = (async () => {
+      for await (const frame of frames) seen.push(frame);
+    })();
+    if (abortAfter > 0) await poll('a first and a second frame', () => seen.length > abortAfter);
+    controller.abort();
+    await ended;
+    expect(seen.length).toBe(abortAfter * 2);
+  }
+});
+
+test('a slow consumer makes the source wait: frames are neither queued nor read in vain', async () => {
+  const taken: string[] = [];
+  const began = performance.now();
+  await framesUntil({}, { intervalMs: 100 }, async (frames) => {
+    taken.push(frames.at(-1)?.takenAt ?? '');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return frames.length === 3;
+  });
+  // Each was read after the consumer had come back for it.
+  expect(performance.now() - began).toBeGreaterThanOrEqual(900);
+  const [a = 0, b = 0, c = 0] = taken.map((text) => Date.parse(text));
+  expect(Math.min(b - a, c - b)).toBeGreaterThanOrEqual(290);
+});
