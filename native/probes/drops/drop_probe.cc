@@ -1,37 +1,15 @@
 #include "probes/drops/drop_probe.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 
-#include "base/fd.h"
 #include "base/gaps.h"
-#include "probes/drops/symbols.h"
+#include "probes/bpf/kernel.h"
 
 namespace sockdoc {
 namespace {
 
 constexpr const char* kNeeds = "CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN";
 constexpr const char* kBtf = "/sys/kernel/btf/vmlinux";
-constexpr std::size_t kMaxFileBytes = 64u << 20;
-
-Result<std::string> read_whole(const char* path) {
-  const Fd fd(::open(path, O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return errno_error(path);
-  std::string text;
-  text.reserve(8u << 20);
-  while (text.size() < kMaxFileBytes) {
-    const std::size_t before = text.size();
-    text.resize(before + (1u << 20));
-    const ssize_t got = ::read(fd.get(), text.data() + before, text.size() - before);
-    const int code = errno;
-    text.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    if (got < 0 && code == EINTR) continue;
-    if (got < 0) return Error{code, path};
-    if (got == 0) break;
-  }
-  return text;
-}
 
 void add_gap(Gaps& gaps, const Error& error) {
   switch (error.code) {
@@ -68,6 +46,19 @@ std::vector<Row> name_rows(const std::vector<DropProgram::Count>& counts,
   return rows;
 }
 
+/** Functions by return address. */
+std::map<std::uint64_t, std::string> places_of(const std::vector<DropProgram::Count>& counts, Gaps& gaps) {
+  if (counts.empty()) return {};
+  std::map<std::uint64_t, std::string> places;
+  if (const auto symbols = kernel_symbols()) {
+    for (const auto& [key, count] : counts) {
+      if (const auto name = (*symbols)->name_of(key.location)) places.emplace(key.location, *name);
+    }
+  }
+  if (places.empty()) gaps.add({"drops", "places", "addresses of /proc/kallsyms are hidden", "CAP_SYSLOG", 1});
+  return places;
+}
+
 std::string only_gaps(const Gaps& gaps) {
   Json json;
   json.begin_object().key("gaps");
@@ -88,14 +79,12 @@ std::string DropProbe::start() {
 
 Status DropProbe::attach() {
   if (!arguments_) {
-    auto data = read_whole(kBtf);
-    if (!data) return data.error();
-    const auto btf = Btf::parse(std::move(*data));
+    const auto btf = kernel_btf();
     if (!btf) return btf.error();
-    const auto arguments = drop_arguments(*btf);
+    const auto arguments = drop_arguments(**btf);
     if (!arguments) return arguments.error();
     arguments_ = *arguments;
-    reasons_ = btf->enum_names("skb_drop_reason", "SKB_DROP_REASON_");
+    reasons_ = (*btf)->enum_names("skb_drop_reason", "SKB_DROP_REASON_");
   }
   auto program = DropProgram::attach(*arguments_);
   if (!program) return program.error();
@@ -112,10 +101,10 @@ std::string DropProbe::stop() {
   if (counts.size() >= DropProgram::kMaxEntries) {
     gaps.add({"drops", "places", "more than " + std::to_string(DropProgram::kMaxEntries) + " were met", "", 1});
   }
-  name_places(counts, gaps);
+  const auto places = places_of(counts, gaps);
   Json json;
   json.begin_object().key("drops").begin_array();
-  for (const Row& row : name_rows(counts, reasons_, places_)) {
+  for (const Row& row : name_rows(counts, reasons_, places)) {
     json.begin_object().field("reason", row.reason);
     if (!row.place.empty()) json.field("place", row.place);
     json.field("count", row.count).end_object();
@@ -124,18 +113,6 @@ std::string DropProbe::stop() {
   gaps.write(json);
   json.end_object();
   return json.take();
-}
-
-void DropProbe::name_places(const std::vector<DropProgram::Count>& counts, Gaps& gaps) {
-  std::vector<std::uint64_t> unknown;
-  for (const auto& [key, count] : counts) {
-    if (!places_.contains(key.location)) unknown.push_back(key.location);
-  }
-  if (unknown.empty()) return;
-  const auto kallsyms = read_whole("/proc/kallsyms");
-  const auto found = kallsyms ? resolve_symbols(*kallsyms, unknown) : std::map<std::uint64_t, std::string>();
-  if (found.empty()) gaps.add({"drops", "places", "addresses of /proc/kallsyms are hidden", "CAP_SYSLOG", 1});
-  places_.insert(found.begin(), found.end());
 }
 
 }  // namespace sockdoc

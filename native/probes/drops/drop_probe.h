@@ -24,14 +24,12 @@ class DropProbe {
 
  private:
   Status attach();
-  void name_places(const std::vector<DropProgram::Count>& counts, Gaps& gaps);
 
   std::mutex mutex_;
   std::optional<DropProgram> program_;
-  // What the kernel's type information and symbols said: some megabytes that are read once for many windows.
+  // What the kernel's type information said.
   std::optional<DropArguments> arguments_;
   std::map<std::int64_t, std::string> reasons_;
-  std::map<std::uint64_t, std::string> places_;
 };
 
 }  // namespace sockdoc

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
-#include "base/fd.h"
 #include "base/result.h"
-#include "probes/drops/btf.h"
+#include "probes/bpf/btf.h"
+#include "probes/bpf/map.h"
+#include "probes/bpf/program.h"
 
 namespace sockdoc {
 
@@ -47,9 +47,9 @@ class DropProgram {
   [[nodiscard]] std::vector<Count> counts() const;
 
  private:
-  DropProgram(Fd map, Fd program, Fd link)
-      : map_(std::move(map)), program_(std::move(program)), link_(std::move(link)) {}
-  Fd map_, program_, link_;
+  DropProgram(bpf::Map map, bpf::Attached program) : map_(std::move(map)), program_(std::move(program)) {}
+  bpf::Map map_;
+  bpf::Attached program_;
 };
 
 }  // namespace sockdoc
