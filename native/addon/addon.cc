@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "addon/call.h"
+#include "addon/connection_events_object.h"
 #include "addon/drop_probe_object.h"
 #include "addon/socket_probe_object.h"
 #include "probes/features.h"
@@ -57,6 +58,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("features", Napi::Function::New(env, features));
   exports.Set("kernelLog", Napi::Function::New(env, kernel_log));
   exports.Set("DropProbe", DropProbeObject::define(env));
+  exports.Set("ConnectionEvents", ConnectionEventsObject::define(env));
   exports.Set("rdma", Napi::Function::New(env, rdma));
   return exports;
 }

@@ -16,6 +16,7 @@ import type {
   SocketDigest,
   Thread,
 } from '../model/snapshot/index.js';
+import type { ShortLived } from '../model/views/short-lived.js';
 
 const ABI_VERSION = 4;
 
@@ -148,6 +149,47 @@ export interface RdmaAnswer {
   gaps: Gap[];
 }
 
+/** Sockets that ended, by end and port. `port` is the listener's, on either side. */
+export interface EndedGroup {
+  side: 'connecting' | 'accepting';
+  /** Of the process that connected, where it is known; it may have ended. */
+  pid?: number;
+  comm?: string;
+  port: number;
+  count: number;
+  /** Payload, over their whole lives. */
+  bytesSent: number;
+  bytesReceived: number;
+}
+
+/** What ended since the reading of the events before. */
+export interface EventsAnswer {
+  source: ShortLived['source'];
+  windowMs: number;
+  /** In the order of the request, those that could be subscribed to. */
+  netns: {
+    path: string;
+    /** Inode number. */
+    id: string;
+    /** Sockets of connections. `groups` holds fewer where their ports are not known. */
+    ended: number;
+    /** Of these: no reading ever showed them. Absent where that is not known. */
+    unseen?: number;
+    /** Attempts to connect that came to nothing. */
+    failed?: number;
+    /** The kernel dropped events: all counts are lower bounds. */
+    lost: boolean;
+    groups: EndedGroup[];
+  }[];
+  gaps: Gap[];
+}
+
+interface NativeConnectionEvents {
+  start(request: { netns: readonly string[] }): Promise<string>;
+  read(): Promise<string>;
+  stop(): void;
+}
+
 interface NativeDropProbe {
   start(): Promise<string>;
   stop(): Promise<string>;
@@ -167,6 +209,7 @@ interface Addon {
   kernelLog(): Promise<string>;
   rdma(): Promise<string>;
   DropProbe: new () => NativeDropProbe;
+  ConnectionEvents: new () => NativeConnectionEvents;
   SocketProbe: new () => NativeSocketProbe;
 }
 
@@ -254,5 +297,28 @@ export class SocketProbe {
   /** Ends the sampling of select(), where it runs. Dropping the probe does it too, but later. */
   close(): void {
     this.#native.close();
+  }
+}
+
+/**
+ * Counts TCP sockets that end, however short they lived, from the kernel's events; idle it costs nothing. Windows go from
+ * start() to read() and from read() to read(): call it after the reading of the sockets. `shortLivedOf` of
+ * connection-events.ts makes the view of its answers.
+ */
+export class ConnectionEvents {
+  readonly #native = new (addon().ConnectionEvents)();
+
+  /** Begins, in these namespaces ("/run/netns/NAME", "/proc/PID/ns/net", or "" for our own). */
+  async start(netns: readonly string[]): Promise<{ gaps: Gap[] }> {
+    return JSON.parse(await this.#native.start({ netns }));
+  }
+
+  async read(): Promise<EventsAnswer> {
+    return JSON.parse(await this.#native.read()) as EventsAnswer;
+  }
+
+  /** Ends it. Nothing is left behind in the kernel, not even when the process dies instead. */
+  stop(): void {
+    this.#native.stop();
   }
 }
