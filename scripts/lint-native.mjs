@@ -6,7 +6,10 @@ import { fail, onPath, root, run } from './tools.mjs';
 
 /** Folder of native/ → folders whose headers it may include. */
 const MAY_INCLUDE = {
+  abi: [],
   base: [],
+  ring: ['abi'],
+  transport: ['ring', 'abi'],
   probes: ['base'],
   addon: ['probes', 'base'],
 };

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+/**
+ * The shared-memory layout of one direction of an upgraded connection: what sender and receiver tell each other.
+ * docs/protocol/shared-memory.md says it in prose. Everything here may be scribbled over by the peer at any time: who
+ * reads a word takes it once, checks its range, and never reads it again for the same decision.
+ */
+namespace sockdoc::abi {
+
+/** Two libsd of different versions do not share memory. */
+inline constexpr std::uint32_t kSharedMemoryVersion = 1;
+
+/** Adjacent lines are fetched in pairs on x86, so that two writers on neighbouring ones still disturb each other. */
+inline constexpr std::size_t kWriterAlignment = 128;
+
+inline constexpr unsigned kSwitches = 8;
+
+/** What carries the bytes of a direction. */
+enum class Carrier : std::uint32_t { kernel = 0, ring = 1 };
+
+/** "From stream offset `at` on, the bytes come by `carrier`", in one word so that it is published by one store. */
+struct Switch {
+  std::uint64_t at = 0;
+  Carrier carrier = Carrier::kernel;
+
+  [[nodiscard]] std::uint64_t word() const { return at << 1 | static_cast<std::uint64_t>(carrier); }
+  static Switch of(std::uint64_t word) { return {word >> 1, static_cast<Carrier>(word & 1)}; }
+};
+
+/** Written by the active sender. */
+struct alignas(kWriterAlignment) SenderWords {
+  std::atomic<std::uint64_t> ring_tail;       // bytes ever put into the ring
+  std::atomic<std::uint64_t> ring_head_seen;  // the receiver's ring_head when the sender last looked
+  std::atomic<std::uint64_t> sent;            // stream offset: bytes ever sent, whatever carried them
+  std::atomic<std::uint32_t> switch_tail;     // switches ever published
+  std::atomic<Carrier> carrier;               // of the last switch
+  std::atomic<std::uint32_t> older_read;      // kernel_reads as it was when bytes last went over to the ring
+  std::atomic<std::uint32_t> reserved;
+  std::atomic<std::uint64_t> switches[kSwitches];
+};
+
+/** Written by the active receiver. */
+struct alignas(kWriterAlignment) ReceiverWords {
+  std::atomic<std::uint64_t> ring_head;       // bytes ever taken out of the ring
+  std::atomic<std::uint64_t> ring_tail_seen;  // the sender's ring_tail when the receiver last looked
+  std::atomic<std::uint64_t> received;        // stream offset: bytes ever received
+  std::atomic<std::uint32_t> switch_head;     // switches ever taken
+  std::atomic<Carrier> carrier;
+  std::atomic<std::uint32_t> kernel_reads;  // odd while a read of the kernel socket is under way
+};
+
+/** Zero bytes are its initial state: nothing sent, the kernel carries. */
+struct Direction {
+  SenderWords sender;
+  ReceiverWords receiver;
+};
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<Carrier>::is_always_lock_free);
+static_assert(sizeof(SenderWords) == 128 && sizeof(ReceiverWords) == 128 && sizeof(Direction) == 256);
+static_assert(offsetof(SenderWords, switches) == 40 && offsetof(ReceiverWords, kernel_reads) == 32);
+
+}  // namespace sockdoc::abi

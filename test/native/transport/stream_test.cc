@@ -1,0 +1,287 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "transport/stream_receiver.h"
+#include "transport/stream_sender.h"
+
+namespace sockdoc {
+namespace {
+
+constexpr std::size_t kRingBytes = 16384;
+
+/** A TCP connection over loopback, and one direction's shared memory, as two processes would have it. */
+class Link {
+ public:
+  Link() {
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    ok_ = ::bind(listener, generic, length) == 0 && ::listen(listener, 1) == 0 &&
+          ::getsockname(listener, generic, &length) == 0;
+    from_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ok_ = ok_ && ::connect(from_, generic, length) == 0;
+    to_ = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    ::close(listener);
+    memory_ =
+        ::mmap(nullptr, sizeof(abi::Direction) + kRingBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ok_ = ok_ && to_ >= 0 && memory_ != MAP_FAILED;
+  }
+  ~Link() {
+    close_sender();
+    close_receiver();
+    ::munmap(memory_, sizeof(abi::Direction) + kRingBytes);
+  }
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  [[nodiscard]] bool ok() const { return ok_; }
+  [[nodiscard]] abi::Direction& shared() const { return *static_cast<abi::Direction*>(memory_); }
+  [[nodiscard]] ByteRing ring() const {
+    return ByteRing(shared(), {static_cast<std::byte*>(memory_) + sizeof(abi::Direction), kRingBytes});
+  }
+  [[nodiscard]] StreamSender sender() const { return {shared(), ring(), KernelStream(from_)}; }
+  [[nodiscard]] StreamReceiver receiver() const { return {shared(), ring(), KernelStream(to_)}; }
+  [[nodiscard]] int to() const { return to_; }
+  [[nodiscard]] int from() const { return from_; }
+  void close_sender() { close_one(from_); }
+  void close_receiver() { close_one(to_); }
+
+ private:
+  static void close_one(int& fd) {
+    if (fd >= 0) ::close(fd);
+    fd = -1;
+  }
+  int from_ = -1;
+  int to_ = -1;
+  void* memory_ = nullptr;
+  bool ok_ = false;
+};
+
+std::byte stamp(std::uint64_t at) { return static_cast<std::byte>(at * 0x9e3779b97f4a7c15u >> 56); }
+
+void fill(std::span<std::byte> bytes, std::uint64_t at) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = stamp(at + i);
+}
+
+std::uint64_t wrong(std::span<const std::byte> bytes, std::uint64_t at) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) count += bytes[i] != stamp(at + i);
+  return count;
+}
+
+/** Sends stamped bytes in random pieces until `switches` are done; then the last piece, and returns how many there
+ * were. */
+std::uint64_t send_switching(StreamSender sender, std::uint64_t switches, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<std::byte> buffer(3 * kRingBytes);
+  std::uint64_t at = 0;
+  for (std::uint64_t done = 0; done < switches;) {
+    const std::size_t count = random() % 8 == 0 ? random() % buffer.size() : 1 + random() % 200;
+    const auto piece = std::span(buffer).first(count);
+    fill(piece, at);
+    const Moved sent = sender.send(piece);
+    if (sent.error != 0 && sent.error != EAGAIN) return 0;
+    if (sent.error == EAGAIN) std::this_thread::yield();
+    at += sent.bytes;
+    if (random() % 2 == 0) continue;
+    const auto other = sender.carrier() == abi::Carrier::ring ? abi::Carrier::kernel : abi::Carrier::ring;
+    if (sender.switch_to(other)) {
+      ++done;
+    } else {
+      std::this_thread::yield();
+    }
+  }
+  return at;
+}
+
+struct Received {
+  std::uint64_t bytes = 0;
+  std::uint64_t wrong = 0;
+  int error = 0;
+};
+
+/** Takes everything in random pieces until the end of the stream. */
+Received receive_all(StreamReceiver receiver, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<std::byte> buffer(2 * kRingBytes);
+  Received sum;
+  for (;;) {
+    const auto into = std::span(buffer).first(1 + random() % (random() % 4 == 0 ? buffer.size() : 100));
+    const Moved got = receiver.receive(into);
+    if (got.end) return sum;
+    if (got.error == EAGAIN) {
+      std::this_thread::yield();
+      continue;
+    }
+    if (got.error != 0) {
+      sum.error = got.error;
+      return sum;
+    }
+    sum.wrong += wrong(into.first(got.bytes), sum.bytes);
+    sum.bytes += got.bytes;
+  }
+}
+
+TEST(Stream, SwitchesToAndFroBetweenThreadsWithoutALostByte) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  std::atomic<std::uint64_t> sent{0};
+  std::thread sender([&] {
+    sent = send_switching(link.sender(), 10'000, 11);
+    ::shutdown(link.from(), SHUT_WR);
+  });
+  const Received received = receive_all(link.receiver(), 12);
+  sender.join();
+  EXPECT_EQ(received.error, 0);
+  EXPECT_EQ(received.wrong, 0u);
+  EXPECT_GT(sent.load(), 0u);
+  EXPECT_EQ(received.bytes, sent.load());
+}
+
+TEST(Stream, SwitchesToAndFroBetweenProcessesWithoutALostByte) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    link.close_receiver();
+    const std::uint64_t sent = send_switching(link.sender(), 10'000, 21);
+    // Its own count, where the parent can see it after the last byte.
+    ::_exit(sent == link.shared().sender.sent.load() && sent > 0 ? 0 : 1);
+  }
+  link.close_sender();
+  const Received received = receive_all(link.receiver(), 22);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_EQ(received.error, 0);
+  EXPECT_EQ(received.wrong, 0u);
+  EXPECT_EQ(received.bytes, link.shared().sender.sent.load());
+}
+
+TEST(Stream, AFullRingTakesWhatTheKernelWouldTake) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  Link plain;
+  ASSERT_TRUE(plain.ok());
+  std::vector<std::byte> piece(10'000);
+  std::uint64_t kernel_alone = 0;
+  for (;;) {
+    const Moved sent = KernelStream(plain.from()).send(piece);
+    if (sent.error != 0) break;
+    kernel_alone += sent.bytes;
+  }
+  ASSERT_GT(kernel_alone, kRingBytes);
+
+  auto sender = link.sender();
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  std::uint64_t taken = 0;
+  for (;;) {
+    fill(piece, taken);
+    const Moved sent = sender.send(piece);
+    if (sent.error != 0) break;
+    taken += sent.bytes;
+  }
+  // The kernel's own limit moves a little with the sizes of what is written.
+  EXPECT_GT(taken, kernel_alone * 9 / 10);
+  EXPECT_EQ(sender.carrier(), abi::Carrier::kernel);
+  EXPECT_FALSE(sender.drained());
+  ::shutdown(link.from(), SHUT_WR);
+  const Received received = receive_all(link.receiver(), 5);
+  EXPECT_EQ(received.wrong, 0u);
+  EXPECT_EQ(received.bytes, taken);
+  EXPECT_TRUE(sender.drained());
+}
+
+TEST(Stream, AReaderThatStandsInAKernelReadHoldsUpTheWayBackOnly) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  link.shared().receiver.kernel_reads = 7;  // as if it had been stopped there
+  auto sender = link.sender();
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  std::vector<std::byte> piece(kRingBytes);
+  fill(piece, 0);
+  EXPECT_EQ(sender.send(piece).bytes, kRingBytes);
+  EXPECT_EQ(sender.send(piece).error, EAGAIN);
+  EXPECT_EQ(sender.carrier(), abi::Carrier::ring);
+  link.shared().receiver.kernel_reads = 8;  // it went on
+  EXPECT_TRUE(sender.switch_to(abi::Carrier::kernel));
+}
+
+TEST(Stream, AWayBackToTheKernelIsAlwaysLeft) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  auto sender = link.sender();
+  const std::byte byte{1};
+  int toggles = 0;
+  while (sender.switch_to(sender.carrier() == abi::Carrier::ring ? abi::Carrier::kernel : abi::Carrier::ring)) {
+    ASSERT_EQ(sender.send({&byte, 1}).bytes, 1u);
+    ASSERT_LE(++toggles, 100);
+  }
+  EXPECT_EQ(sender.carrier(), abi::Carrier::kernel);
+  EXPECT_GE(toggles, 6);
+}
+
+TEST(Stream, TheLastBytesComeBeforeTheEnd) {
+  for (int round = 0; round < 200; ++round) {
+    Link link;
+    ASSERT_TRUE(link.ok());
+    std::thread sender([&] {
+      auto half = link.sender();
+      std::byte bytes[3];
+      fill(bytes, 0);
+      (void)half.switch_to(abi::Carrier::ring);
+      (void)half.send(bytes);
+      link.close_sender();
+    });
+    const Received received = receive_all(link.receiver(), 1);
+    sender.join();
+    ASSERT_EQ(received.bytes, 3u);
+    ASSERT_EQ(received.wrong, 0u);
+  }
+}
+
+TEST(Stream, APeerThatScribblesNeverMakesUsCrashOrSpin) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  std::atomic<bool> over{false};
+  std::thread hostile([&] {
+    std::mt19937_64 random(9);
+    auto* words = reinterpret_cast<std::atomic<std::uint64_t>*>(&link.shared());
+    while (!over) {
+      const std::uint64_t value = random() % 3 == 0 ? random() : random() % 40'000;
+      words[random() % (sizeof(abi::Direction) / 8)].store(value, std::memory_order_relaxed);
+    }
+  });
+  std::vector<std::byte> buffer(kRingBytes);
+  std::mt19937 random(10);
+  auto sender = link.sender();
+  auto receiver = link.receiver();
+  for (int i = 0; i < 20'000; ++i) {
+    const auto piece = std::span(buffer).first(random() % buffer.size());
+    ASSERT_LE(sender.send(piece).bytes, piece.size());
+    ASSERT_LE(receiver.receive(piece).bytes, piece.size());
+    if (random() % 16 == 0) (void)sender.switch_to(random() % 2 == 0 ? abi::Carrier::ring : abi::Carrier::kernel);
+  }
+  over = true;
+  hostile.join();
+}
+
+}  // namespace
+}  // namespace sockdoc
