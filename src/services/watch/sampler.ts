@@ -1,10 +1,13 @@
 import { hostname } from 'node:os';
 import type { Frame } from '../../model/views/frame.js';
+import type { ProcessRow } from '../../model/views/processes.js';
 import type { FrameRequest } from '../../model/views/request.js';
+import type { ShortLived } from '../../model/views/short-lived.js';
 import { packageVersion } from '../../support/version.js';
 import { GapList } from '../diagnose/collecting/gaps.js';
 import type { Target } from '../diagnose/options.js';
 import { Cost } from './cost.js';
+import { EndedPart } from './parts/ended.js';
 import { NicPart } from './parts/nics.js';
 import { SocketPart } from './parts/sockets.js';
 import { Scope } from './scope.js';
@@ -17,6 +20,7 @@ export class Sampler {
   readonly #scope: Scope;
   readonly #cost = new Cost();
   readonly #sockets = new SocketPart();
+  readonly #ended = new EndedPart();
   readonly #nics = new NicPart();
   #last: { frame: Frame; beganMs: number } | undefined;
   #reading: Promise<unknown> = Promise.resolve();
@@ -45,8 +49,12 @@ export class Sampler {
    * it may still begin is ended after it.
    */
   close(): void {
-    this.#sockets.close();
-    void this.#reading.then(() => this.#sockets.close());
+    const end = () => {
+      this.#sockets.close();
+      this.#ended.close();
+    };
+    end();
+    void this.#reading.then(end);
   }
 
   #queued<T>(work: () => Promise<T>): Promise<T> {
@@ -60,8 +68,14 @@ export class Sampler {
     const takenAt = new Date().toISOString();
     const gaps = new GapList();
     const scope = await this.#scope.now(gaps);
-    const [sockets, nics] = await Promise.all([
-      this.#sockets.read(scope, request, gaps),
+    const sockets = this.#sockets.read(scope, request, gaps);
+    const [{ rows }, shortLived, nics] = await Promise.all([
+      sockets,
+      this.#ended.read(
+        scope.namespaces,
+        sockets.then(({ owners }) => owners),
+        gaps,
+      ),
       this.#nics.read(scope.namespaces, gaps),
     ]);
     const frame: Frame = {
@@ -71,7 +85,8 @@ export class Sampler {
       hostname: hostname(),
       takenAt,
       intervalMs: this.#last ? beganMs - this.#last.beganMs : 0,
-      ...sockets,
+      ...rows,
+      ...(shortLived ? { shortLived, processes: withEnded(rows.processes, shortLived) } : {}),
       nics,
       self: this.#cost.of(beganMs),
       gaps: gaps.all(),
@@ -79,4 +94,14 @@ export class Sampler {
     this.#last = { frame, beganMs };
     return frame;
   }
+}
+
+/** Processes with the rate at which their connections ended, where that was attributed to them. */
+function withEnded(processes: ProcessRow[], { by, windowMs }: ShortLived): ProcessRow[] {
+  const counts = new Map<number, number>();
+  for (const { pid, count } of by) if (pid !== undefined) counts.set(pid, (counts.get(pid) ?? 0) + count);
+  return processes.map((row) => {
+    const count = counts.get(row.pid);
+    return count === undefined || windowMs <= 0 ? row : { ...row, endedPerS: (count * 1000) / windowMs };
+  });
 }

@@ -38,6 +38,24 @@ test('frames follow the schema, the first at once and the next soon; intervals a
   });
 });
 
+test('connections that no reading ever saw are counted, and their processes have the rate', async (ctx) => {
+  requireRoot(ctx);
+  await withNetns(async (ns) => {
+    const server = await ns.start('churn.c', 'serve', '127.0.0.1', 'server');
+    const client = await ns.start('churn.c', 'connect', '127.0.0.1', server.ready.port, 'server');
+    const MANY = 2000;
+    const frames = await framesUntil({ netns: ns.name }, { intervalMs: 300 }, async (all) => {
+      if (all.length === 2) expect(await client.ask(`go ${MANY}`, 'done')).toBe('done 0');
+      return all.reduce((sum, { shortLived }) => sum + (shortLived?.ended ?? 0), 0) >= 2 * MANY;
+    });
+    const ended = frames.flatMap(({ shortLived }) => shortLived?.by ?? []);
+    const count = (pid: number) => ended.filter((row) => row.pid === pid).reduce((sum, row) => sum + row.count, 0);
+    expect(count(server.pid)).toBe(MANY);
+    const rows = frames.flatMap(({ processes }) => processes.filter(({ pid }) => pid === server.pid));
+    expect(rows.some(({ endedPerS = 0 }) => endedPerS > 0)).toBe(true);
+  });
+});
+
 test('a process that was asked for and ends is a gap, and the frames go on', async (ctx) => {
   requireRoot(ctx);
   await withNetns(async (ns) => {

@@ -1,6 +1,7 @@
 import type { Process } from '../../../model/snapshot/index.js';
 import type { Frame } from '../../../model/views/frame.js';
 import type { FrameRequest } from '../../../model/views/request.js';
+import type { PortOwners } from '../../../probes/connection-events.js';
 import { currentNetns } from '../../../probes/namespaces.js';
 import { SocketProbe, type SocketsAnswer } from '../../../probes/native.js';
 import type { GapList } from '../../diagnose/collecting/gaps.js';
@@ -10,7 +11,11 @@ import { placeOf } from '../places.js';
 import { processRows } from '../processes.js';
 import type { Scoped } from '../scope.js';
 
-type SocketRows = Pick<Frame, 'totals' | 'connections' | 'processes' | 'descriptors'>;
+/** What sockets and processes give to a frame. */
+export interface SocketReading {
+  rows: Pick<Frame, 'totals' | 'connections' | 'processes' | 'descriptors'>;
+  owners: readonly PortOwners[];
+}
 
 interface Readings {
   monotonicMs: number;
@@ -22,15 +27,16 @@ export class SocketPart {
   #probe: SocketProbe | undefined;
   #before: Readings | undefined;
 
-  async read(scope: Scoped, request: Readonly<FrameRequest>, gaps: GapList): Promise<SocketRows> {
+  async read(scope: Scoped, request: Readonly<FrameRequest>, gaps: GapList): Promise<SocketReading> {
     const answer = await gaps.attempt('sockets', () => this.#ask(scope, request));
-    if (answer === undefined) return { totals: totalsOf([]), connections: [], processes: [], descriptors: [] };
+    if (answer === undefined)
+      return { rows: { totals: totalsOf([]), connections: [], processes: [], descriptors: [] }, owners: [] };
     gaps.add(...answer.gaps);
     const now = { monotonicMs: answer.monotonicMs, processes: wanted(answer.host.processes, scope.pids) };
     const digests = answer.netns.flatMap(({ sockets }) => (sockets ? [sockets] : []));
     const rows = { ...this.#processes(now, scope), totals: totalsOf(digests), connections: [] };
     this.#before = now;
-    return rows;
+    return { rows, owners: answer.netns.flatMap(ownersOf) };
   }
 
   close(): void {
@@ -47,7 +53,7 @@ export class SocketPart {
     });
   }
 
-  #processes(now: Readings, { namespaces }: Scoped): Pick<SocketRows, 'processes' | 'descriptors'> {
+  #processes(now: Readings, { namespaces }: Scoped): Pick<Frame, 'processes' | 'descriptors'> {
     const before = this.#before;
     const place = new Map(namespaces.map((namespace) => [namespace.id, placeOf(namespace)]));
     const own = currentNetns().id;
@@ -60,6 +66,9 @@ export class SocketPart {
     };
   }
 }
+
+const ownersOf = ({ id, sockets }: SocketsAnswer['netns'][number]): PortOwners[] =>
+  id === undefined || !sockets ? [] : [{ id, listeners: sockets.listeners }];
 
 /** The selected ones: the probe reports every process that holds sockets. */
 function wanted(processes: readonly Process[], pids: readonly number[] | undefined): readonly Process[] {
