@@ -4,6 +4,7 @@
 #include "addon/connection_events_object.h"
 #include "addon/drop_probe_object.h"
 #include "addon/socket_probe_object.h"
+#include "probes/descriptors/descriptors.h"
 #include "probes/features.h"
 #include "probes/files.h"
 #include "probes/kernel_log/kernel_log.h"
@@ -14,7 +15,7 @@ namespace sockdoc {
 namespace {
 
 /** Raised whenever a function's request or answer changes shape; src/probes/native.ts refuses any other. */
-constexpr int kAbiVersion = 4;
+constexpr int kAbiVersion = 6;
 
 Napi::Value files(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
@@ -38,6 +39,13 @@ Napi::Value links(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [request] { return read_links(request); });
 }
 
+Napi::Value descriptors(const Napi::CallbackInfo& info) {
+  const auto object = info[0].ToObject();
+  const DescriptorsRequest request{integers_field(object, "pids"), bool_field(object, "detail"),
+                                   bool_field(object, "allWatches")};
+  return promise_of(info.Env(), [request] { return read_descriptors(request); });
+}
+
 Napi::Value features(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [] { return read_features(); });
 }
@@ -55,6 +63,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("files", Napi::Function::New(env, files));
   exports.Set("SocketProbe", SocketProbeObject::define(env));
   exports.Set("links", Napi::Function::New(env, links));
+  exports.Set("descriptors", Napi::Function::New(env, descriptors));
   exports.Set("features", Napi::Function::New(env, features));
   exports.Set("kernelLog", Napi::Function::New(env, kernel_log));
   exports.Set("DropProbe", DropProbeObject::define(env));

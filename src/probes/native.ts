@@ -16,9 +16,10 @@ import type {
   SocketDigest,
   Thread,
 } from '../model/snapshot/index.js';
+import type { DescriptorDetail } from '../model/views/descriptors.js';
 import type { ShortLived } from '../model/views/short-lived.js';
 
-const ABI_VERSION = 4;
+const ABI_VERSION = 6;
 
 export interface FilesRequest {
   /** Network namespace to enter: "/run/netns/NAME" or "/proc/PID/ns/net"; left out: our own. */
@@ -113,6 +114,37 @@ export interface LinksAnswer extends LinkCountersAnswer {
   routes: Route[];
 }
 
+export interface DescriptorsRequest {
+  /** Only these processes; left out: all that may be seen. */
+  pids?: number[];
+  /** Also every descriptor of the first of them, with its other end. */
+  detail?: boolean;
+  /** Read epoll sets of processes with very many descriptors too, which holds these up. */
+  allWatches?: boolean;
+}
+
+/** Descriptors of one process by kind, its sockets by protocol and state. */
+export interface ProcessDescriptors
+  extends Pick<
+    Process,
+    'pid' | 'ppid' | 'comm' | 'uid' | 'startTicks' | 'netns' | 'children' | 'descriptors' | 'tcp' | 'udp' | 'unix'
+  > {
+  /** False: its network namespace could not be read, `tcp` and the like do not count. */
+  socketsRead: boolean;
+  epollSets: number;
+  kinds: Record<string, number>;
+}
+
+export interface DescriptorsAnswer {
+  monotonicMs: number;
+  /** Without those whose descriptors may not be read. */
+  processes: ProcessDescriptors[];
+  /** Of `pids`: those whose descriptors may not be read. */
+  denied: number[];
+  descriptors?: DescriptorDetail[];
+  gaps: Gap[];
+}
+
 export interface KernelLogAnswer {
   /** The whole log buffer of the kernel, oldest first; what programs wrote into it is left out. */
   entries: KernelLogEntry[];
@@ -205,6 +237,7 @@ interface Addon {
   abiVersion: number;
   files(request: FilesRequest): Promise<string>;
   links(request: LinksRequest): Promise<string>;
+  descriptors(request: DescriptorsRequest): Promise<string>;
   features(): Promise<string>;
   kernelLog(): Promise<string>;
   rdma(): Promise<string>;
@@ -248,6 +281,11 @@ export async function readLinks(request: Omit<LinksRequest, 'countersOnly'>): Pr
 /** Only the counters of the links of a network namespace. */
 export async function readLinkCounters(request: Omit<LinksRequest, 'countersOnly'>): Promise<LinkCountersAnswer> {
   return JSON.parse(await addon().links({ ...request, countersOnly: true })) as LinkCountersAnswer;
+}
+
+/** What processes have open. */
+export async function readDescriptors(request: DescriptorsRequest): Promise<DescriptorsAnswer> {
+  return JSON.parse(await addon().descriptors(request)) as DescriptorsAnswer;
 }
 
 /** What only a system call can tell about this kernel. */

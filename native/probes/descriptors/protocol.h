@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "probes/descriptors/socket_facts.h"
+
+namespace sockdoc {
+
+/**
+ * The kernel's name for the protocol of a socket ("TCPv6", "NETLINK", "UNIX-STREAM"), also of one that sock_diag does
+ * not show (before bind() and connect(), in a namespace that may not be entered). Empty when it is closed or denied.
+ */
+std::string socket_protocol(int pid, int fd);
+
+/** "tcp", "udp", "unix" */
+std::string_view kind_of(const SocketFact& fact);
+
+}  // namespace sockdoc
