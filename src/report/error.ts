@@ -17,12 +17,12 @@ export function errorText(error: SockdocError, { command, unicode }: Options): s
   return `${unicode ? lines.join('\n') : ascii(lines.join('\n'))}\n`;
 }
 
-/** The error for programs. */
+/** The error for programs, on one line: it may end a stream of documents, one per line. */
 export function errorJson(error: SockdocError, command: string): string {
   const document: ErrorDocument = {
     schemaVersion: 1,
     command,
     error: { code: error.code, kind: error.kind, message: error.message, next: error.next ?? null },
   };
-  return `${safeJson(document)}\n`;
+  return `${safeJson(document, 0)}\n`;
 }

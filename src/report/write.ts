@@ -12,6 +12,9 @@ interface Options {
 /** Any document of `--json`. */
 export const writeJson = (document: object): string => `${safeJson(document)}\n`;
 
+/** The same on one line, without its end: what `--watch` prints at each reading. */
+export const writeJsonLine = (document: object): string => safeJson(document, 0);
+
 /** The answer of `check` in the format that was asked for; only that writer is loaded. */
 export async function writeCheck(
   document: CheckDocument,

@@ -13,6 +13,10 @@
 namespace sockdoc {
 namespace {
 
+/**
+ * False when it could not be read. A folder may be listed whose links may not be read (another user namespace): then
+ * nothing is known but how many there are.
+ */
 bool read_process(int proc, std::uint32_t index, ProcessEntry& process, DescriptorCounts& counts,
                   std::vector<HeldFile>& held) {
   char path[32];
@@ -20,8 +24,10 @@ bool read_process(int proc, std::uint32_t index, ProcessEntry& process, Descript
   std::snprintf(path, sizeof path, "%d/fd", process.pid);
   FolderReader folder(proc, path);
   if (!folder.valid()) return false;
-  process.descriptors_read = folder.for_each_number([&](const char* name, int fd) {
+  bool denied = false;
+  const bool whole = folder.for_each_number([&](const char* name, int fd) {
     const auto link = read_link(folder.fd(), name, target);
+    denied = denied || (!link && (errno == EACCES || errno == EPERM));
     if (!link) return;  // closed meanwhile
     ++process.open;
     process.highest = std::max(process.highest, fd);
@@ -32,6 +38,8 @@ bool read_process(int proc, std::uint32_t index, ProcessEntry& process, Descript
     if (!is_pipe) ++process.sockets;
     held.push_back({kind.inode, index, fd, is_pipe});
   });
+  if (denied) errno = EACCES;
+  process.descriptors_read = whole && !denied;
   return process.descriptors_read;
 }
 

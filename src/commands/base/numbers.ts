@@ -19,3 +19,9 @@ export function durationOf(text: string): number {
     throw usageError(`"${text}" is no duration: a number with s, m or h was expected, as in 10m`);
   return value;
 }
+
+/** --limit: a whole number above 0. */
+export function limitOf(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text.trim())) return Number(text);
+  throw usageError(`"${text}" is no limit: a whole number above 0 was expected`);
+}

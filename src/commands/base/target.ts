@@ -69,7 +69,8 @@ export function targetOf(flags: Parsed): Target {
   };
 }
 
-function pidOf(text: string): number {
+/** A process id as people give it. */
+export function pidOf(text: string): number {
   if (!/^[1-9]\d{0,9}$/.test(text)) throw usageError(`"${text}" is no process id: a number above 0 was expected`);
   return Number(text);
 }

@@ -4,14 +4,7 @@ import { Gap } from '../gap.js';
 const optionalInteger = (description?: string) => Type.Optional(Type.Integer(description ? { description } : {}));
 
 /** What may be a leak, or become one; each is a fact with its number, not a verdict. */
-export const SUSPICIONS = [
-  'near-limit',
-  'growth',
-  'close-wait',
-  'never-connected',
-  'not-watched',
-  'inheritable',
-] as const;
+export const SUSPICIONS = ['near-limit', 'growth', 'close-wait', 'unconnected', 'not-watched', 'inheritable'] as const;
 export type Suspicion = (typeof SUSPICIONS)[number];
 
 export const DescriptorSuspicion = Type.Object({
@@ -55,7 +48,10 @@ export type DescriptorRow = Static<typeof DescriptorRow>;
 
 export const EpollWatch = Type.Object({
   fd: Type.Integer({ description: 'As it was numbered when it was added.' }),
-  events: Type.Array(Type.String(), { description: '"EPOLLIN", "EPOLLET", "EPOLLEXCLUSIVE", …' }),
+  events: Type.Array(Type.String(), {
+    description:
+      '"EPOLLIN", "EPOLLET", "EPOLLEXCLUSIVE", …; EPOLLERR and EPOLLHUP, which are always watched, left out.',
+  }),
   stale: Type.Optional(
     Type.Boolean({
       description:

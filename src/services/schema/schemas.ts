@@ -6,6 +6,7 @@ import { ListDocument } from '../../model/list.js';
 import { CheckDocument } from '../../model/results.js';
 import { SchemaDocument } from '../../model/schema.js';
 import { Snapshot } from '../../model/snapshot/index.js';
+import { DescriptorsDocument } from '../../model/views/descriptors.js';
 import { usageError } from '../../support/errors.js';
 import { nearest } from '../../support/nearest.js';
 
@@ -17,6 +18,7 @@ const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
   list: { title: 'sockdoc check --list --json', type: ListDocument },
   explain: { title: 'sockdoc explain ID --json', type: ExplainDocument },
   diff: { title: 'sockdoc diff A B --json', type: DiffDocument },
+  fds: { title: 'sockdoc fds --json', type: DescriptorsDocument },
   schema: { title: 'sockdoc schema --json', type: SchemaDocument },
   error: { title: 'any command that ends with exit code 2, 3, 4 or 70 under --json', type: ErrorDocument },
   snapshot: { title: 'what sockdoc check --save FILE writes', type: Snapshot },

@@ -1,5 +1,6 @@
 import type { Process } from '../../model/snapshot/index.js';
 import type { DescriptorRow } from '../../model/views/descriptors.js';
+import { suspicionsOf } from './suspicions.js';
 
 /** What a row is made of. A `Process` of the socket probe has all that must be there. */
 export type DescriptorSource = Pick<
@@ -28,9 +29,20 @@ export function descriptorRows(now: DescriptorReading, before?: DescriptorReadin
   const seconds = before && (now.monotonicMs - before.monotonicMs) / 1000;
   const rows = now.processes.flatMap((source) => {
     const row = rowOf(source, now.namespaces);
-    return row ? [{ ...row, ...growthOf(source, earlier.get(keyOf(source)), seconds) }] : [];
+    return row ? [withChanges(row, source, earlier.get(keyOf(source)), seconds)] : [];
   });
   return rows.sort(fullestFirst);
+}
+
+function withChanges(
+  facts: DescriptorRow,
+  source: DescriptorSource,
+  before: DescriptorSource | undefined,
+  seconds: number | undefined,
+): DescriptorRow {
+  const row = { ...facts, ...growthOf(source, before, seconds) };
+  const suspicions = suspicionsOf(row, source, before);
+  return suspicions.length > 0 ? { ...row, suspicions } : row;
 }
 
 const keyOf = ({ pid, startTicks }: DescriptorSource) => `${pid}/${startTicks}`;
