@@ -3,6 +3,7 @@
 #include "addon/call.h"
 #include "addon/connection_events_object.h"
 #include "addon/drop_probe_object.h"
+#include "addon/scheduler_probe_object.h"
 #include "addon/socket_probe_object.h"
 #include "probes/descriptors/descriptors.h"
 #include "probes/features.h"
@@ -15,7 +16,7 @@ namespace sockdoc {
 namespace {
 
 /** Raised whenever a function's request or answer changes shape; src/probes/native.ts refuses any other. */
-constexpr int kAbiVersion = 6;
+constexpr int kAbiVersion = 7;
 
 Napi::Value files(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
@@ -67,6 +68,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("features", Napi::Function::New(env, features));
   exports.Set("kernelLog", Napi::Function::New(env, kernel_log));
   exports.Set("DropProbe", DropProbeObject::define(env));
+  exports.Set("SchedulerProbe", SchedulerProbeObject::define(env));
   exports.Set("ConnectionEvents", ConnectionEventsObject::define(env));
   exports.Set("rdma", Napi::Function::New(env, rdma));
   return exports;

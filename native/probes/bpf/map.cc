@@ -23,6 +23,9 @@ Result<Fd> create_map(const MapSpec& spec) {
   attr.value_size = spec.value_bytes;
   attr.max_entries = spec.max_entries;
   attr.map_flags = spec.flags;
+  attr.btf_fd = static_cast<__u32>(spec.types.fd);
+  attr.btf_key_type_id = spec.types.key;
+  attr.btf_value_type_id = spec.types.value;
   set_name(attr.map_name, spec.name);
   Fd map(static_cast<int>(system_call(BPF_MAP_CREATE, attr)));
   if (!map.valid()) return errno_error("create BPF map");

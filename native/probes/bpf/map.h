@@ -16,6 +16,13 @@
 
 namespace sockdoc::bpf {
 
+/** Type information that some kinds of maps must have: a descriptor of BPF_BTF_LOAD, and ids in it. */
+struct MapTypes {
+  int fd = 0;
+  std::uint32_t key = 0;
+  std::uint32_t value = 0;
+};
+
 struct MapSpec {
   bpf_map_type type = BPF_MAP_TYPE_HASH;
   std::uint32_t key_bytes = 0;
@@ -25,6 +32,7 @@ struct MapSpec {
   std::string_view name;
   /** BPF_F_…, as BPF_MAP_CREATE takes them. */
   std::uint32_t flags = 0;
+  MapTypes types = {};
 };
 
 /** Creates the map; EPERM without CAP_BPF. */
