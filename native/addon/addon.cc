@@ -2,6 +2,7 @@
 
 #include "addon/call.h"
 #include "addon/connection_events_object.h"
+#include "addon/connection_table_object.h"
 #include "addon/drop_probe_object.h"
 #include "addon/scheduler_probe_object.h"
 #include "addon/socket_probe_object.h"
@@ -16,7 +17,7 @@ namespace sockdoc {
 namespace {
 
 /** Raised whenever a function's request or answer changes shape; src/probes/native.ts refuses any other. */
-constexpr int kAbiVersion = 7;
+constexpr int kAbiVersion = 8;
 
 Napi::Value files(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
@@ -62,6 +63,7 @@ Napi::Value rdma(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("abiVersion", Napi::Number::New(env, kAbiVersion));
   exports.Set("files", Napi::Function::New(env, files));
+  exports.Set("ConnectionTable", ConnectionTableObject::define(env));
   exports.Set("SocketProbe", SocketProbeObject::define(env));
   exports.Set("links", Napi::Function::New(env, links));
   exports.Set("descriptors", Napi::Function::New(env, descriptors));

@@ -25,6 +25,22 @@ std::size_t utf8_length(std::string_view text) {
   return length;
 }
 
+/** Of a well-formed sequence. */
+std::uint32_t code_point(std::string_view text, std::size_t length) {
+  static constexpr std::uint32_t kFirstBits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+  std::uint32_t code = static_cast<unsigned char>(text[0]) & kFirstBits[length];
+  for (std::size_t i = 1; i < length; ++i) code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3f);
+  return code;
+}
+
+bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
+/** What could steer the terminal that a document is printed to, or hide text there: as in src/report/clean.ts. */
+bool steers(std::uint32_t code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x061c || (code >= 0x200b && code <= 0x200f) ||
+         (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
+}
+
 template <typename T>
 void append_number(std::string& out, T number) {
   char buffer[32];
@@ -114,27 +130,38 @@ Json& Json::raw(std::string_view document) {
 }
 
 void Json::quote(std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
   text_ += '"';
   while (!text.empty()) {
-    const auto c = static_cast<unsigned char>(text.front());
-    std::size_t taken = 1;
-    if (c == '"' || c == '\\') {
-      text_ += '\\';
-      text_ += text.front();
-    } else if (c < 0x20 || c == 0x7f) {
-      text_ += "\\u00";
-      text_ += kHex[c >> 4];
-      text_ += kHex[c & 15];
-    } else if (taken = utf8_length(text); taken > 0) {
-      text_ += text.substr(0, taken);
-    } else {
-      text_ += "\xef\xbf\xbd";
-      taken = 1;
-    }
-    text.remove_prefix(taken);
+    std::size_t plain = 0;
+    while (plain < text.size() && is_plain(text[plain])) ++plain;
+    text_ += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (!text.empty()) text.remove_prefix(escape(text));
   }
   text_ += '"';
+}
+
+std::size_t Json::escape(std::string_view text) {
+  const auto c = static_cast<unsigned char>(text.front());
+  if (c == '"' || c == '\\') {
+    text_ += '\\';
+    text_ += text.front();
+    return 1;
+  }
+  const std::size_t length = utf8_length(text);
+  if (length == 0) {
+    text_ += "\xef\xbf\xbd";
+    return 1;
+  }
+  const std::uint32_t code = code_point(text, length);
+  if (steers(code)) {
+    static constexpr char kHex[] = "0123456789abcdef";
+    text_ += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) text_ += kHex[code >> shift & 15];
+  } else {
+    text_ += text.substr(0, length);
+  }
+  return length;
 }
 
 }  // namespace sockdoc

@@ -12,10 +12,15 @@ namespace sockdoc {
  * cheaper than a call per property, and the same text is what the native tests look at.
  *
  * Misuse (a value without a key inside an object) is not detected: callers nest with begin_/end_ in pairs. Bytes that
- * are not UTF-8 (names of processes and of files may hold any) become U+FFFD, so the document always parses.
+ * are not UTF-8 (names of processes and of files may hold any) become U+FFFD, so the document always parses. Characters
+ * that could steer a terminal are escaped, so that it may be printed as it is.
  */
 class Json {
  public:
+  Json() = default;
+  /** Goes on behind a text; what it ends with has been separated. */
+  explicit Json(std::string text) : text_(std::move(text)) {}
+
   Json& begin_object();
   Json& end_object();
   Json& begin_array();
@@ -51,6 +56,8 @@ class Json {
  private:
   void separate();
   void quote(std::string_view text);
+  /** Appends the first character so that it is harmless; how many bytes it took. */
+  std::size_t escape(std::string_view text);
 
   std::string text_;
   bool comma_ = false;

@@ -20,7 +20,7 @@ import type { DescriptorDetail } from '../model/views/descriptors.js';
 import type { SchedulerView } from '../model/views/scheduler.js';
 import type { ShortLived } from '../model/views/short-lived.js';
 
-const ABI_VERSION = 7;
+const ABI_VERSION = 8;
 
 export interface FilesRequest {
   /** Network namespace to enter: "/run/netns/NAME" or "/proc/PID/ns/net"; left out: our own. */
@@ -257,6 +257,17 @@ interface NativeSocketProbe {
   close(): void;
 }
 
+/** JSON texts: what is small, and the rows as bytes, which need not become values to be written out. */
+interface NativeConnectionsAnswer {
+  head: string;
+  rows: Buffer;
+}
+
+interface NativeConnectionTable {
+  read(request: object): Promise<NativeConnectionsAnswer>;
+  select(selection: object): Promise<NativeConnectionsAnswer>;
+}
+
 /** What the addon exports; each function answers with one JSON document. */
 interface Addon {
   abiVersion: number;
@@ -266,6 +277,7 @@ interface Addon {
   features(): Promise<string>;
   kernelLog(): Promise<string>;
   rdma(): Promise<string>;
+  ConnectionTable: new () => NativeConnectionTable;
   DropProbe: new () => NativeDropProbe;
   SchedulerProbe: new () => NativeSchedulerProbe;
   ConnectionEvents: new () => NativeConnectionEvents;
@@ -346,6 +358,9 @@ export class DropProbe {
     return JSON.parse(await this.#native.stop()) as DropsAnswer;
   }
 }
+
+/** For src/probes/connections.ts, which says what it takes and gives. */
+export const nativeConnectionTable = (): NativeConnectionTable => new (addon().ConnectionTable)();
 
 /**
  * What the scheduler does, from one reading to the next. With start() BPF programs at the scheduler's tracepoints give

@@ -11,7 +11,8 @@ std::size_t slot_of(std::uint64_t cookie, std::size_t slots) {
 
 /** True when the socket was disconnected and used again (connect to AF_UNSPEC), which sets its counters to zero. */
 bool restarted(const ConnectionCounters& now, const ConnectionCounters& before) {
-  return now.sent < before.sent || now.received < before.received || now.busy_us < before.busy_us;
+  return now.sent < before.sent || now.received < before.received || now.busy_us < before.busy_us ||
+         now.retransmitted < before.retransmitted;
 }
 
 }  // namespace
@@ -20,7 +21,7 @@ ConnectionCounters counters_of(const InetSocket& socket) {
   const TcpInfoFields& info = socket.info.fields;
   return {socket.cookie,       socket.info.sent(),    info.bytes_received, info.busy_time,     info.rwnd_limited,
           info.sndbuf_limited, info.segs_out,         info.segs_in,        info.data_segs_out, info.data_segs_in,
-          info.total_retrans,  socket.memory.drops(), info.snd_cwnd};
+          info.total_retrans,  socket.memory.drops(), info.snd_cwnd,       info.bytes_retrans, -1};
 }
 
 void ConnectionBase::add(const ConnectionCounters& counters) { counters_.push_back(counters); }
@@ -46,15 +47,12 @@ const ConnectionCounters* ConnectionBase::find(std::uint64_t cookie) const {
   return nullptr;
 }
 
-Activity activity_of(const InetSocket& socket, const ConnectionBase* base, double now_ms) {
+Activity activity_since(const InetSocket& socket, const ConnectionCounters* before, bool opened, double ms) {
   Activity activity;
+  activity.ms = ms;
   activity.moved = counters_of(socket);
-  if (base == nullptr) return activity;
-  activity.ms = now_ms - base->at_ms();
-  const ConnectionCounters* before = base->find(socket.cookie);
   if (before == nullptr) {
-    // Only a complete first dump tells that it is new; else its counters may be much older than the window.
-    activity.windowed = activity.opened = base->complete();
+    activity.windowed = activity.opened = opened;
     return activity;
   }
   ConnectionCounters& moved = activity.moved;
@@ -62,6 +60,7 @@ Activity activity_of(const InetSocket& socket, const ConnectionBase* base, doubl
   activity.windowed = true;
   activity.cwnd_first = before->cwnd;
   moved.sent -= before->sent;
+  moved.retransmitted -= before->retransmitted;
   moved.received -= before->received;
   moved.busy_us -= before->busy_us;
   moved.receive_window_limited_us -= before->receive_window_limited_us;
@@ -74,6 +73,12 @@ Activity activity_of(const InetSocket& socket, const ConnectionBase* base, doubl
   moved.retransmits -= before->retransmits;
   moved.drops -= before->drops;
   return activity;
+}
+
+Activity activity_of(const InetSocket& socket, const ConnectionBase* base, double now_ms) {
+  if (base == nullptr) return activity_since(socket, nullptr, false, 0);
+  // Only a complete first dump tells that a socket is new; else its counters may be much older than the window.
+  return activity_since(socket, base->find(socket.cookie), base->complete(), now_ms - base->at_ms());
 }
 
 }  // namespace sockdoc

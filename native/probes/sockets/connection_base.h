@@ -22,6 +22,8 @@ struct ConnectionCounters {
   std::uint32_t retransmits = 0;
   std::uint32_t drops = 0;
   std::uint32_t cwnd = 0;
+  std::uint64_t retransmitted = 0;  // bytes of `sent`; 0 before Linux 4.19, where `sent` has none
+  double began_ms = -1;             // CLOCK_MONOTONIC; negative where the beginning was not seen
 };
 
 ConnectionCounters counters_of(const InetSocket& socket);
@@ -33,6 +35,8 @@ class ConnectionBase {
   /** Call once after the last add(). `complete`: no socket can have been missed. */
   void finish(double at_ms, bool complete);
 
+  void reserve(std::size_t sockets) { counters_.reserve(sockets); }
+  [[nodiscard]] std::size_t size() const { return counters_.size(); }
   [[nodiscard]] const ConnectionCounters* find(std::uint64_t cookie) const;
   [[nodiscard]] double at_ms() const { return at_ms_; }
   [[nodiscard]] bool complete() const { return complete_; }
@@ -52,6 +56,9 @@ struct Activity {
   bool opened = false;           // it began within the window
   std::uint32_t cwnd_first = 0;  // 0 when it was not there at the first reading
 };
+
+/** `before` are its counters `ms` ago, null where it was not there; `opened`: then it began since. */
+Activity activity_since(const InetSocket& socket, const ConnectionCounters* before, bool opened, double ms);
 
 /** `base` is the reading before this one, null at the first. */
 Activity activity_of(const InetSocket& socket, const ConnectionBase* base, double now_ms);

@@ -22,9 +22,10 @@ struct Denied {
   int code = 0;
 };
 
-/** True when the folder could be read. */
-bool read_process(int proc, std::uint32_t index, ProcessEntry& process, std::vector<HeldSocket>& held,
-                  std::vector<HeldEpoll>& epolls) {
+}  // namespace
+
+bool read_process_descriptors(int proc, std::uint32_t index, ProcessEntry& process, std::vector<HeldSocket>& held,
+                              std::vector<HeldEpoll>& epolls) {
   char path[32];
   char target[64];
   std::snprintf(path, sizeof path, "%d/fd", process.pid);
@@ -47,15 +48,13 @@ bool read_process(int proc, std::uint32_t index, ProcessEntry& process, std::vec
   return whole;
 }
 
-}  // namespace
-
 DescriptorTable DescriptorTable::read(ProcessTable& processes, Gaps& gaps) {
   DescriptorTable table;
   const Fd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
   Denied denied;
   for (std::uint32_t i = 0; i < processes.all().size(); ++i) {
     errno = 0;
-    if (read_process(proc.get(), i, processes.at(i), table.held_, table.epolls_)) continue;
+    if (read_process_descriptors(proc.get(), i, processes.at(i), table.held_, table.epolls_)) continue;
     if (errno == ENOENT || errno == ESRCH) continue;  // it has ended meanwhile
     ++denied.processes;
     denied.code = errno;
@@ -68,9 +67,10 @@ DescriptorTable DescriptorTable::read(ProcessTable& processes, Gaps& gaps) {
   return table;
 }
 
-DescriptorTable DescriptorTable::of(std::vector<HeldSocket> held) {
+DescriptorTable DescriptorTable::of(std::vector<HeldSocket> held, std::vector<HeldEpoll> epolls) {
   DescriptorTable table;
   table.held_ = std::move(held);
+  table.epolls_ = std::move(epolls);
   table.index();
   return table;
 }

@@ -22,6 +22,13 @@ struct HeldEpoll {
   int fd = -1;
 };
 
+/**
+ * Reads the descriptors of the process at `index` of the ProcessTable: appends its sockets and epoll sets, fills its
+ * counts. False with errno when the folder cannot be read. `proc` is an open /proc.
+ */
+bool read_process_descriptors(int proc, std::uint32_t index, ProcessEntry& process, std::vector<HeldSocket>& held,
+                              std::vector<HeldEpoll>& epolls);
+
 /** Every process's sockets by inode, from one pass over /proc/PID/fd. */
 class DescriptorTable {
  public:
@@ -30,8 +37,8 @@ class DescriptorTable {
   /** Also fills the descriptor counts of the processes. */
   static DescriptorTable read(ProcessTable& processes, Gaps& gaps);
 
-  /** For tests: a table of what is given. */
-  static DescriptorTable of(std::vector<HeldSocket> held);
+  /** A table of what is given. */
+  static DescriptorTable of(std::vector<HeldSocket> held, std::vector<HeldEpoll> epolls = {});
 
   /** The first descriptor of a socket, in the order of pids, or kNone; the others follow by `next`. */
   [[nodiscard]] std::uint32_t find(std::uint32_t inode) const;

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <map>
 #include <optional>
 #include <tuple>
+
+#include "probes/sockets/four_tuple.h"
 
 namespace sockdoc {
 namespace {
@@ -15,27 +16,6 @@ struct End {
   std::uint32_t netns;
   std::uint32_t link;
 };
-
-std::uint64_t mix(std::uint64_t hash, const void* bytes, std::size_t size) {
-  const auto* at = static_cast<const unsigned char*>(bytes);
-  for (std::size_t i = 0; i < size; i += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at + i, std::min<std::size_t>(8, size - i));
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-    hash ^= hash >> 29;
-  }
-  return hash;
-}
-
-std::uint64_t hash_of(const Address& local, std::uint16_t local_port, const Address& remote,
-                      std::uint16_t remote_port) {
-  const std::uint16_t ports[2] = {local_port, remote_port};
-  return mix(mix(mix(0, local.data(), 16), remote.data(), 16), ports, sizeof ports);
-}
-
-bool swapped(const ConnectionLink& a, const ConnectionLink& b) {
-  return a.local_port == b.remote_port && a.remote_port == b.local_port && a.local == b.remote && a.remote == b.local;
-}
 
 bool is_talking(const ConnectionLink& link) {
   return link.inode != 0 && link.state != kTimeWait && link.state != kSynReceived && link.state != kBoundInactive;
@@ -85,7 +65,7 @@ class Matcher {
 
   void insert(End end) {
     const ConnectionLink& of = link(end);
-    std::size_t slot = first_slot(hash_of(of.local, of.local_port, of.remote, of.remote_port));
+    std::size_t slot = first_slot(hash_of_pair(of.local, of.local_port, of.remote, of.remote_port));
     while (slots_[slot].netns != kFree) slot = next_slot(slot);
     slots_[slot] = end;
   }
@@ -94,7 +74,7 @@ class Matcher {
     const ConnectionLink& of = link(end);
     std::optional<End> elsewhere;
     int found_elsewhere = 0;
-    for (std::size_t slot = first_slot(hash_of(of.remote, of.remote_port, of.local, of.local_port));
+    for (std::size_t slot = first_slot(hash_of_pair(of.local, of.local_port, of.remote, of.remote_port));
          slots_[slot].netns != kFree; slot = next_slot(slot)) {
       if (!swapped(of, link(slots_[slot]))) continue;
       if (slots_[slot].netns == end.netns) return slots_[slot];

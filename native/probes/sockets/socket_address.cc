@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-bool is_mapped(const Address& address) { return std::equal(kMapped.begin(), kMapped.end(), address.begin()); }
-
 }  // namespace
 
 Address address_of(int family, const std::uint32_t words[4]) {
@@ -25,6 +23,8 @@ Address address_of(int family, const std::uint32_t words[4]) {
   }
   return address;
 }
+
+bool is_mapped(const Address& address) { return std::equal(kMapped.begin(), kMapped.end(), address.begin()); }
 
 bool is_wildcard(const Address& address) {
   const auto first = is_mapped(address) ? address.begin() + 12 : address.begin();

@@ -12,6 +12,9 @@ using Address = std::array<std::uint8_t, 16>;
 /** From the four words of inet_diag_sockid; `family` is AF_INET or AF_INET6. */
 Address address_of(int family, const std::uint32_t words[4]);
 
+/** Whether it is one of IPv4. */
+bool is_mapped(const Address& address);
+
 bool is_wildcard(const Address& address);
 bool is_loopback(const Address& address);
 

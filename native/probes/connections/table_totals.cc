@@ -1,0 +1,41 @@
+#include "probes/connections/table_totals.h"
+
+#include <cmath>
+
+namespace sockdoc {
+
+void Traffic::add(const RowView& view) {
+  if (!view.has_rates()) return;
+  windowed = true;
+  send_bps += view.send_bps().value_or(0);
+  receive_bps += view.receive_bps().value_or(0);
+  retransmits_per_s += view.retransmits_per_s().value_or(0);
+}
+
+void Traffic::write(Json& json) const {
+  if (!windowed) return;
+  const auto field = [&](std::string_view name, double value) { json.field(name, std::round(value * 1000) / 1000); };
+  field("sendBps", send_bps);
+  field("receiveBps", receive_bps);
+  field("retransmitsPerS", retransmits_per_s);
+}
+
+TableTotals TableTotals::of(TableReading& reading) {
+  TableTotals totals;
+  totals.of_process.resize(reading.processes.all().size());
+  for (TableRow& row : reading.rows) {
+    const RowView view(reading, row);
+    ++totals.states[row.socket.state];
+    totals.all.add(view);
+    row.owners = 0;
+    reading.descriptors.for_each_owner(row.socket.inode, [&](const HeldSocket& held) {
+      ++row.owners;
+      ++reading.processes.at(held.process).tcp[row.socket.state];
+      totals.of_process[held.process].add(view);
+    });
+    if (row.owners == 0 && row.socket.inode != 0) ++totals.ownerless;
+  }
+  return totals;
+}
+
+}  // namespace sockdoc

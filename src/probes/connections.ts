@@ -1,0 +1,87 @@
+import type { Gap } from '../model/gap.js';
+import type { Process, Thread } from '../model/snapshot/index.js';
+import type { ConnectionRow, ConnectionTotals } from '../model/views/connections.js';
+import type { Filter } from '../model/views/filter.js';
+import type { ConnectionSort } from '../model/views/request.js';
+import { nativeConnectionTable } from './native.js';
+
+/** Which rows are wanted; filter, order and limit apply natively, over all sockets. */
+export interface ConnectionSelection {
+  filter?: Filter;
+  /** Only sockets that one of these processes holds; that process is the one that is shown. */
+  pids?: readonly number[];
+  /** Largest first; `matters` (the default) puts trouble first, as native/probes/connections/order.h has it. */
+  sort?: ConnectionSort | 'matters';
+  reverse?: boolean;
+  /** Left out: all rows. */
+  limit?: number;
+  /** Cookies of rows that are wanted beside those, whatever the filter and the limit. */
+  keep?: readonly string[];
+  /** Each row on a line of its own. */
+  rowPerLine?: boolean;
+}
+
+export interface ConnectionsRequest {
+  /** Network namespaces: "" or "/run/netns/NAME" or "/proc/PID/ns/net", and what their rows have as `netns`. */
+  netns: readonly { path: string; label?: string }[];
+  selfPids: readonly number[];
+  selection: ConnectionSelection;
+  /** Also the processes that hold sockets, with their traffic. */
+  processes?: boolean;
+  /** With `processes`: also the threads of those that hold TCP or UDP sockets, at most so many. Default none. */
+  threads?: number;
+  /** What containers are called, by id. */
+  containerNames?: Readonly<Record<string, string>>;
+}
+
+/** Sums over the TCP sockets of a process; empty without a window. */
+export interface Traffic {
+  sendBps?: number;
+  receiveBps?: number;
+  retransmitsPerS?: number;
+}
+
+/** Everything but the rows. */
+export interface ConnectionsHead {
+  /** CLOCK_MONOTONIC when the reading began. */
+  monotonicMs: number;
+  /** Since the reading before; 0 at the first. */
+  windowMs: number;
+  totals: ConnectionTotals;
+  /** Every process that holds a socket. A socket that several hold counts for each of them. */
+  processes?: { process: Process; container?: string; traffic: Traffic }[];
+  threads?: Thread[];
+  gaps: Gap[];
+}
+
+export interface ConnectionsAnswer extends ConnectionsHead {
+  connections: ConnectionRow[];
+}
+
+/**
+ * Every TCP socket of some network namespaces with its process, its other end, and what moved since the reading before.
+ * Holders of sockets are remembered between readings: native/probes/connections/owner_cache.h says how exact that is.
+ * Readings of one table run one after the other.
+ */
+export class ConnectionTable {
+  readonly #native = nativeConnectionTable();
+
+  async read(request: ConnectionsRequest): Promise<ConnectionsAnswer> {
+    return parsed(await this.#native.read(request));
+  }
+
+  /** Other rows of the last reading, at once: nothing is read. Without `processes` and `threads`, which stay the same. */
+  async select(selection: ConnectionSelection): Promise<ConnectionsAnswer> {
+    return parsed(await this.#native.select(selection));
+  }
+
+  /** As read(), with the rows as the bytes of a JSON array, to be passed on unread. */
+  async readBytes(request: ConnectionsRequest): Promise<{ head: ConnectionsHead; rows: Buffer }> {
+    const { head, rows } = await this.#native.read(request);
+    return { head: JSON.parse(head) as ConnectionsHead, rows };
+  }
+}
+
+function parsed({ head, rows }: { head: string; rows: Buffer }): ConnectionsAnswer {
+  return { ...(JSON.parse(head) as ConnectionsHead), connections: JSON.parse(rows.toString()) as ConnectionRow[] };
+}
