@@ -29,7 +29,7 @@ Napi::Value SchedulerProbeObject::start(const Napi::CallbackInfo& info) {
 Napi::Value SchedulerProbeObject::read(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
   SchedRequest request;
-  request.pids = integers_field(object, "pids");
+  if (!object.Get("pids").IsUndefined()) request.pids = integers_field(object, "pids");
   request.socket_pids = integers_field(object, "socketPids");
   request.self_pids = integers_field(object, "selfPids");
   if (const auto limit = object.Get("limit"); limit.IsNumber()) {

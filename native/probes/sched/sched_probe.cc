@@ -128,8 +128,7 @@ void SchedProbe::add_cpus(SchedView& view, const Base& now, std::uint64_t epoch)
 
 /** Before their other counters are read, so that no delay of theirs is in those alone. */
 void SchedProbe::watch(const SchedRequest& request, Base& now, Gaps& gaps) {
-  std::vector<int> tids = threads_of(request.pids);
-  if (request.pids.empty()) tids = threads_of(request.socket_pids);
+  const std::vector<int> tids = threads_of(request.pids ? *request.pids : request.socket_pids);
   if (tids.size() > SchedPrograms::kMaxThreads) {
     gaps.add({"scheduler", "histograms of threads",
               "shortened to " + std::to_string(SchedPrograms::kMaxThreads) + " threads", "",

@@ -16,8 +16,8 @@ namespace sockdoc {
 
 /** SchedulerRequest in src/probes/native.ts. */
 struct SchedRequest {
-  std::vector<int> pids;         // threads of these processes only; empty: of all
-  std::vector<int> socket_pids;  // processes that hold internet sockets
+  std::optional<std::vector<int>> pids;  // threads of these processes only
+  std::vector<int> socket_pids;          // processes that hold internet sockets
   std::vector<int> self_pids;
   std::size_t limit = 100;  // threads
 };

@@ -107,13 +107,13 @@ ThreadsReading ThreadTable::read(const ThreadsRequest& request, Gaps& gaps) {
   Pass pass{request, {}, {}};
   pass.samples.reserve(before_.size() + 64);
   char name[16];
-  if (request.pids.empty()) {
+  if (!request.pids) {
     FolderReader processes(AT_FDCWD, "/proc");
     processes.for_each_number([&](const char* pid_name, int pid) {
       if (!request.self.contains(pid)) read_process(pass, pid, pid_name);
     });
   } else {
-    for (const int pid : request.pids) {
+    for (const int pid : *request.pids) {
       std::snprintf(name, sizeof name, "%d", pid);
       read_process(pass, pid, name);
     }
@@ -163,7 +163,7 @@ void ThreadTable::read_thread(Pass& pass, int folder, int pid, const char* name,
   const Sample* before = found == before_.end() ? nullptr : &found->second;
   const bool serves = pass.request.sockets.contains(pid);
   const bool moved = before == nullptr || !same(before->times, now.times) || before->state == 'R';
-  const bool wanted = moved || serves || !pass.request.pids.empty();
+  const bool wanted = moved || serves || pass.request.pids.has_value();
   if (wanted && pass.detailed < kMaxDetailed) {
     ++pass.detailed;
     ThreadActivity row;

@@ -27,10 +27,10 @@ struct ThreadActivity {
 };
 
 struct ThreadsRequest {
-  std::vector<int> pids;            // only these processes; empty: all
-  std::unordered_set<int> sockets;  // processes that hold internet sockets
-  std::unordered_set<int> self;     // left out unless asked for
-  std::size_t limit = 100;          // rows
+  std::optional<std::vector<int>> pids;  // only these processes
+  std::unordered_set<int> sockets;       // processes that hold internet sockets
+  std::unordered_set<int> self;          // left out unless asked for
+  std::size_t limit = 100;               // rows
 };
 
 struct ThreadsReading {

@@ -16,8 +16,13 @@ export const CpuRow = Type.Object({
   busyShare: Type.Optional(Type.Number({ description: '0 to 1, of the window.' })),
   softirqShare: Type.Optional(Type.Number()),
   stealShare: Type.Optional(Type.Number()),
-  runQueueLength: Type.Optional(Type.Number({ description: 'Runnable threads, the running one included.' })),
-  switchesPerS: Type.Optional(Type.Number()),
+  runQueueLength: Type.Optional(
+    Type.Number({
+      description:
+        'Threads that ran or waited, on average over the window: busy time and run-queue delay by time. From BPF only.',
+    }),
+  ),
+  switchesPerS: Type.Optional(Type.Number({ description: 'From BPF only, as what follows.' })),
   migrationsPerS: Type.Optional(Type.Number({ description: 'Threads that came here from another CPU.' })),
   runDelay: Type.Optional(Histogram),
 });
@@ -33,11 +38,11 @@ export const ThreadRow = Type.Object({
   cpu: Type.Integer(),
   cpuShare: Type.Optional(Type.Number()),
   runDelayMsPerS: Type.Optional(Type.Number()),
-  meanDelayUs: Type.Optional(Type.Number({ description: 'Run-queue delay by time slice.' })),
-  maxDelayUs: Type.Optional(Type.Number()),
+  meanDelayUs: Type.Optional(Type.Number({ description: 'Run-queue delay by time slice, both of schedstat.' })),
+  maxDelayUs: Type.Optional(Type.Number({ description: 'From BPF; of threads that serve sockets or were asked for.' })),
   voluntarySwitchesPerS: Type.Optional(Type.Number()),
   involuntarySwitchesPerS: Type.Optional(Type.Number()),
-  migrationsPerS: Type.Optional(Type.Number()),
+  migrationsPerS: Type.Optional(Type.Number({ description: 'To another CPU; as maxDelayUs.' })),
   waitChannel: Type.Optional(Type.String()),
   call: Type.Optional(Type.String({ description: 'The system call it is blocked in.' })),
   runDelay: Type.Optional(Histogram),
@@ -51,7 +56,11 @@ export const SchedulerView = Type.Object({
   }),
   runDelay: Type.Optional(Histogram),
   wakeupLatency: Type.Optional(Histogram),
-  runnable: Type.Optional(Type.Integer({ description: 'Of /proc/loadavg, ourselves included.' })),
+  runnable: Type.Optional(
+    Type.Integer({
+      description: 'Running or waiting at this moment (procs_running of /proc/stat), ourselves included.',
+    }),
+  ),
   switchesPerS: Type.Optional(Type.Number()),
   cpus: Type.Array(CpuRow),
   threads: Type.Array(ThreadRow, { description: 'Those that serve sockets first, then by run-queue delay.' }),
