@@ -5,7 +5,7 @@ export interface Look {
   unicode: boolean;
 }
 
-const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const;
+const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36, inverse: 7 } as const;
 export type Ink = keyof typeof CODES;
 
 /** Lays our own colour on text that was cleaned before. */

@@ -1,0 +1,111 @@
+import type { Frame } from '../../model/views/frame.js';
+import { bitRate, bytes, count, milliseconds, percent, perSecond } from '../../report/units.js';
+import { type Line, lineWidth, type Span, type Style } from '../draw/spans.js';
+import { TABS, type UiState } from '../state/state.js';
+import { around, listed } from './detail-lines.js';
+import type { Scene } from './tab.js';
+import { tabs } from './tabs.js';
+
+/** Where the frames come from, beyond the frame itself. */
+export interface Origin {
+  intervalMs: number;
+  /** The file that they are written to. */
+  recording?: string;
+  /** The recording that is played. */
+  replay?: { position: number; count: number; speed: number; isPaused: boolean; isCut: boolean };
+}
+
+/** Host, time and pace; sockets and totals; what ended; the tabs. */
+export function headerLines(scene: Scene, origin: Origin): Line[] {
+  const { frame, state, columns, style } = scene;
+  return [
+    spread(titleLine(frame, origin), stateOf(state, origin), columns, style),
+    totalsLine(frame),
+    spread(endedLine(frame), gapsSpan(frame), columns, style),
+    tabsLine(state, columns, style),
+  ];
+}
+
+function titleLine({ hostname, takenAt, intervalMs }: Frame, origin: Origin): Line {
+  const real = intervalMs > 0 ? intervalMs : origin.intervalMs;
+  return [
+    { text: ' sockdoc top', ink: 'bold' },
+    `  ${hostname}  ${localTime(takenAt)}  every ${milliseconds(Math.abs(real - origin.intervalMs) < 50 ? origin.intervalMs : real)}`,
+  ];
+}
+
+function localTime(takenAt: string): string {
+  const at = new Date(takenAt);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${date} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}
+
+function stateOf({ paused }: UiState, { recording, replay }: Origin): Span {
+  if (replay !== undefined) {
+    const end = replay.position === replay.count - 1 ? (replay.isCut ? ', cut off here' : ', the end') : '';
+    const pace = replay.isPaused ? ' PAUSED' : replay.speed === 1 ? '' : ` x${replay.speed}`;
+    return { text: `REPLAY ${replay.position + 1}/${replay.count}${end}${pace} `, ink: 'magenta' };
+  }
+  const texts = [paused && 'PAUSED', recording !== undefined && 'RECORDING'].filter((text) => text !== false);
+  return { text: texts.length > 0 ? `${texts.join(' ')} ` : '', ink: 'magenta' };
+}
+
+function totalsLine({ totals }: Frame): Line {
+  const { sockets, states, sendBps, receiveBps, retransmitsPerS } = totals;
+  const many = Object.entries(states)
+    .filter(([, value]) => value > 0)
+    .sort(([, a], [, b]) => b - a)
+    .map(([state, value]) => `${count(value)} ${state}`);
+  const lost = around('', perSecond(retransmitsPerS), ' retransmitted');
+  return [
+    ` ${count(sockets)} TCP sockets`,
+    around('  tx ', bitRate(sendBps)) ?? '',
+    around('  rx ', bitRate(receiveBps)) ?? '',
+    { text: lost === undefined ? '' : `  ${lost}`, ink: (retransmitsPerS ?? 0) > 0 ? 'yellow' : undefined },
+    { text: many.length > 0 ? `  ${many.join(', ')}` : '', ink: 'dim' },
+  ];
+}
+
+function endedLine({ shortLived, self }: Frame): Line {
+  const cost = listed(around('', percent(self.cpuShare), ' CPU'), bytes(self.memoryBytes));
+  if (shortLived === undefined) return [{ text: ` sockdoc itself: ${cost}`, ink: 'dim' }];
+  const { ended, endedPerS, unseen, unattributed, lost } = shortLived;
+  const share = (part: number | undefined) => (ended === 0 || part === undefined ? undefined : percent(part / ended));
+  const parts = listed(
+    around('', share(unseen), ' too short for any reading'),
+    around('', share(unattributed), ' of unknown process'),
+    lost && 'events were lost: at least',
+  );
+  return [
+    ` ended ${lost ? '>=' : ''}${perSecond(endedPerS)}${parts === undefined ? '' : ` (${parts})`}`,
+    { text: `  sockdoc itself: ${cost}`, ink: 'dim' },
+  ];
+}
+
+function gapsSpan({ gaps }: Frame): Span {
+  if (gaps.length === 0) return '';
+  const more = gaps.some(({ needs }) => needs !== undefined && /^(CAP_|root)/.test(needs));
+  return { text: `! ${gaps.length} not seen${more ? ', root sees more' : ''} `, ink: 'yellow' };
+}
+
+/** What the names shrink to where there is little room; the one that is open is always in brackets. */
+function tabsLine({ tab }: UiState, columns: number, style: Style): Line {
+  const titles = TABS.map((id, i) => ({ open: id === tab, text: `${i + 1} ${tabs[id].title}` }));
+  const line = (short: number): Line =>
+    titles.flatMap(({ open, text }) => {
+      const shown = open ? text : text.slice(0, short).trimEnd();
+      return [{ text: open ? `[${shown}]` : ` ${shown} `, ink: open ? 'inverse' : undefined } as Span];
+    });
+  const fits = [99, 8, 5, 1].find((short) => lineWidth(line(short), style) <= columns);
+  return line(fits ?? 1);
+}
+
+/** A line with something at its right end; that is kept, and the left is cut. */
+function spread(left: Line, right: Span, columns: number, style: Style): Line {
+  const room = columns - lineWidth([right], style);
+  const taken = lineWidth(left, style);
+  if (taken <= room) return [...left, ' '.repeat(room - taken), right];
+  const plain = left.map((span) => (typeof span === 'string' ? span : span.text)).join('');
+  return [plain.slice(0, Math.max(0, room - 1)).padEnd(room), right];
+}
