@@ -23,7 +23,7 @@ export const watchFlags = {
   })(),
 };
 
-function intervalOf(text: string): number {
+export function intervalOf(text: string): number {
   const value = /^\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN;
   if (value >= MIN_INTERVAL_MS && value <= MAX_INTERVAL_MS) return value;
   throw usageError(
