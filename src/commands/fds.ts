@@ -92,7 +92,7 @@ function optionsOf(pid: number | undefined, flags: Interfaces.InferredFlags<type
   return {
     ...(pid === undefined ? {} : { pid }),
     target,
-    windowMs: flags.window ?? DEFAULT_WINDOW_MS,
+    windowMs: flags.window ?? (flags.watch ? (flags.interval ?? DEFAULT_WINDOW_MS) : DEFAULT_WINDOW_MS),
     ...(limit === undefined ? {} : { limit }),
     allWatches: flags.watches,
   };

@@ -139,6 +139,14 @@ std::map<int, EthtoolFacts> read_ethtool_facts(const std::vector<LinkRow>& links
   reader.topic(
       rows, "link modes", &Facts::modes, ETHTOOL_MSG_LINKMODES_GET,
       [&](const Attributes& message) { return parse_link_modes(message, mode_names); }, by(&EthtoolIoctl::modes));
+  // Only netlink has these.
+  const Error unsupported_here{EOPNOTSUPP, "ethtool"};
+  reader.topic(rows, "link state", &Facts::state, ETHTOOL_MSG_LINKSTATE_GET, parse_link_state,
+               [&](EthtoolIoctl&, const std::string&) -> Result<LinkState> { return unsupported_here; });
+  reader.topic(
+      rows, "error correction", &Facts::error_correction, ETHTOOL_MSG_FEC_GET,
+      [&](const Attributes& message) { return parse_error_correction(message, mode_names); },
+      [&](EthtoolIoctl&, const std::string&) -> Result<ErrorCorrection> { return unsupported_here; });
   reader.topic(rows, "rings", &Facts::rings, ETHTOOL_MSG_RINGS_GET, parse_rings, by(&EthtoolIoctl::rings));
   reader.topic(rows, "channels", &Facts::channels, ETHTOOL_MSG_CHANNELS_GET, parse_channels,
                by(&EthtoolIoctl::channels));

@@ -15,6 +15,19 @@ struct LinkModes {
   MaybeNumber supported_speed_mbps;
   const char* duplex = nullptr;
   std::optional<bool> auto_negotiation;
+  /** What the link partner advertises; empty when it, or the driver, does not say. */
+  std::vector<std::string> partner;
+};
+
+/** Why a link is down, and how good its signal is, where the driver knows. */
+struct LinkState {
+  const char* down_reason = nullptr;
+  MaybeNumber signal_quality, signal_quality_max;
+};
+
+/** Forward error correction: the encoding in use ("RS", "BASER", "None"). */
+struct ErrorCorrection {
+  std::string active;
 };
 
 struct Rings {
@@ -64,6 +77,8 @@ struct DriverInfo {
 /** What ethtool knows of one link; a topic that its driver does not have is absent. */
 struct EthtoolFacts {
   std::optional<LinkModes> modes;
+  std::optional<LinkState> state;
+  std::optional<ErrorCorrection> error_correction;
   std::optional<Rings> rings;
   std::optional<Channels> channels;
   std::optional<Coalescing> coalescing;

@@ -4,6 +4,7 @@
 #include <linux/ethtool_netlink.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace sockdoc {
@@ -74,7 +75,35 @@ LinkModes parse_link_modes(const Attributes& message, const BitNames& mode_names
     if (ours.mask(bit)) fastest = std::max(fastest, mode_speed(mode_names[bit]));
   }
   if (fastest > 0) modes.supported_speed_mbps = fastest;
+  const BitSet partner = bits(message, ETHTOOL_A_LINKMODES_PEER);
+  for (std::size_t bit = 0; bit < std::min(partner.size(), mode_names.size()); ++bit) {
+    if (partner.value(bit) && !mode_names[bit].empty()) modes.partner.push_back(mode_names[bit]);
+  }
   return modes;
+}
+
+LinkState parse_link_state(const Attributes& message) {
+  // enum ethtool_link_ext_state
+  static constexpr std::array<const char*, 11> kReasons = {"autonegotiation failed",
+                                                           "link training failure",
+                                                           "logical mismatch",
+                                                           "bad signal integrity",
+                                                           "no cable",
+                                                           "cable issue",
+                                                           "EEPROM issue",
+                                                           "calibration failure",
+                                                           "power budget exceeded",
+                                                           "overheat",
+                                                           "module not ready"};
+  LinkState state{nullptr, number(message, ETHTOOL_A_LINKSTATE_SQI), number(message, ETHTOOL_A_LINKSTATE_SQI_MAX)};
+  const auto reason = number(message, ETHTOOL_A_LINKSTATE_EXT_STATE);
+  if (reason && *reason < kReasons.size()) state.down_reason = kReasons[*reason];
+  return state;
+}
+
+ErrorCorrection parse_error_correction(const Attributes& message, const BitNames& mode_names) {
+  const auto active = number(message, ETHTOOL_A_FEC_ACTIVE);
+  return {active && *active < mode_names.size() ? mode_names[*active] : std::string()};
 }
 
 Rings parse_rings(const Attributes& message) {

@@ -31,6 +31,9 @@ class BitSet {
 int ethtool_link_index(const Attributes& message);
 
 LinkModes parse_link_modes(const Attributes& message, const BitNames& mode_names);
+LinkState parse_link_state(const Attributes& message);
+/** The active encoding is a bit of the link modes. */
+ErrorCorrection parse_error_correction(const Attributes& message, const BitNames& mode_names);
 Rings parse_rings(const Attributes& message);
 Channels parse_channels(const Attributes& message);
 Coalescing parse_coalescing(const Attributes& message);

@@ -4,6 +4,7 @@
 #include "base/netns.h"
 #include "probes/links/ethtool.h"
 #include "probes/links/links_json.h"
+#include "probes/links/queue_statistics.h"
 
 namespace sockdoc {
 namespace {
@@ -31,7 +32,10 @@ class Reading {
     links_ = rows_or_gap(dump_links(*route, end), "links", gaps_);
     for (const LinkRow& link : links_) names_[link.index] = link.name;
     qdiscs_ = rows_or_gap(dump_qdiscs(*route, end), "queueing disciplines", gaps_);
-    if (!standard_only) counters_ = read_ethtool_counters(links_, way_, gaps_);
+    if (!standard_only) {
+      counters_ = read_ethtool_counters(links_, way_, gaps_);
+      queues_ = read_queue_statistics();
+    }
     if (!counters_only) read_facts(*route, end);
     if (end.interrupted) gaps_.add({"links", "rtnetlink", "links or routes changed while they were read", "", 1});
   }
@@ -55,7 +59,9 @@ class Reading {
     json.key("counters").begin_array();
     for (const LinkRow& link : links_) {
       const auto ethtool = counters_.find(link.index);
-      write_counters(json, link, ethtool == counters_.end() ? EthtoolCounters() : ethtool->second, qdiscs_);
+      const auto queues = queues_.find(link.index);
+      write_counters(json, link, ethtool == counters_.end() ? EthtoolCounters() : ethtool->second, qdiscs_,
+                     queues == queues_.end() ? std::vector<QueueCounters>() : queues->second);
     }
     json.end_array();
   }
@@ -84,6 +90,7 @@ class Reading {
   std::vector<QdiscRow> qdiscs_;
   std::map<int, EthtoolFacts> facts_;
   std::map<int, EthtoolCounters> counters_;
+  QueueStatistics queues_;
   std::optional<XdpFeatures> xdp_;
 };
 

@@ -20,6 +20,18 @@ void write_modes(Json& json, const LinkModes& modes) {
   json.field("speedMbps", modes.speed_mbps).field("supportedSpeedMbps", modes.supported_speed_mbps);
   if (modes.duplex != nullptr) json.field("duplex", modes.duplex);
   json.field("autoNegotiation", modes.auto_negotiation);
+  if (modes.partner.empty()) return;
+  json.key("partnerModes").begin_array();
+  for (const std::string& name : modes.partner) json.value(name);
+  json.end_array();
+}
+
+void write_state(Json& json, const EthtoolFacts& facts) {
+  if (const auto& state = facts.state) {
+    if (state->down_reason != nullptr) json.field("downReason", state->down_reason);
+    json.field("signalQuality", state->signal_quality).field("signalQualityMax", state->signal_quality_max);
+  }
+  if (facts.error_correction) text_field(json, "errorCorrection", facts.error_correction->active);
 }
 
 void write_features(Json& json, const std::vector<Feature>& features) {
@@ -60,6 +72,7 @@ void write_ethtool(Json& json, const EthtoolFacts& facts) {
     text_field(json, "bus", driver->bus);
   }
   if (facts.modes) write_modes(json, *facts.modes);
+  write_state(json, facts);
   write_queues_and_rings(json, facts);
   if (facts.features) write_features(json, *facts.features);
   if (const auto& pause = facts.pause) {
@@ -94,6 +107,15 @@ void write_bond(Json& json, const LinkRow& bond, const std::vector<LinkRow>& all
     json.end_object();
   }
   json.end_array().end_object();
+}
+
+void write_queues(Json& json, const std::vector<QueueCounters>& queues) {
+  json.key("queues").begin_array();
+  for (const QueueCounters& queue : queues) {
+    json.begin_object().field("direction", queue.transmit ? "tx" : "rx").field("index", queue.index);
+    json.field("packets", queue.packets).field("bytes", queue.bytes).field("drops", queue.drops).end_object();
+  }
+  json.end_array();
 }
 
 }  // namespace
@@ -136,7 +158,7 @@ void write_route(Json& json, const RouteRow& row, const LinkNames& names) {
 }
 
 void write_counters(Json& json, const LinkRow& link, const EthtoolCounters& ethtool,
-                    const std::vector<QdiscRow>& qdiscs) {
+                    const std::vector<QdiscRow>& qdiscs, const std::vector<QueueCounters>& queues) {
   json.begin_object().field("name", link.name).field("operState", oper_state_name(link.oper_state));
   json.key("standard").begin_object();
   for (const auto& [name, value] : link.statistics) json.field(name, value);
@@ -149,6 +171,7 @@ void write_counters(Json& json, const LinkRow& link, const EthtoolCounters& etht
   if (const auto& pause = ethtool.pause) {
     json.key("pause").begin_object().field("rxFrames", pause->rx).field("txFrames", pause->tx).end_object();
   }
+  if (!queues.empty()) write_queues(json, queues);
   json.key("qdiscs").begin_array();
   for (const QdiscRow& row : qdiscs) {
     if (row.link != link.index) continue;

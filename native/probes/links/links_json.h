@@ -8,6 +8,7 @@
 #include "probes/links/ethtool_facts.h"
 #include "probes/links/link_messages.h"
 #include "probes/links/qdisc_messages.h"
+#include "probes/links/queue_statistics.h"
 #include "probes/links/route_messages.h"
 #include "probes/links/xdp_features.h"
 
@@ -22,6 +23,6 @@ void write_link(Json& json, const LinkRow& link, const EthtoolFacts& ethtool, co
 void write_address(Json& json, const AddressRow& row, const LinkNames& names);
 void write_route(Json& json, const RouteRow& row, const LinkNames& names);
 void write_counters(Json& json, const LinkRow& link, const EthtoolCounters& ethtool,
-                    const std::vector<QdiscRow>& qdiscs);
+                    const std::vector<QdiscRow>& qdiscs, const std::vector<QueueCounters>& queues);
 
 }  // namespace sockdoc

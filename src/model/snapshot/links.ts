@@ -47,6 +47,13 @@ export const Link = Type.Object({
   supportedSpeedMbps: optionalInteger('The fastest of the supported link modes.'),
   duplex: Type.Optional(Type.Union([Type.Literal('full'), Type.Literal('half')])),
   autoNegotiation: Type.Optional(Type.Boolean()),
+  partnerModes: Type.Optional(
+    Type.Array(Type.String(), { description: 'What the link partner advertises, "25000baseCR/Full", "Pause", …' }),
+  ),
+  downReason: Type.Optional(Type.String({ description: 'Why there is no link: "no cable", "overheat", …' })),
+  signalQuality: optionalInteger('SQI, of signalQualityMax.'),
+  signalQualityMax: optionalInteger(),
+  errorCorrection: Type.Optional(Type.String({ description: 'FEC in use: "RS", "BASER", "None".' })),
   rings: Type.Optional(
     Type.Object({
       rx: optionalInteger(),
@@ -154,6 +161,18 @@ export const LinkCounters = Type.Object({
     Type.Record(Type.String(), Type.Number(), {
       description: 'As `ethtool -S` prints them, names as the driver gives them.',
     }),
+  ),
+  queues: Type.Optional(
+    Type.Array(
+      Type.Object({
+        direction: Type.Union([Type.Literal('rx'), Type.Literal('tx')]),
+        index: Type.Integer(),
+        packets: Type.Optional(Type.Number()),
+        bytes: Type.Optional(Type.Number()),
+        drops: Type.Optional(Type.Number()),
+      }),
+      { description: 'From the netdev family (NETDEV_CMD_QSTATS_GET), of drivers that have it.' },
+    ),
   ),
   pause: Type.Optional(Type.Object({ rxFrames: optionalInteger(), txFrames: optionalInteger() })),
   qdiscs: Type.Array(

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Gap } from '../../model/gap.js';
 import type { DescriptorRow, DescriptorsDocument } from '../../model/views/descriptors.js';
 import { type DescriptorsAnswer, readDescriptors } from '../../probes/native.js';
@@ -7,6 +6,7 @@ import { GapList } from '../diagnose/collecting/gaps.js';
 import { chooseNamespaces } from '../diagnose/collecting/namespaces.js';
 import { select } from '../diagnose/collecting/selection.js';
 import type { Target } from '../diagnose/options.js';
+import { pause } from '../pause.js';
 import { descriptorRows } from '../views/descriptors.js';
 import { notWatched } from '../views/suspicions.js';
 import { deniedError, endedError } from './errors.js';
@@ -92,12 +92,4 @@ export class FdsView {
 function withDetail(rows: DescriptorRow[], { descriptors }: DescriptorsAnswer): DescriptorRow[] {
   const found = descriptors && notWatched(descriptors);
   return found ? rows.map((row) => ({ ...row, suspicions: [...(row.suspicions ?? []), found] })) : rows;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch {
-    throw signal.reason;
-  }
 }

@@ -8,6 +8,7 @@ import { SchemaDocument } from '../../model/schema.js';
 import { Snapshot } from '../../model/snapshot/index.js';
 import { DescriptorsDocument } from '../../model/views/descriptors.js';
 import { Frame } from '../../model/views/frame.js';
+import { NicDocument } from '../../model/views/nic.js';
 import { SchedulerDocument } from '../../model/views/scheduler.js';
 import { usageError } from '../../support/errors.js';
 import { nearest } from '../../support/nearest.js';
@@ -22,6 +23,7 @@ const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
   diff: { title: 'sockdoc diff A B --json', type: DiffDocument },
   fds: { title: 'sockdoc fds --json', type: DescriptorsDocument },
   sched: { title: 'sockdoc sched --json', type: SchedulerDocument },
+  nic: { title: 'sockdoc nic --json', type: NicDocument },
   schema: { title: 'sockdoc schema --json', type: SchemaDocument },
   top: { title: 'sockdoc top --json (one per line), and what sockdoc top --record FILE writes', type: Frame },
   error: { title: 'any command that ends with exit code 2, 3, 4 or 70 under --json', type: ErrorDocument },

@@ -1,6 +1,7 @@
 import { receiveQueues } from '../../checks/nic/nics.js';
 import type { Link, LinkCounters, Rdma } from '../../model/snapshot/index.js';
 import type { NicRow } from '../../model/views/nic.js';
+import { perSecond } from './nic/rates.js';
 import { rdmaOf } from './nic/rdma.js';
 
 export interface NicReading {
@@ -59,16 +60,6 @@ function factsOf(link: Link, counters: LinkCounters | undefined): NicRow {
 function transmitQueues({ channels, txQueueList, txQueues }: Link): number | undefined {
   const sum = (channels?.combined ?? 0) + (channels?.tx ?? 0);
   return sum > 0 ? sum : (txQueueList?.length ?? txQueues);
-}
-
-/** A counter that went back (the driver was set anew, or another interface took the name) has no rate. */
-export function perSecond(
-  first: number | undefined,
-  last: number | undefined,
-  seconds: number | undefined,
-): number | undefined {
-  if (first === undefined || last === undefined || !seconds || seconds <= 0 || last < first) return undefined;
-  return (last - first) / seconds;
 }
 
 type Rates = Pick<

@@ -2,7 +2,7 @@ import type { Process } from '../../model/snapshot/index.js';
 import type { ProcessRow } from '../../model/views/processes.js';
 import { containerOf } from '../../probes/containers.js';
 import { present } from '../../probes/link-sysfs.js';
-import { perSecond } from '../views/nic.js';
+import { perSecond } from '../views/nic/rates.js';
 
 /** Processes at two moments. */
 export interface ProcessReadings {

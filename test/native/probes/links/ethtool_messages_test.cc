@@ -28,6 +28,7 @@ std::vector<std::byte> link_modes() {
   request.attribute<std::uint8_t>(ETHTOOL_A_LINKMODES_AUTONEG, AUTONEG_ENABLE);
   // Advertised: bit 0. Supported: bits 0, 2, 33.
   bit_set(request, ETHTOOL_A_LINKMODES_OURS, 40, {1, 0}, {5, 2});
+  bit_set(request, ETHTOOL_A_LINKMODES_PEER, 40, {4, 2});
   return body_of(request);
 }
 
@@ -49,8 +50,33 @@ TEST(EthtoolMessages, LinkModes) {
   EXPECT_EQ(modes.supported_speed_mbps, 100000u);
   EXPECT_STREQ(modes.duplex, "full");
   EXPECT_EQ(modes.auto_negotiation, true);
+  EXPECT_EQ(modes.partner, (std::vector<std::string>{"Autoneg", "100000baseCR4/Full"}));
   // Without names (a kernel that does not tell them) the supported speed is absent.
   EXPECT_FALSE(parse_link_modes(message, {}).supported_speed_mbps);
+}
+
+TEST(EthtoolMessages, WhyALinkIsDown) {
+  NetlinkRequest request(0, 0);
+  request.attribute<std::uint8_t>(ETHTOOL_A_LINKSTATE_EXT_STATE, ETHTOOL_LINK_EXT_STATE_NO_CABLE);
+  request.attribute<std::uint32_t>(ETHTOOL_A_LINKSTATE_SQI, 3).attribute<std::uint32_t>(ETHTOOL_A_LINKSTATE_SQI_MAX, 7);
+  const auto body = body_of(request);
+  const LinkState state = parse_link_state(Attributes(Bytes(body)));
+  EXPECT_STREQ(state.down_reason, "no cable");
+  EXPECT_EQ(state.signal_quality, 3u);
+  EXPECT_EQ(state.signal_quality_max, 7u);
+
+  NetlinkRequest newer(0, 0);
+  newer.attribute<std::uint8_t>(ETHTOOL_A_LINKSTATE_EXT_STATE, 200);
+  const auto unknown = body_of(newer);
+  EXPECT_EQ(parse_link_state(Attributes(Bytes(unknown))).down_reason, nullptr);
+}
+
+TEST(EthtoolMessages, ErrorCorrectionIsNamedByItsMode) {
+  NetlinkRequest request(0, 0);
+  request.attribute<std::uint32_t>(ETHTOOL_A_FEC_ACTIVE, 2);
+  const auto body = body_of(request);
+  EXPECT_EQ(parse_error_correction(Attributes(Bytes(body)), mode_names()).active, "Autoneg");
+  EXPECT_EQ(parse_error_correction(Attributes(Bytes(body)), {}).active, "");
 }
 
 TEST(EthtoolMessages, SpeedThatIsNotKnownIsAbsent) {

@@ -1,0 +1,55 @@
+import type { NicDocument, NicRow } from '../../model/views/nic.js';
+import type { Cell, Column } from '../table.js';
+import { bitRate, perSecond } from '../units.js';
+import { writeGaps } from './gaps.js';
+import { writeNic } from './nic-detail.js';
+import { type Look, Paper } from './paper.js';
+
+interface Options extends Look {
+  verbose: boolean;
+}
+
+export function prettyNic(document: NicDocument, options: Options): string {
+  const paper = new Paper(options);
+  if (document.detail) writeNic(paper, document, options.verbose);
+  else paper.table(COLUMNS, document.interfaces);
+  writeGaps(paper, document.gaps, options);
+  return paper.toString();
+}
+
+const COLUMNS: Column<NicRow>[] = [
+  { title: 'INTERFACE', cell: ({ name }) => name, priority: 0 },
+  { title: 'NETNS', cell: ({ netns }) => netns, priority: 4, min: 8 },
+  { title: 'STATE', cell: stateOf, priority: 1 },
+  { title: 'SPEED', cell: ({ speedBps }) => bitRate(speedBps), align: 'right', priority: 3 },
+  { title: 'RX', cell: ({ rxBps }) => bitRate(rxBps), align: 'right', priority: 0 },
+  { title: 'TX', cell: ({ txBps }) => bitRate(txBps), align: 'right', priority: 0 },
+  { title: 'RX PKT', cell: ({ rxPacketsPerS }) => perSecond(rxPacketsPerS), align: 'right', priority: 3 },
+  { title: 'TX PKT', cell: ({ txPacketsPerS }) => perSecond(txPacketsPerS), align: 'right', priority: 3 },
+  { title: 'RX DROP', cell: ({ rxDropsPerS }) => alarming(rxDropsPerS), align: 'right', priority: 1 },
+  { title: 'TX DROP', cell: ({ txDropsPerS }) => alarming(txDropsPerS), align: 'right', priority: 2 },
+  { title: 'QDISC DROP', cell: ({ qdiscDropsPerS }) => alarming(qdiscDropsPerS), align: 'right', priority: 2 },
+  { title: 'ERRORS', cell: ({ errorsPerS }) => alarming(errorsPerS), align: 'right', priority: 2 },
+  { title: 'QUEUES', cell: queuesOf, priority: 5 },
+  { title: 'QDISC', cell: ({ qdisc }) => qdisc, priority: 5 },
+  { title: 'MTU', cell: ({ mtuBytes }) => mtuBytes, align: 'right', priority: 6 },
+  { title: 'DRIVER', cell: ({ driver, kind }) => driver ?? kind, priority: 4 },
+  { title: 'NUMA', cell: ({ numaNode }) => numaNode, align: 'right', priority: 7 },
+  { title: 'RDMA', cell: ({ rdma }) => rdma, priority: 6 },
+];
+
+function stateOf({ state }: NicRow): Cell {
+  if (state === 'up') return { text: state, ink: 'green' };
+  return state === 'unknown' ? state : { text: state, ink: 'yellow' };
+}
+
+/** Red from the first one; nothing to look at where there is none. */
+function alarming(value: number | undefined): Cell {
+  const text = perSecond(value);
+  return text !== undefined && value !== undefined && value > 0 ? { text, ink: 'red' } : text;
+}
+
+function queuesOf({ rxQueues, txQueues }: NicRow): string | undefined {
+  if (rxQueues === undefined && txQueues === undefined) return undefined;
+  return `${rxQueues ?? '?'} rx ${txQueues ?? '?'} tx`;
+}
