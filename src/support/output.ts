@@ -1,7 +1,7 @@
 import { EXIT } from './errors.js';
 
 /** Writes to stdout and waits until it is out. A reader that went away (`| head -1`) ends the program quietly. */
-export function print(text: string): Promise<void> {
+export function print(text: string | Uint8Array): Promise<void> {
   return write(process.stdout, text);
 }
 
@@ -23,7 +23,7 @@ export function endQuietlyOnClosedPipe(): void {
   }
 }
 
-function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+function write(stream: NodeJS.WriteStream, text: string | Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     stream.write(text, () => resolve());
   });

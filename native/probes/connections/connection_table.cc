@@ -143,12 +143,14 @@ void ConnectionTable::State::count(const std::vector<std::uint32_t>& inodes, std
 
 void ConnectionTable::State::note_ownerless(Gaps& gaps) const {
   if (totals.ownerless == 0) return;
+  const std::string what = totals.ownerless == 1 ? "the process of one socket"
+                                                 : "the processes of " + std::to_string(totals.ownerless) + " sockets";
   if (owners.denied() > 0) {
-    gaps.add({"sockets", "the processes of sockets", "of other users, whose descriptors may not be read",
-              "root (CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)", totals.ownerless});
+    gaps.add({"sockets", what, "they are of other users, whose descriptors may not be read",
+              "root (CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)"});
   } else {
-    gaps.add({"sockets", "the processes of sockets",
-              "in another PID namespace, held by the kernel, or opened or closed meanwhile", "", totals.ownerless});
+    gaps.add(
+        {"sockets", what, "not visible: in another PID namespace, of the kernel, or opened or closed meanwhile", ""});
   }
 }
 

@@ -6,6 +6,7 @@ import { ListDocument } from '../../model/list.js';
 import { CheckDocument } from '../../model/results.js';
 import { SchemaDocument } from '../../model/schema.js';
 import { Snapshot } from '../../model/snapshot/index.js';
+import { ConnectionsDocument } from '../../model/views/connections.js';
 import { DescriptorsDocument } from '../../model/views/descriptors.js';
 import { Frame } from '../../model/views/frame.js';
 import { NicDocument } from '../../model/views/nic.js';
@@ -20,6 +21,7 @@ const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
   check: { title: 'sockdoc check --json', type: CheckDocument },
   list: { title: 'sockdoc check --list --json', type: ListDocument },
   explain: { title: 'sockdoc explain ID --json', type: ExplainDocument },
+  conns: { title: 'sockdoc conns --json', type: ConnectionsDocument },
   diff: { title: 'sockdoc diff A B --json', type: DiffDocument },
   fds: { title: 'sockdoc fds --json', type: DescriptorsDocument },
   sched: { title: 'sockdoc sched --json', type: SchedulerDocument },
