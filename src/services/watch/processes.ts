@@ -1,12 +1,19 @@
 import type { Process } from '../../model/snapshot/index.js';
 import type { ProcessRow } from '../../model/views/processes.js';
-import { containerOf } from '../../probes/containers.js';
+import type { Traffic } from '../../probes/connections.js';
 import { present } from '../../probes/link-sysfs.js';
 import { perSecond } from '../views/nic/rates.js';
 
+/** A process that holds sockets, and what moves over its connections. */
+export interface Holder {
+  process: Process;
+  container?: string;
+  traffic: Traffic;
+}
+
 /** Processes at two moments. */
 export interface ProcessReadings {
-  now: readonly Process[];
+  now: readonly Holder[];
   /** Of the reading before; undefined at the first. */
   before: readonly Process[] | undefined;
   /** Between the two. */
@@ -25,10 +32,15 @@ export function processRows(
   netnsName: (id: string) => string | undefined,
 ): ProcessRow[] {
   const earlier = new Map((before ?? []).map((process) => [process.pid, process]));
-  return now.map((process) => {
+  return now.map(({ process, container, traffic }) => {
     const then = earlier.get(process.pid);
     const same = then?.startTicks === process.startTicks ? then : undefined;
-    return { ...standing(process, netnsName), ...(same && windowMs > 0 ? moved(process, same, windowMs) : {}) };
+    return {
+      ...standing(process, netnsName),
+      ...present('container', container),
+      ...(same && windowMs > 0 ? moved(process, same, windowMs) : {}),
+      ...traffic,
+    };
   });
 }
 
@@ -42,7 +54,6 @@ function standing(process: Process, netnsName: (id: string) => string | undefine
     ...present('commandLine', commandLine),
     uid,
     ...present('netns', process.netns === undefined ? undefined : netnsName(process.netns)),
-    ...present('container', containerIn(cgroup)),
     ...present('cgroup', cgroup),
     threads,
     connections: Object.values(states).reduce((sum, count) => sum + count, 0),
@@ -52,15 +63,6 @@ function standing(process: Process, netnsName: (id: string) => string | undefine
     ...present('descriptors', descriptors?.open),
     ...present('descriptorLimit', descriptors?.softLimit),
   };
-}
-
-/** The innermost container on the path: its name, or the short form of its id. */
-export function containerIn(cgroup: string | undefined): string | undefined {
-  const found = (cgroup ?? '')
-    .split('/')
-    .map(containerOf)
-    .findLast(({ id, name }) => id ?? name);
-  return found?.name ?? found?.id?.slice(0, 12);
 }
 
 function moved(now: Process, before: Process, windowMs: number): Partial<ProcessRow> {

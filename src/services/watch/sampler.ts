@@ -9,6 +9,7 @@ import type { Target } from '../diagnose/options.js';
 import { Cost } from './cost.js';
 import { EndedPart } from './parts/ended.js';
 import { NicPart } from './parts/nics.js';
+import { SchedulerPart } from './parts/scheduler.js';
 import { SocketPart } from './parts/sockets.js';
 import { Scope } from './scope.js';
 
@@ -21,6 +22,7 @@ export class Sampler {
   readonly #cost = new Cost();
   readonly #sockets = new SocketPart();
   readonly #ended = new EndedPart();
+  readonly #scheduler = new SchedulerPart();
   readonly #nics = new NicPart();
   #last: { frame: Frame; beganMs: number } | undefined;
   #reading: Promise<unknown> = Promise.resolve();
@@ -40,8 +42,8 @@ export class Sampler {
   }
 
   /** The reading that is there with other rows of connections; undefined before the first. */
-  select(_request: Readonly<FrameRequest>): Promise<Frame | undefined> {
-    return this.#queued(() => Promise.resolve(this.#last?.frame));
+  select(request: Readonly<FrameRequest>): Promise<Frame | undefined> {
+    return this.#queued(() => this.#select(request));
   }
 
   /**
@@ -50,8 +52,8 @@ export class Sampler {
    */
   close(): void {
     const end = () => {
-      this.#sockets.close();
       this.#ended.close();
+      this.#scheduler.close();
     };
     end();
     void this.#reading.then(end);
@@ -69,7 +71,7 @@ export class Sampler {
     const gaps = new GapList();
     const scope = await this.#scope.now(gaps);
     const sockets = this.#sockets.read(scope, request, gaps);
-    const [{ rows }, shortLived, nics] = await Promise.all([
+    const [{ rows }, shortLived, nics, scheduler] = await Promise.all([
       sockets,
       this.#ended.read(
         scope.namespaces,
@@ -77,6 +79,11 @@ export class Sampler {
         gaps,
       ),
       this.#nics.read(scope.namespaces, gaps),
+      this.#scheduler.read(
+        scope,
+        sockets.then(({ pids }) => pids),
+        gaps,
+      ),
     ]);
     const frame: Frame = {
       schemaVersion: 1,
@@ -87,12 +94,18 @@ export class Sampler {
       intervalMs: this.#last ? beganMs - this.#last.beganMs : 0,
       ...rows,
       ...(shortLived ? { shortLived, processes: withEnded(rows.processes, shortLived) } : {}),
+      ...(scheduler ? { scheduler } : {}),
       nics,
       self: this.#cost.of(beganMs),
       gaps: gaps.all(),
     };
     this.#last = { frame, beganMs };
     return frame;
+  }
+
+  async #select(request: Readonly<FrameRequest>): Promise<Frame | undefined> {
+    const rows = this.#last && (await this.#sockets.select(request));
+    return this.#last && rows ? { ...this.#last.frame, ...rows } : this.#last?.frame;
   }
 }
 

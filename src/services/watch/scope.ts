@@ -12,6 +12,11 @@ export interface Scoped {
   pids: readonly number[] | undefined;
 }
 
+/** All that were asked for have ended: to the native probes no pids would mean every process, and no process is 0. */
+const NOBODY = [0];
+
+export const someOf = (pids: readonly number[]): number[] => [...(pids.length > 0 ? pids : NOBODY)];
+
 /** Looking for new processes and namespaces costs more than a reading of few sockets. */
 const LOOK_AGAIN_MS = 5000;
 

@@ -79,6 +79,37 @@ test('a process asked for that is not there is an error before the first frame',
   await expect(framesOf({ pids: [999_999_999] }, 1)).rejects.toMatchObject({ kind: 'not-possible' });
 });
 
+test('a changed request is answered at once, from the reading that is there', async (ctx) => {
+  requireRoot(ctx);
+  await withNetns(async (ns) => {
+    const server = await ns.start('pingpong.c', 'server', 0, 0);
+    const client = await ns.start('pingpong.c', 'client', server.ready.port, 64, 1000);
+    const request = frameRequest({ intervalMs: 3_600_000 });
+    const source = liveSource({ pids: [], netns: ns.name });
+    const frames: Frame[] = [];
+    for await (const frame of source.start(request, new AbortController().signal)) {
+      frames.push(frame);
+      if (frames.length === 2) {
+        request.filter = [{ field: 'pid', operator: '=', values: [client.pid] }];
+        source.refresh();
+      }
+      if (frames.length === 3) {
+        request.filter = [];
+        request.limit = 0;
+        request.keep = frame.connections.map(({ cookie }) => cookie);
+        source.refresh();
+      }
+      if (frames.length === 4) break;
+    }
+    const [, all, filtered, kept] = frames;
+    expect(all?.connections).toHaveLength(3); // the listener, and both ends
+    expect(filtered?.connections.map(({ pid }) => pid)).toEqual([client.pid]);
+    expect(kept?.connections).toEqual(filtered?.connections);
+    expect([filtered?.takenAt, kept?.takenAt]).toEqual([all?.takenAt, all?.takenAt]);
+    expect([all, filtered, kept].map((frame) => frame?.totals.matching)).toEqual([3, 1, 3]);
+  });
+});
+
 test('an aborted source ends at once, in the pause and in the middle of a reading', async () => {
   for (const abortAfter of [0, 1]) {
     const controller = new AbortController();

@@ -1,78 +1,138 @@
 import type { Process } from '../../../model/snapshot/index.js';
+import type { ConnectionRow } from '../../../model/views/connections.js';
+import type { Filter } from '../../../model/views/filter.js';
 import type { Frame } from '../../../model/views/frame.js';
 import type { FrameRequest } from '../../../model/views/request.js';
 import type { PortOwners } from '../../../probes/connection-events.js';
+import { type ConnectionSelection, type ConnectionsAnswer, ConnectionTable } from '../../../probes/connections.js';
+import { readContainerNames } from '../../../probes/containers.js';
 import { currentNetns } from '../../../probes/namespaces.js';
-import { SocketProbe, type SocketsAnswer } from '../../../probes/native.js';
 import type { GapList } from '../../diagnose/collecting/gaps.js';
 import { descriptorRows } from '../../views/descriptors.js';
-import { totalsOf } from '../connections.js';
+import { Aged } from '../aged.js';
 import { placeOf } from '../places.js';
 import { processRows } from '../processes.js';
-import type { Scoped } from '../scope.js';
+import { type Scoped, someOf } from '../scope.js';
+
+/** Threads whose times are read for the sums of their processes. */
+const MOST_THREADS = 4096;
+/** Listeners that connections which ended are attributed to. */
+const MOST_LISTENERS = 5000;
+
+/** Engines keep the names of their containers in files of their own. */
+const CONTAINERS_MS = 60_000;
 
 /** What sockets and processes give to a frame. */
 export interface SocketReading {
   rows: Pick<Frame, 'totals' | 'connections' | 'processes' | 'descriptors'>;
   owners: readonly PortOwners[];
+  /** Of processes that hold internet sockets. */
+  pids: readonly number[];
 }
+
+const NOTHING: SocketReading = {
+  rows: { totals: { sockets: 0, states: {}, matching: 0 }, connections: [], processes: [], descriptors: [] },
+  owners: [],
+  pids: [],
+};
+
+type Holder = NonNullable<ConnectionsAnswer['processes']>[number];
 
 interface Readings {
   monotonicMs: number;
   processes: readonly Process[];
 }
 
-/** Sockets joined with processes: one pass over /proc and one dump per namespace feed three of the tabs. */
+/** Sockets joined with processes: one dump per namespace and a look at the processes feed three of the tabs. */
 export class SocketPart {
-  #probe: SocketProbe | undefined;
+  readonly #containers = new Aged(CONTAINERS_MS, namesById);
+  #table: ConnectionTable | undefined;
   #before: Readings | undefined;
+  #selected: readonly number[] | undefined;
 
   async read(scope: Scoped, request: Readonly<FrameRequest>, gaps: GapList): Promise<SocketReading> {
+    this.#selected = scope.pids;
     const answer = await gaps.attempt('sockets', () => this.#ask(scope, request));
-    if (answer === undefined)
-      return { rows: { totals: totalsOf([]), connections: [], processes: [], descriptors: [] }, owners: [] };
+    if (answer === undefined) return NOTHING;
     gaps.add(...answer.gaps);
-    const now = { monotonicMs: answer.monotonicMs, processes: wanted(answer.host.processes, scope.pids) };
-    const digests = answer.netns.flatMap(({ sockets }) => (sockets ? [sockets] : []));
-    const rows = { ...this.#processes(now, scope), totals: totalsOf(digests), connections: [] };
+    const holders = wanted(answer.processes ?? [], scope.pids);
+    const now = { monotonicMs: answer.monotonicMs, processes: holders.map(({ process }) => process) };
+    const rows = { totals: answer.totals, connections: answer.connections, ...this.#rows(now, holders, scope) };
     this.#before = now;
-    return { rows, owners: answer.netns.flatMap(ownersOf) };
+    const pids = now.processes.filter(holdsInternetSockets).map(({ pid }) => pid);
+    return { rows, owners: (await gaps.attempt('listeners', () => this.#owners(scope))) ?? [], pids };
   }
 
-  close(): void {
-    this.#probe?.close();
+  /** Other rows of the reading that is there. */
+  async select(request: Readonly<FrameRequest>): Promise<Pick<Frame, 'totals' | 'connections'> | undefined> {
+    if (this.#before === undefined) return undefined;
+    const answer = await this.#table?.select(selectionOf(request, this.#selected));
+    return answer && { totals: answer.totals, connections: answer.connections };
   }
 
-  #ask({ namespaces, pids }: Scoped, _request: Readonly<FrameRequest>): Promise<SocketsAnswer> {
-    this.#probe ??= new SocketProbe();
-    return this.#probe.read({
-      netns: namespaces.map(({ path }) => path),
-      ...(pids ? { pids: [...pids] } : {}),
+  async #ask({ namespaces, pids }: Scoped, request: Readonly<FrameRequest>): Promise<ConnectionsAnswer> {
+    this.#table ??= new ConnectionTable();
+    return this.#table.read({
+      netns: namespaces.map((namespace) => ({ path: namespace.path, ...labelled(placeOf(namespace)) })),
       selfPids: [process.pid],
-      rows: false,
+      selection: selectionOf(request, pids),
+      processes: true,
+      threads: MOST_THREADS,
+      containerNames: await this.#containers.get(),
     });
   }
 
-  #processes(now: Readings, { namespaces }: Scoped): Pick<Frame, 'processes' | 'descriptors'> {
+  #rows(now: Readings, holders: readonly Holder[], { namespaces }: Scoped): Pick<Frame, 'processes' | 'descriptors'> {
     const before = this.#before;
     const place = new Map(namespaces.map((namespace) => [namespace.id, placeOf(namespace)]));
     const own = currentNetns().id;
     const netnsName = (id: string) => (id === own ? undefined : (place.get(id) ?? id));
     const windowMs = before === undefined ? 0 : now.monotonicMs - before.monotonicMs;
-    const others = now.processes.filter(({ pid }) => pid !== process.pid);
     return {
-      processes: processRows({ now: others, before: before?.processes, windowMs }, netnsName),
-      descriptors: descriptorRows({ ...now, processes: others, namespaces: new Set(place.keys()) }, before),
+      processes: processRows({ now: holders.filter(seenIn(place)), before: before?.processes, windowMs }, netnsName),
+      descriptors: descriptorRows({ ...now, namespaces: new Set(place.keys()) }, before),
     };
+  }
+
+  /** Who listens on which port, by namespace: connections that were accepted end as theirs. */
+  async #owners({ namespaces }: Scoped): Promise<PortOwners[]> {
+    const filter: Filter = [{ field: 'state', operator: '=', values: ['listen'] }];
+    const answer = await this.#table?.select({ filter, limit: MOST_LISTENERS });
+    return namespaces.map((namespace) => {
+      const place = placeOf(namespace);
+      const rows = (answer?.connections ?? []).filter(({ netns }) => netns === place);
+      return { id: namespace.id, listeners: rows.map(listenerOf) };
+    });
   }
 }
 
-const ownersOf = ({ id, sockets }: SocketsAnswer['netns'][number]): PortOwners[] =>
-  id === undefined || !sockets ? [] : [{ id, listeners: sockets.listeners }];
-
-/** The selected ones: the probe reports every process that holds sockets. */
-function wanted(processes: readonly Process[], pids: readonly number[] | undefined): readonly Process[] {
-  if (pids === undefined) return processes;
-  const selected = new Set(pids);
-  return processes.filter(({ pid }) => selected.has(pid));
+async function namesById(): Promise<Record<string, string>> {
+  const names = await readContainerNames();
+  return Object.fromEntries([...names].flatMap(([name, ids]) => ids.map((id) => [id, name])));
 }
+
+const labelled = (label: string | undefined) => (label === undefined ? {} : { label });
+
+function listenerOf({ local, pid, comm, fd }: ConnectionRow): PortOwners['listeners'][number] {
+  const owner = pid === undefined || comm === undefined || fd === undefined ? [] : [{ pid, comm, fd }];
+  return { port: Number(local.slice(local.lastIndexOf(':') + 1)), owners: owner };
+}
+
+const selectionOf = (
+  { filter, sort, reverse, limit, keep }: Readonly<FrameRequest>,
+  pids: readonly number[] | undefined,
+): ConnectionSelection => ({ filter, sort, reverse, limit, keep, ...(pids ? { pids: someOf(pids) } : {}) });
+
+/** The selected ones without sockdoc itself, which the frame has elsewhere. */
+function wanted(holders: readonly Holder[], pids: readonly number[] | undefined): readonly Holder[] {
+  const selected = pids && new Set(pids);
+  return holders.filter(({ process: { pid } }) => (selected ? selected.has(pid) : pid !== process.pid));
+}
+
+/** Of a process in a namespace that was not read it would look as if it had no connections. */
+const seenIn =
+  (read: ReadonlyMap<string, unknown>) =>
+  ({ process: { netns, tcp, udp, unix } }: Holder): boolean =>
+    netns === undefined || read.has(netns) || udp + unix > 0 || Object.keys(tcp).length > 0;
+
+const holdsInternetSockets = ({ tcp, udp }: Process) => udp > 0 || Object.keys(tcp).length > 0;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Process } from '../../../../src/model/snapshot/index.js';
-import { containerIn, processRows } from '../../../../src/services/watch/processes.js';
+import { type Holder, processRows } from '../../../../src/services/watch/processes.js';
 
 const process = (parts: Partial<Process> = {}): Process => ({
   pid: 7,
@@ -16,8 +16,13 @@ const process = (parts: Partial<Process> = {}): Process => ({
   ...parts,
 });
 
+const holder = (parts: Partial<Process> = {}, traffic: Holder['traffic'] = {}): Holder => ({
+  process: process(parts),
+  traffic,
+});
+
 const rowOf = (now: Partial<Process>, before: Partial<Process> | undefined, windowMs = 2000) =>
-  processRows({ now: [process(now)], before: before && [process(before)], windowMs }, () => undefined)[0];
+  processRows({ now: [holder(now)], before: before && [process(before)], windowMs }, () => undefined)[0];
 
 test('a single reading has what is there, and neither rates nor shares', () => {
   expect(rowOf({ descriptors: { open: 20, sockets: 11, highest: 30, softLimit: 1024 }, runMs: 5 }, undefined)).toEqual({
@@ -68,18 +73,17 @@ test('few ticks say nothing about where they were spent', () => {
   expect(rowOf({ userMs: 0, systemMs: 10 }, { userMs: 0, systemMs: 0 })).not.toHaveProperty('kernelShare');
 });
 
-test('a container is the innermost one of the path, by name or short id', () => {
-  const id = 'ab'.repeat(32);
-  expect(containerIn(`/kubepods/pod1/${id}`)).toBe('abababababab');
-  expect(containerIn(`/lxc.payload.web/system.slice/docker-${id}.scope`)).toBe('abababababab');
-  expect(containerIn('/lxc.payload.web/system.slice')).toBe('web');
-  expect(containerIn('/system.slice/nginx.service')).toBeUndefined();
-  expect(containerIn(undefined)).toBeUndefined();
+test('what moves over its connections is that of the native sums, also where the process has no times', () => {
+  const traffic = { sendBps: 1e6, receiveBps: 2e6, retransmitsPerS: 3 };
+  const now = [{ ...holder({}, traffic), container: 'web' }];
+  expect(processRows({ now, before: [], windowMs: 1000 }, () => undefined)).toMatchObject([
+    { ...traffic, container: 'web' },
+  ]);
 });
 
 test('a namespace is named where it is not our own', () => {
   const rows = processRows(
-    { now: [process({ netns: '42' }), process({ netns: '1' })], before: undefined, windowMs: 0 },
+    { now: [holder({ netns: '42' }), holder({ netns: '1' })], before: undefined, windowMs: 0 },
     (id) => (id === '42' ? 'blue' : undefined),
   );
   expect(rows.map((row) => row.netns)).toEqual(['blue', undefined]);
