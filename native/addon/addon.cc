@@ -6,6 +6,7 @@
 #include "addon/drop_probe_object.h"
 #include "addon/scheduler_probe_object.h"
 #include "addon/socket_probe_object.h"
+#include "addon/socket_share_probe_object.h"
 #include "probes/descriptors/descriptors.h"
 #include "probes/features.h"
 #include "probes/files.h"
@@ -71,6 +72,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("kernelLog", Napi::Function::New(env, kernel_log));
   exports.Set("DropProbe", DropProbeObject::define(env));
   exports.Set("SchedulerProbe", SchedulerProbeObject::define(env));
+  exports.Set("SocketShareProbe", SocketShareProbeObject::define(env));
   exports.Set("ConnectionEvents", ConnectionEventsObject::define(env));
   exports.Set("rdma", Napi::Function::New(env, rdma));
   return exports;

@@ -54,10 +54,11 @@ std::optional<std::string_view> Symbols::name_of(std::uint64_t return_address) c
   return name(*std::prev(next));
 }
 
-std::vector<Symbols::Range> Symbols::ranges(std::string_view wanted) const {
+std::vector<Symbols::Range> Symbols::ranges(const std::function<bool(std::string_view)>& wanted) const {
   std::vector<Range> found;
   for (auto at = functions_.begin(); at != functions_.end(); ++at) {
-    if (name(*at) != wanted) continue;
+    const std::string_view whole = name(*at);
+    if (!wanted(whole.substr(0, whole.find('.')))) continue;
     // Aliases stand at one address.
     const auto next =
         std::find_if(at, functions_.end(), [&](const Function& other) { return other.start > at->start; });

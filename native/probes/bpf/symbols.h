@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,8 +28,11 @@ class Symbols {
     std::uint64_t start = 0;
     std::uint64_t end = 0;  // where the next function begins
   };
-  /** Where functions of this name are, most often one. */
-  [[nodiscard]] std::vector<Range> ranges(std::string_view name) const;
+  /**
+   * Where the functions are whose name (without what the compiler puts behind a dot: "name.part.0") is wanted, by
+   * address.
+   */
+  [[nodiscard]] std::vector<Range> ranges(const std::function<bool(std::string_view)>& wanted) const;
 
  private:
   struct Function {

@@ -31,17 +31,28 @@ TEST(Symbols, FindsTheFunctionAroundAnAddressHoweverTheTextComes) {
   }
 }
 
+std::vector<Symbols::Range> ranges_of(const Symbols& symbols, std::string_view name) {
+  return symbols.ranges([name](std::string_view function) { return function == name; });
+}
+
 TEST(Symbols, KnowsWhereFunctionsEnd) {
   const Symbols symbols = in_pieces(kText, 7);
   for (const char* name : {"first", "alias_of_first"}) {
-    const auto ranges = symbols.ranges(name);
+    const auto ranges = ranges_of(symbols, name);
     ASSERT_EQ(ranges.size(), 1u);
     EXPECT_EQ(ranges[0].start, 0xffffffff81000100);
     EXPECT_EQ(ranges[0].end, 0xffffffff81000200);
   }
   // Where the last one ends is not known.
-  EXPECT_TRUE(symbols.ranges("in_module").empty());
-  EXPECT_TRUE(symbols.ranges("data_is_no_function").empty());
+  EXPECT_TRUE(ranges_of(symbols, "in_module").empty());
+  EXPECT_TRUE(ranges_of(symbols, "data_is_no_function").empty());
+}
+
+TEST(Symbols, PartsOfAFunctionAreTheFunction) {
+  const Symbols symbols = in_pieces("1000 t f\n2000 t g\n3000 t f.cold\n4000 t h\n", 9);
+  const auto ranges = ranges_of(symbols, "f");
+  ASSERT_EQ(ranges.size(), 2u);
+  EXPECT_EQ(ranges[1].start, 0x3000u);
 }
 
 TEST(Symbols, HiddenAddressesNameNothing) {
