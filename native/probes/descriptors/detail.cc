@@ -102,7 +102,8 @@ class Detail {
     std::string protocol;
     std::string kind = row.kind;
     if (row.kind == "socket") {
-      protocol = socket_protocol(process_.pid, row.fd);
+      protocol = fact != nullptr ? protocol_of(*fact) : std::string();
+      if (protocol.empty()) protocol = socket_protocol(process_.pid, row.fd);
       kind = fact != nullptr ? std::string(kind_of(*fact)) : socket_kind(protocol);
     }
     json.begin_object().field("fd", row.fd).field("kind", kind).field("target", row.target);

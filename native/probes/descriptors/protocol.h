@@ -13,6 +13,9 @@ namespace sockdoc {
  */
 std::string socket_protocol(int pid, int fd);
 
+/** The same from what sock_diag said, without asking again; empty for a UNIX socket, of which there are two kinds. */
+std::string protocol_of(const SocketFact& fact);
+
 /** "tcp", "udp", "unix" */
 std::string_view kind_of(const SocketFact& fact);
 

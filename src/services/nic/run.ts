@@ -13,6 +13,7 @@ import { chooseNamespaces } from '../diagnose/collecting/namespaces.js';
 import { pause } from '../pause.js';
 import { nicDetail } from '../views/nic/detail.js';
 import { countersOf, type NicReading, nicRows } from '../views/nic.js';
+import { Aged } from '../watch/aged.js';
 import { placeOf } from '../watch/places.js';
 import { noInterface } from './errors.js';
 
@@ -37,9 +38,15 @@ interface Facts {
   cpus: Cpu[];
 }
 
+/** Rings, features and the like: dear to ask of some cards, and seldom changed. */
+const FACTS_MS = 10_000;
+
 /** Interfaces, reading after reading: each is compared with the one before it. */
 export class NicView {
   #before = new Map<string, Moment>();
+  readonly #links = new Map<string, Aged<LinksAnswer>>();
+  readonly #rdma = new Aged(FACTS_MS, collectRdma);
+  readonly #topology = new Aged(FACTS_MS, () => readProbes({ topology }));
 
   constructor(private readonly options: NicOptions) {}
 
@@ -75,7 +82,11 @@ export class NicView {
       if (!answer || !moment) return [];
       const place = placeOf(namespace);
       const rdma = namespace.current ? facts.rdma : undefined;
-      const links = answer.links.filter((link) => name === undefined || link.name === name);
+      // Facts may be older than the counters: what is gone by now is left out.
+      const links = answer.links.filter(
+        (link) => (name === undefined || link.name === name) && countersOf(moment, link) !== undefined,
+      );
+      if (answer.links.length !== moment.counters.length) this.#links.delete(namespace.id);
       const more = { links, ...(rdma ? { rdma } : {}), ...(place ? { netns: place } : {}) };
       return [{ answer, moment, earlier, links, rdma, rows: nicRows(more, moment, earlier) }];
     });
@@ -122,11 +133,17 @@ export class NicView {
     return new Map(moments.flat());
   }
 
+  #linksOf({ id, path }: Namespace): Promise<LinksAnswer> {
+    const known = this.#links.get(id) ?? new Aged(FACTS_MS, () => collectLinks(path));
+    this.#links.set(id, known);
+    return known.get();
+  }
+
   async #readFacts(namespaces: readonly Namespace[], gaps: GapList): Promise<Facts> {
     const [links, rdma, cpus] = await Promise.all([
-      Promise.all(namespaces.map(({ path }) => gaps.attempt('links', () => collectLinks(path)))),
-      namespaces.some(({ current }) => current) ? gaps.attempt('rdma', collectRdma) : undefined,
-      this.options.name === undefined ? undefined : gaps.attempt('cpus', () => readProbes({ topology })),
+      Promise.all(namespaces.map((namespace) => gaps.attempt('links', () => this.#linksOf(namespace)))),
+      namespaces.some(({ current }) => current) ? gaps.attempt('rdma', () => this.#rdma.get()) : undefined,
+      this.options.name === undefined ? undefined : gaps.attempt('cpus', () => this.#topology.get()),
     ]);
     gaps.add(...links.flatMap((answer) => answer?.gaps ?? []), ...(rdma?.gaps ?? []), ...(cpus?.gaps ?? []));
     return {
