@@ -12,9 +12,9 @@ Napi::Function ConnectionEventsObject::define(Napi::Env env) {
 }
 
 Napi::Value ConnectionEventsObject::start(const Napi::CallbackInfo& info) {
-  return promise_of(info.Env(), [events = events_, netns = strings_field(info[0].ToObject(), "netns")] {
-    return events->start(netns);
-  });
+  const auto object = info[0].ToObject();
+  const EventsRequest request{strings_field(object, "netns"), bool_field(object, "destroyEventsOnly")};
+  return promise_of(info.Env(), [events = events_, request] { return events->start(request); });
 }
 
 Napi::Value ConnectionEventsObject::read(const Napi::CallbackInfo& info) {

@@ -15,7 +15,7 @@ const MAX_ROWS = 100;
 
 /**
  * What ended since the reading of the events before, all namespaces together. The process on the accepting side is the
- * first owner of the listener's port. Undefined where nothing could be subscribed to: unknown, not none.
+ * first owner of the listener's port, else who began to listen there. Undefined where nothing could be subscribed to: unknown, not none.
  */
 export function shortLivedOf(answer: EventsAnswer, owners: readonly PortOwners[]): ShortLived | undefined {
   if (answer.netns.length === 0) return undefined;
@@ -41,8 +41,9 @@ export function shortLivedOf(answer: EventsAnswer, owners: readonly PortOwners[]
 function rowOf(group: EndedGroup, listeners: PortOwners['listeners']): EndedConnections {
   const { side, port, count, bytesSent, bytesReceived } = group;
   const row = { side, port, count, bytesSent, bytesReceived };
-  const who = side === 'accepting' ? ownerOf(port, listeners) : group;
-  return who?.pid === undefined || who.comm === undefined ? row : { ...row, pid: who.pid, comm: who.comm };
+  const who = (side === 'accepting' && ownerOf(port, listeners)) || group;
+  if (who.comm === undefined) return row;
+  return { ...row, ...(who.pid !== undefined && { pid: who.pid }), comm: who.comm };
 }
 
 function ownerOf(port: number, listeners: PortOwners['listeners']) {

@@ -182,10 +182,18 @@ export interface RdmaAnswer {
   gaps: Gap[];
 }
 
+export interface EventsRequest {
+  /** Do without BPF, as where it is not permitted; for tests of that way. */
+  destroyEventsOnly?: boolean;
+}
+
 /** Sockets that ended, by end and port. `port` is the listener's, on either side. */
 export interface EndedGroup {
   side: 'connecting' | 'accepting';
-  /** Of the process that connected, where it is known; it may have ended. */
+  /**
+   * Of the process that connected, or that began to listen, where it was seen to; it may have ended. Absent, beside a
+   * `comm`, where our PID namespace has other numbers.
+   */
   pid?: number;
   comm?: string;
   port: number;
@@ -218,7 +226,7 @@ export interface EventsAnswer {
 }
 
 interface NativeConnectionEvents {
-  start(request: { netns: readonly string[] }): Promise<string>;
+  start(request: EventsRequest & { netns: readonly string[] }): Promise<string>;
   read(): Promise<string>;
   stop(): void;
 }
@@ -459,8 +467,8 @@ export class ConnectionEvents {
   readonly #native = new (addon().ConnectionEvents)();
 
   /** Begins, in these namespaces ("/run/netns/NAME", "/proc/PID/ns/net", or "" for our own). */
-  async start(netns: readonly string[]): Promise<{ gaps: Gap[] }> {
-    return JSON.parse(await this.#native.start({ netns }));
+  async start(netns: readonly string[], request: EventsRequest = {}): Promise<{ gaps: Gap[] }> {
+    return JSON.parse(await this.#native.start({ ...request, netns }));
   }
 
   async read(): Promise<EventsAnswer> {

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
-#include <map>
+#include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace sockdoc {
@@ -17,9 +17,7 @@ struct EndedKey {
   std::uint16_t port = 0;
   std::uint32_t pid = 0;  // 0 where it is not known
 
-  bool operator<(const EndedKey& other) const {
-    return std::tie(side, port, pid) < std::tie(other.side, other.port, other.pid);
-  }
+  auto operator<=>(const EndedKey&) const = default;
 };
 
 struct EndedSums {
@@ -43,31 +41,13 @@ struct EndedGroup {
   std::string comm;  // empty where it is not known
 };
 
-/** Sums by key, bounded: what comes when it is full is counted in `rest` alone. */
-class EndedTable {
- public:
-  static constexpr std::size_t kMaxGroups = 4096;
-
-  void add(const EndedKey& key, const EndedSums& sums) {
-    total_ += sums;
-    const auto found = groups_.find(key);
-    if (found != groups_.end()) {
-      found->second += sums;
-    } else if (groups_.size() < kMaxGroups) {
-      groups_.emplace(key, sums);
-    }
-  }
-
-  [[nodiscard]] const EndedSums& total() const { return total_; }
-  [[nodiscard]] std::vector<EndedGroup> groups() const {
-    std::vector<EndedGroup> all;
-    for (const auto& [key, sums] : groups_) all.push_back({key, sums, {}});
-    return all;
-  }
-
- private:
-  EndedSums total_;
-  std::map<EndedKey, EndedSums> groups_;
+/** What ended in one network namespace within a window. */
+struct EndedNow {
+  EndedSums total;
+  std::vector<EndedGroup> groups;       // of known side and port: together they may hold less than `total`
+  std::optional<std::uint64_t> failed;  // attempts to connect
+  bool lost = false;                    // the kernel dropped events: all counts are lower bounds
+  bool unseen_known = false;            // whether EndedSums::unseen was counted
 };
 
 }  // namespace sockdoc

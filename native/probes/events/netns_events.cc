@@ -5,6 +5,7 @@
 namespace sockdoc {
 namespace {
 
+constexpr std::size_t kMaxGroups = 4096;
 constexpr std::size_t kMaxWaiting = 65'536;  // 2 MiB
 
 /**
@@ -32,13 +33,12 @@ class PortUse {
 
 }  // namespace
 
-Result<std::unique_ptr<NetnsEvents>> NetnsEvents::open(std::string path, std::string id) {
+Result<std::unique_ptr<NetnsEvents>> NetnsEvents::open() {
   auto queries = NetlinkSocket::open(NETLINK_SOCK_DIAG);
   if (!queries) return queries.error();
   auto events = DestroySocket::open();
   if (!events) return events.error();
-  std::unique_ptr<NetnsEvents> netns(
-      new NetnsEvents(std::move(path), std::move(id), std::move(*events), std::move(*queries)));
+  std::unique_ptr<NetnsEvents> netns(new NetnsEvents(std::move(*events), std::move(*queries)));
   netns->refresh_listeners();
   return netns;
 }
@@ -56,7 +56,7 @@ void NetnsEvents::drain_locked() {
     }
     waiting_.push_back(socket);
   });
-  if (!complete) now_.lost = true;
+  if (!complete) lost_ = true;
 }
 
 EndedNow NetnsEvents::take(const WasSeen& seen) {
@@ -64,8 +64,12 @@ EndedNow NetnsEvents::take(const WasSeen& seen) {
   drain_locked();
   refresh_listeners();
   settle(seen);
-  now_.unseen_known = seen && !std::exchange(overflowed_, false);
-  return std::exchange(now_, EndedNow());
+  EndedNow now;
+  now.total = std::exchange(total_, {});
+  for (const auto& [key, sums] : std::exchange(groups_, {})) now.groups.push_back({key, sums, {}});
+  now.lost = std::exchange(lost_, false);
+  now.unseen_known = seen && !std::exchange(overflowed_, false);
+  return now;
 }
 
 void NetnsEvents::settle(const WasSeen& seen) {
@@ -79,9 +83,20 @@ void NetnsEvents::settle(const WasSeen& seen) {
                          : listens(socket.remote_port) ? EndedKey{Side::kConnecting, socket.remote_port}
                                                        : use.key_of(socket);
     const std::uint64_t unseen = seen && !seen(socket.cookie) ? 1 : 0;
-    now_.table.add(key, {1, unseen, socket.sent, socket.received});
+    count(key, {1, unseen, socket.sent, socket.received});
   }
   waiting_.clear();
+}
+
+void NetnsEvents::count(const EndedKey& key, const EndedSums& sums) {
+  total_ += sums;
+  if (key.side == Side::kUnknown) return;
+  const auto found = groups_.find(key);
+  if (found != groups_.end()) {
+    found->second += sums;
+  } else if (groups_.size() < kMaxGroups) {
+    groups_.emplace(key, sums);
+  }
 }
 
 void NetnsEvents::refresh_listeners() {

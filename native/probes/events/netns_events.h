@@ -1,9 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
 #include "probes/events/destroy_socket.h"
@@ -11,13 +11,6 @@
 #include "probes/events/listening_ports.h"
 
 namespace sockdoc {
-
-/** What ended in one network namespace since the reading before. */
-struct EndedNow {
-  EndedTable table;
-  bool lost = false;          // the kernel dropped events: the counts are lower bounds
-  bool unseen_known = false;  // whether EndedSums::unseen was counted
-};
 
 /** Whether the reading before showed the socket with this cookie. */
 using WasSeen = std::function<bool(std::uint64_t cookie)>;
@@ -29,10 +22,8 @@ using WasSeen = std::function<bool(std::uint64_t cookie)>;
 class NetnsEvents {
  public:
   /** From a thread that is inside the namespace. */
-  static Result<std::unique_ptr<NetnsEvents>> open(std::string path, std::string id);
+  static Result<std::unique_ptr<NetnsEvents>> open();
 
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] int fd() const { return events_.fd(); }
   [[nodiscard]] std::size_t room() const { return events_.room(); }
 
@@ -41,17 +32,15 @@ class NetnsEvents {
   EndedNow take(const WasSeen& seen);
 
  private:
-  NetnsEvents(std::string path, std::string id, DestroySocket events, NetlinkSocket queries)
-      : path_(std::move(path)), id_(std::move(id)), events_(std::move(events)), queries_(std::move(queries)) {}
+  NetnsEvents(DestroySocket events, NetlinkSocket queries) : events_(std::move(events)), queries_(std::move(queries)) {}
 
   void drain_locked();
   /** Counts what waits, by the ports that are known to listen now. */
   void settle(const WasSeen& seen);
   [[nodiscard]] bool listens(std::uint16_t port) const { return listening_->test(port) || listened_->test(port); }
+  void count(const EndedKey& key, const EndedSums& sums);
   void refresh_listeners();
 
-  std::string path_;
-  std::string id_;
   std::mutex mutex_;  // of everything below
   DestroySocket events_;
   NetlinkSocket queries_;
@@ -59,7 +48,9 @@ class NetnsEvents {
   std::unique_ptr<PortSet> listening_ = std::make_unique<PortSet>();
   std::unique_ptr<PortSet> listened_ = std::make_unique<PortSet>();
   std::vector<EndedSocket> waiting_;
-  EndedNow now_;
+  std::map<EndedKey, EndedSums> groups_;
+  EndedSums total_;
+  bool lost_ = false;
   bool overflowed_ = false;  // waiting_ had to be counted early
 };
 
