@@ -20,7 +20,7 @@ import type { DescriptorDetail } from '../model/views/descriptors.js';
 import type { SchedulerView } from '../model/views/scheduler.js';
 import type { ShortLived } from '../model/views/short-lived.js';
 
-const ABI_VERSION = 9;
+const ABI_VERSION = 10;
 
 export interface FilesRequest {
   /** Network namespace to enter: "/run/netns/NAME" or "/proc/PID/ns/net"; left out: our own. */
