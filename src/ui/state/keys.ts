@@ -86,8 +86,8 @@ function takeOne(text: string): { length: number; key?: Key } | undefined {
 
 function takeSequence(text: string): { length: number; key?: Key } | undefined {
   if (text.length === 1) return undefined;
-  if (text[1] === ESCAPE) return { length: 1, key: 'escape' };
-  if (text[1] !== '[' && text[1] !== 'O') return { length: 2 }; // Alt with a key: none of ours
+  // Alt with a key sends the same as Esc and then the key; none of ours has Alt.
+  if (text[1] !== '[' && text[1] !== 'O') return { length: 1, key: 'escape' };
   // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one
   const whole = /^\u001b(?:\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|O[\x40-\x7e])/.exec(text)?.[0];
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the same, not yet complete

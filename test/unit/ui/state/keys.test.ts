@@ -37,10 +37,11 @@ describe('an escape', () => {
     decoder.push('\u001b');
     expect(decoder.flush()).toEqual(['escape']);
     expect(decoder.push('\u001b\u001b[A')).toEqual(['escape', 'up']);
+    expect(decoder.push('\u001b!')).toEqual(['escape', { char: '!' }]);
   });
 
   test('with what we do not know is no key of ours', () => {
-    expect(decode('\u001b[200~\u001b[1;5C\u001bxq')).toEqual([{ char: 'q' }]);
+    expect(decode('\u001b[200~\u001b[1;5Cq')).toEqual([{ char: 'q' }]);
   });
 });
 
