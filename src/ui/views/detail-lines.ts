@@ -7,7 +7,10 @@ const LABEL = 12;
 /** "Label       text", continued below the text; nothing where there is nothing to say. */
 export function labelled(label: string, text: string | undefined, columns: number, ink?: Ink): Line[] {
   if (text === undefined || text === '') return [];
-  return wrap(text, Math.max(10, columns - LABEL - 1)).map((line, i) => [
+  // A number and its unit stay together.
+  const glued = text.replace(/(\d) (?=[%µa-zA-Z])/g, '$1\u00a0');
+  const lines = wrap(glued, Math.max(10, columns - LABEL - 1)).map((line) => line.replaceAll('\u00a0', ' '));
+  return lines.map((line, i) => [
     { text: ` ${(i === 0 ? label : '').padEnd(LABEL)}`, ink: 'dim' },
     { text: line, ink },
   ]);

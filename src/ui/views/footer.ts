@@ -19,7 +19,12 @@ function statusLine({ frame, state }: Scene, { keys, sort }: Prepared): Line {
   const beyond = state.tab === 'connections' && matching > keys.length && keys.length > 0;
   return [
     { text: ` sorted by ${sort}`, ink: 'dim' },
-    { text: beyond ? `, the first ${keys.length} of ${matching}` : `, ${keys.length} rows`, ink: 'dim' },
+    {
+      text: beyond
+        ? `, the first ${keys.length} of ${matching}`
+        : `, ${keys.length} ${keys.length === 1 ? 'row' : 'rows'}`,
+      ink: 'dim',
+    },
     { text: `   filter: ${filter}`, ink: state.filterText === '' ? 'dim' : 'cyan' },
   ];
 }

@@ -51,7 +51,7 @@ const COLUMNS: readonly Column<ThreadRow>[] = [
 export const scheduler = listTab<ThreadRow>({
   title: 'Scheduler',
   columns: COLUMNS,
-  sorts: ['as read', 'waits/s', 'cpu', 'mean', 'max', 'invol/s', 'vol/s', 'migr/s', 'tid', 'thread'],
+  sorts: ['who serves sockets', 'waits/s', 'cpu', 'mean', 'max', 'invol/s', 'vol/s', 'migr/s', 'tid', 'thread'],
   rows: ({ frame, state }) =>
     narrowed(frame.scheduler?.threads ?? [], state.filter, ({ pid, process }) => ({ pid, comm: process })),
   key: ({ tid }) => String(tid),
