@@ -18,6 +18,7 @@ const SIZES = [
 const DAY_FRAMES = 86_400;
 const KEY_PRESSES = 20;
 const TICK_MS = 10; // USER_HZ
+let panes = 0;
 
 if (process.argv[2] === '--frames') await frames(Number(process.argv[3]));
 else await bench();
@@ -44,7 +45,7 @@ async function measure({ sockets, processes }) {
 async function costOf(name, start) {
   const pane = await start();
   try {
-    await sleep(3000); // started, and the first windows are behind it
+    await sleep(10_000); // started, and compiled
     const before = usageOf(pane.pid);
     await sleep(seconds * 1000);
     const after = usageOf(pane.pid);
@@ -177,18 +178,20 @@ async function withSockets(size, body) {
 
 /** A program on a terminal of 120 × 40 in the namespace. */
 async function inPane(command) {
+  const server = `${netns}-${panes++}`; // a server that ends would take a new session with it
+  const tmux = (...args) => execFileSync('tmux', ['-L', server, '-f', '/dev/null', ...args], { encoding: 'utf8' });
   tmux('new-session', '-d', '-x', '120', '-y', '40', `exec ip netns exec ${netns} ${command}`);
   const pid = Number(tmux('list-panes', '-F', '#{pane_pid}').trim());
   return {
     pid,
     screen: () => tmux('capture-pane', '-p'),
     key: (key) => tmux('send-keys', key),
-    end: () => spawnSync('tmux', ['-L', netns, 'kill-server'], { stdio: 'ignore' }),
+    end: () => endPane(server),
   };
 }
 
-function tmux(...args) {
-  return execFileSync('tmux', ['-L', netns, '-f', '/dev/null', ...args], { encoding: 'utf8' });
+function endPane(server) {
+  spawnSync('tmux', ['-L', server, 'kill-server'], { stdio: 'ignore' });
 }
 
 async function until(condition, deadlineMs) {
@@ -207,7 +210,7 @@ function compiled(name) {
 }
 
 function cleanUp() {
-  spawnSync('tmux', ['-L', netns, 'kill-server'], { stdio: 'ignore' });
+  for (let pane = 0; pane < panes; pane++) endPane(`${netns}-${pane}`);
   spawnSync('ip', ['netns', 'delete', netns], { stdio: 'ignore' });
 }
 
