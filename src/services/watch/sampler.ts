@@ -3,9 +3,11 @@ import type { Frame } from '../../model/views/frame.js';
 import type { ProcessRow } from '../../model/views/processes.js';
 import type { FrameRequest } from '../../model/views/request.js';
 import type { ShortLived } from '../../model/views/short-lived.js';
+import { present } from '../../probes/link-sysfs.js';
 import { packageVersion } from '../../support/version.js';
 import { GapList } from '../diagnose/collecting/gaps.js';
 import type { Target } from '../diagnose/options.js';
+import type { SocketShare } from '../views/socket-share.js';
 import { Cost } from './cost.js';
 import { EndedPart } from './parts/ended.js';
 import { NicPart } from './parts/nics.js';
@@ -53,7 +55,7 @@ export class Sampler {
   close(): void {
     const end = () => {
       this.#ended.close();
-      this.#scheduler.close();
+      void this.#scheduler.close();
     };
     end();
     void this.#reading.then(end);
@@ -71,7 +73,7 @@ export class Sampler {
     const gaps = new GapList();
     const scope = await this.#scope.now(gaps);
     const sockets = this.#sockets.read(scope, request, gaps);
-    const [{ rows }, shortLived, nics, scheduler] = await Promise.all([
+    const [{ rows }, shortLived, nics, { scheduler, shares }] = await Promise.all([
       sockets,
       this.#ended.read(
         scope.namespaces,
@@ -81,7 +83,7 @@ export class Sampler {
       this.#nics.read(scope.namespaces, gaps),
       this.#scheduler.read(
         scope,
-        sockets.then(({ pids }) => pids),
+        sockets.then(({ holders }) => holders),
         gaps,
       ),
     ]);
@@ -93,7 +95,8 @@ export class Sampler {
       takenAt,
       intervalMs: this.#last ? beganMs - this.#last.beganMs : 0,
       ...rows,
-      ...(shortLived ? { shortLived, processes: withEnded(rows.processes, shortLived) } : {}),
+      ...(shortLived ? { shortLived } : {}),
+      processes: withMore(rows.processes, shortLived, shares),
       ...(scheduler ? { scheduler } : {}),
       nics,
       self: this.#cost.of(beganMs),
@@ -109,12 +112,21 @@ export class Sampler {
   }
 }
 
-/** Processes with the rate at which their connections ended, where that was attributed to them. */
-function withEnded(processes: ProcessRow[], { by, windowMs }: ShortLived): ProcessRow[] {
-  const counts = new Map<number, number>();
-  for (const { pid, count } of by) if (pid !== undefined) counts.set(pid, (counts.get(pid) ?? 0) + count);
-  return processes.map((row) => {
-    const count = counts.get(row.pid);
-    return count === undefined || windowMs <= 0 ? row : { ...row, endedPerS: (count * 1000) / windowMs };
-  });
+/** Processes with what only other probes know of them. */
+function withMore(
+  processes: readonly ProcessRow[],
+  shortLived: ShortLived | undefined,
+  shares: ReadonlyMap<number, SocketShare>,
+): ProcessRow[] {
+  const ended = endedPerS(shortLived);
+  return processes.map((row) => ({ ...row, ...shares.get(row.pid), ...present('endedPerS', ended.get(row.pid)) }));
+}
+
+/** The rate at which connections ended, of the processes to which that was attributed. */
+function endedPerS(shortLived: ShortLived | undefined): Map<number, number> {
+  const { by, windowMs } = shortLived ?? { by: [], windowMs: 0 };
+  const rates = new Map<number, number>();
+  for (const { pid, count } of by)
+    if (pid !== undefined && windowMs > 0) rates.set(pid, (rates.get(pid) ?? 0) + (count * 1000) / windowMs);
+  return rates;
 }

@@ -33,6 +33,8 @@ test('frames follow the schema, the first at once and the next soon; intervals a
     expect(between).toBeLessThanOrEqual((taken.at(-1) ?? 0) - (taken[0] ?? 0) + (first?.self.readMs ?? 0) + 5);
     expect(frames.at(-1)?.processes.map((row) => row.pid)).toContain(server.pid);
     expect(frames.at(-1)?.totals.states).toMatchObject({ listen: 1, established: 2 });
+    const thread = frames.at(-1)?.scheduler?.threads.find((row) => row.tid === server.pid);
+    expect(thread).toMatchObject({ pid: server.pid, comm: 'pingpong', servesSockets: true });
     expect(frames.at(-1)?.nics).toMatchObject([{ name: 'lo', netns: ns.name }]);
     expect(frames.at(-1)?.descriptors.find((row) => row.pid === server.pid)).toMatchObject({ tcp: 2, netns: ns.id });
   });

@@ -26,14 +26,14 @@ const CONTAINERS_MS = 60_000;
 export interface SocketReading {
   rows: Pick<Frame, 'totals' | 'connections' | 'processes' | 'descriptors'>;
   owners: readonly PortOwners[];
-  /** Of processes that hold internet sockets. */
-  pids: readonly number[];
+  /** The processes of the rows. */
+  holders: readonly Process[];
 }
 
 const NOTHING: SocketReading = {
   rows: { totals: { sockets: 0, states: {}, matching: 0 }, connections: [], processes: [], descriptors: [] },
   owners: [],
-  pids: [],
+  holders: [],
 };
 
 type Holder = NonNullable<ConnectionsAnswer['processes']>[number];
@@ -59,8 +59,7 @@ export class SocketPart {
     const now = { monotonicMs: answer.monotonicMs, processes: holders.map(({ process }) => process) };
     const rows = { totals: answer.totals, connections: answer.connections, ...this.#rows(now, holders, scope) };
     this.#before = now;
-    const pids = now.processes.filter(holdsInternetSockets).map(({ pid }) => pid);
-    return { rows, owners: (await gaps.attempt('listeners', () => this.#owners(scope))) ?? [], pids };
+    return { rows, owners: (await gaps.attempt('listeners', () => this.#owners(scope))) ?? [], holders: now.processes };
   }
 
   /** Other rows of the reading that is there. */
@@ -134,5 +133,3 @@ const seenIn =
   (read: ReadonlyMap<string, unknown>) =>
   ({ process: { netns, tcp, udp, unix } }: Holder): boolean =>
     netns === undefined || read.has(netns) || udp + unix > 0 || Object.keys(tcp).length > 0;
-
-const holdsInternetSockets = ({ tcp, udp }: Process) => udp > 0 || Object.keys(tcp).length > 0;
