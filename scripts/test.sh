@@ -10,7 +10,7 @@ packages=(
   # namespaces, traffic, independent readings
   ethtool iproute2 nftables procps python3 systemd
   # workloads whose numbers are known, and a terminal for the live screen
-  iperf3 stress-ng tmux
+  bpftool iperf3 stress-ng tmux
   # packages in a bare tree
   binutils debootstrap
   # the command on a terminal, its manual page and its XML
