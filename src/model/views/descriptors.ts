@@ -4,7 +4,15 @@ import { Gap } from '../gap.js';
 const optionalInteger = (description?: string) => Type.Optional(Type.Integer(description ? { description } : {}));
 
 /** What may be a leak, or become one; each is a fact with its number, not a verdict. */
-export const SUSPICIONS = ['near-limit', 'growth', 'close-wait', 'unconnected', 'not-watched', 'inheritable'] as const;
+export const SUSPICIONS = [
+  'near-limit',
+  'growth',
+  'close-wait',
+  'unconnected',
+  'not-watched',
+  'inheritable',
+  'deleted-files',
+] as const;
 export type Suspicion = (typeof SUSPICIONS)[number];
 
 export const DescriptorSuspicion = Type.Object({
@@ -105,6 +113,13 @@ export const DescriptorDetail = Type.Object({
 });
 export type DescriptorDetail = Static<typeof DescriptorDetail>;
 
+/** Of the whole host: open files, each counted once however many descriptors refer to it. */
+export const FileLimits = Type.Object({
+  open: Type.Integer({ description: 'fs.file-nr' }),
+  max: Type.Number({ description: 'fs.file-max' }),
+  perProcessMax: optionalInteger('fs.nr_open: no RLIMIT_NOFILE can be above it.'),
+});
+
 export const DescriptorsDocument = Type.Object(
   {
     schemaVersion: Type.Literal(1),
@@ -112,6 +127,7 @@ export const DescriptorsDocument = Type.Object(
     version: Type.String(),
     takenAt: Type.String(),
     windowMs: Type.Number(),
+    host: Type.Optional(FileLimits),
     matching: Type.Integer({ description: 'Processes that were selected, before the limit.' }),
     processes: Type.Array(DescriptorRow),
     descriptors: Type.Optional(Type.Array(DescriptorDetail, { description: 'Of the one process that was asked for.' })),

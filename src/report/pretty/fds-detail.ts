@@ -14,6 +14,7 @@ interface Options {
 /** A person reads so many rows; of more they get the groups. */
 const MOST_ROWS = 100;
 const MOST_GROUPS = 40;
+const SHARERS = 2;
 
 /** One process: its limit, what it holds by kind, what may leak, its epoll sets, its descriptors. */
 export function writeDescriptors(paper: Paper, document: DescriptorsDocument, { all, interactive }: Options): void {
@@ -168,7 +169,7 @@ const COLUMNS: Column<DescriptorDetail>[] = [
   { title: 'REMOTE', cell: ({ remote }) => remote, priority: 1, min: 12 },
   { title: 'OTHER END', cell: peerOf, priority: 2, min: 12 },
   { title: 'WATCHED BY', cell: ({ watchedBy }) => watchedBy?.join(','), priority: 3, max: 12 },
-  { title: 'SHARED WITH', cell: ({ sharedWith }) => sharedWith?.join(','), priority: 6, min: 8, max: 24 },
+  { title: 'SHARED WITH', cell: sharersOf, priority: 6, min: 8, max: 24 },
   { title: 'RECV-Q', cell: ({ recvQueueBytes }) => recvQueueBytes || undefined, align: 'right', priority: 7 },
   { title: 'SEND-Q', cell: ({ sendQueueBytes }) => sendQueueBytes || undefined, align: 'right', priority: 7 },
 ];
@@ -177,6 +178,11 @@ function flagsOf({ cloexec, nonblock }: DescriptorDetail): string | undefined {
   return cloexec === undefined
     ? undefined
     : [...(cloexec ? ['cloexec'] : []), ...(nonblock ? ['nonblock'] : [])].join(',');
+}
+
+function sharersOf({ sharedWith = [] }: DescriptorDetail): string | undefined {
+  const more = sharedWith.length > SHARERS ? ` and ${sharedWith.length - SHARERS} more` : '';
+  return sharedWith.length === 0 ? undefined : `${sharedWith.slice(0, SHARERS).join(',')}${more}`;
 }
 
 function targetOf({ kind, local, target, info, watches, protocol }: DescriptorDetail): string | undefined {

@@ -17,6 +17,8 @@ interface Options extends Look {
 
 /** More rows than these scroll away what matters. */
 const MOST_ROWS = 40;
+/** Of fs.file-max. */
+const NOTABLE = 0.5;
 
 export function prettyFds(document: DescriptorsDocument, options: Options): string {
   const paper = new Paper(options);
@@ -34,8 +36,19 @@ function writeProcesses(paper: Paper, document: DescriptorsDocument, { all, inte
   }
   const room = rows === undefined ? MOST_ROWS : Math.max(1, rows - 3 - document.gaps.length * 2);
   const shown = all || !interactive ? processes : processes.slice(0, room);
+  writeHost(paper, document);
   paper.table(COLUMNS, shown);
   if (shown.length < matching) paper.text(`and ${matching - shown.length} more processes (--all)`, { ink: 'dim' });
+}
+
+/** The limit of the host is far away on most: a line only where it is not. */
+function writeHost(paper: Paper, { host }: DescriptorsDocument): void {
+  if (!host || host.max <= 0) return;
+  const share = host.open / host.max;
+  if (share < NOTABLE) return;
+  const text = `${host.open} of ${host.max} files are open on the whole host (${percent(share)}, fs.file-max)`;
+  paper.text(text, { ink: shareInk(share) ?? 'bold' });
+  paper.blank();
 }
 
 const count = (value: number | undefined) => (value === undefined || value === 0 ? undefined : value);

@@ -9,6 +9,8 @@ interface Options extends Look {
   verbose: boolean;
 }
 
+const NEARLY_FULL = 0.9;
+
 export function prettyNic(document: NicDocument, options: Options): string {
   const paper = new Paper(options);
   if (document.detail) writeNic(paper, document, options.verbose);
@@ -22,8 +24,8 @@ const COLUMNS: Column<NicRow>[] = [
   { title: 'NETNS', cell: ({ netns }) => netns, priority: 4, min: 8 },
   { title: 'STATE', cell: stateOf, priority: 1 },
   { title: 'SPEED', cell: ({ speedBps }) => bitRate(speedBps), align: 'right', priority: 3 },
-  { title: 'RX', cell: ({ rxBps }) => bitRate(rxBps), align: 'right', priority: 0 },
-  { title: 'TX', cell: ({ txBps }) => bitRate(txBps), align: 'right', priority: 0 },
+  { title: 'RX', cell: ({ rxBps, speedBps }) => loaded(rxBps, speedBps), align: 'right', priority: 0 },
+  { title: 'TX', cell: ({ txBps, speedBps }) => loaded(txBps, speedBps), align: 'right', priority: 0 },
   { title: 'RX PKT', cell: ({ rxPacketsPerS }) => perSecond(rxPacketsPerS), align: 'right', priority: 3 },
   { title: 'TX PKT', cell: ({ txPacketsPerS }) => perSecond(txPacketsPerS), align: 'right', priority: 3 },
   { title: 'RX DROP', cell: ({ rxDropsPerS }) => alarming(rxDropsPerS), align: 'right', priority: 1 },
@@ -41,6 +43,13 @@ const COLUMNS: Column<NicRow>[] = [
 function stateOf({ state }: NicRow): Cell {
   if (state === 'up') return { text: state, ink: 'green' };
   return state === 'unknown' ? state : { text: state, ink: 'yellow' };
+}
+
+/** Yellow where the link is nearly full. */
+function loaded(bps: number | undefined, speedBps: number | undefined): Cell {
+  const text = bitRate(bps);
+  const full = bps !== undefined && speedBps !== undefined && bps >= NEARLY_FULL * speedBps;
+  return text !== undefined && full ? { text, ink: 'yellow' } : text;
 }
 
 /** Red from the first one; nothing to look at where there is none. */

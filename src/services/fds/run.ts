@@ -1,6 +1,9 @@
 import type { Gap } from '../../model/gap.js';
 import type { DescriptorRow, DescriptorsDocument } from '../../model/views/descriptors.js';
+import { type FileProbe, readProbes } from '../../probes/files.js';
+import { fileNr } from '../../probes/host/memory.js';
 import { type DescriptorsAnswer, readDescriptors } from '../../probes/native.js';
+import { SockdocError } from '../../support/errors.js';
 import { packageVersion } from '../../support/version.js';
 import { GapList } from '../diagnose/collecting/gaps.js';
 import { chooseNamespaces } from '../diagnose/collecting/namespaces.js';
@@ -8,8 +11,8 @@ import { select } from '../diagnose/collecting/selection.js';
 import type { Target } from '../diagnose/options.js';
 import { pause } from '../pause.js';
 import { descriptorRows } from '../views/descriptors.js';
-import { notWatched } from '../views/suspicions.js';
-import { deniedError, endedError } from './errors.js';
+import { detailSuspicions } from '../views/suspicions.js';
+import { absentError, deniedError } from './errors.js';
 
 export interface FdsOptions {
   /** The one process whose descriptors are listed. */
@@ -50,6 +53,7 @@ export class FdsView {
       version: packageVersion(),
       takenAt,
       windowMs: Math.round(measured),
+      ...(await readHost(gaps)),
       matching: rows.length,
       processes: withDetail(limit === undefined ? rows : rows.slice(0, limit), now),
       ...(now.descriptors ? { descriptors: now.descriptors } : {}),
@@ -59,8 +63,12 @@ export class FdsView {
 
   async #pids(): Promise<number[] | undefined> {
     const { pid, target } = this.options;
-    const { pids } = await select(pid === undefined ? target : { pids: [pid] });
-    return pids ? [...pids] : undefined;
+    try {
+      const { pids } = await select(pid === undefined ? target : { pids: [pid] });
+      return pids ? [...pids] : undefined;
+    } catch (error) {
+      throw pid === undefined || !(error instanceof SockdocError) ? error : await whyNot(pid, error);
+    }
   }
 
   async #readNow(pids: number[] | undefined): Promise<DescriptorsAnswer> {
@@ -70,7 +78,8 @@ export class FdsView {
     if (denied !== undefined && now.processes.length === 0) throw deniedError(denied);
     const asked = pid === undefined ? target.pids : [pid];
     for (const one of asked) {
-      if (!now.denied.includes(one) && !now.processes.some((process) => process.pid === one)) throw endedError(one);
+      if (!now.denied.includes(one) && !now.processes.some((process) => process.pid === one))
+        throw await absentError(one);
     }
     return now;
   }
@@ -88,8 +97,31 @@ export class FdsView {
   }
 }
 
-/** What only the single descriptors tell is said in the row of their process. */
-function withDetail(rows: DescriptorRow[], { descriptors }: DescriptorsAnswer): DescriptorRow[] {
-  const found = descriptors && notWatched(descriptors);
-  return found ? rows.map((row) => ({ ...row, suspicions: [...(row.suspicions ?? []), found] })) : rows;
+/** What selecting says of the namespace of a process, said of its descriptors. */
+async function whyNot(pid: number, error: SockdocError): Promise<SockdocError> {
+  if (error.kind === 'not-permitted') return deniedError(pid);
+  // A zombie has no namespaces any more, which looks as if it were not there.
+  return error.kind === 'not-possible' ? absentError(pid, error) : error;
 }
+
+/** What only the single descriptors tell is said in the row of their process. */
+function withDetail(rows: DescriptorRow[], { descriptors = [] }: DescriptorsAnswer): DescriptorRow[] {
+  const found = detailSuspicions(descriptors);
+  return found.length > 0 ? rows.map((row) => ({ ...row, suspicions: [...(row.suspicions ?? []), ...found] })) : rows;
+}
+
+/** Of the whole host; absent where /proc/sys is hidden. */
+async function readHost(gaps: GapList): Promise<Pick<DescriptorsDocument, 'host'>> {
+  const read = await gaps.attempt('descriptors', () => readProbes({ fileNr, nrOpen }));
+  gaps.add(...(read?.gaps ?? []));
+  const { fileNr: files, nrOpen: perProcessMax } = read?.parts ?? {};
+  if (!files) return {};
+  return { host: { open: files.allocated, max: files.max, ...(perProcessMax === undefined ? {} : { perProcessMax }) } };
+}
+
+const NR_OPEN = '/proc/sys/fs/nr_open';
+const nrOpen: FileProbe<number | undefined> = {
+  name: 'descriptors',
+  wants: { files: [NR_OPEN] },
+  parse: (found) => found.integer(NR_OPEN),
+};

@@ -41,8 +41,26 @@ function growth(row: DescriptorRow, now: DescriptorSource, before: DescriptorSou
     .sort(([, a], [, b]) => b - a)
     .map(([kind, change]) => `${kind} +${change}`);
   const of = kinds.length > 0 ? `: ${kinds.join(', ')}` : '';
-  return suspicion('growth', beyond, `${beyond} more descriptors within the window, beyond live connections${of}`);
+  const left = row.softLimit === undefined ? undefined : (row.softLimit - row.open) / row.growthPerS;
+  const until =
+    left === undefined || left > DAY_S
+      ? ''
+      : `; at this rate the limit of ${row.softLimit} is reached in ${inWords(left)}`;
+  return suspicion(
+    'growth',
+    beyond,
+    `${beyond} more descriptors within the window, beyond live connections${of}${until}`,
+  );
 }
+
+const DAY_S = 86_400;
+
+const inWords = (seconds: number) =>
+  seconds < 120
+    ? `${Math.round(seconds)} s`
+    : seconds < 7200
+      ? `${Math.round(seconds / 60)} min`
+      : `${Math.round(seconds / 3600)} h`;
 
 const live = ({ tcp }: DescriptorSource) => LIVE.reduce((sum, state) => sum + (tcp[state] ?? 0), 0);
 
@@ -77,11 +95,28 @@ function inheritable({ socketsInheritable: count }: DescriptorRow) {
   );
 }
 
+/** What only the single descriptors tell. */
+export const detailSuspicions = (descriptors: readonly DescriptorDetail[]): DescriptorSuspicion[] =>
+  [notWatched(descriptors), deletedFiles(descriptors)].filter((found) => found !== undefined);
+
+/** Their space is free only when the last descriptor is closed: a log that was rotated, most often. */
+function deletedFiles(descriptors: readonly DescriptorDetail[]) {
+  const deleted = descriptors.filter(({ kind, target }) => kind === 'file' && target.endsWith(' (deleted)'));
+  const [first] = deleted;
+  if (!first) return undefined;
+  const files = deleted.length === 1 ? '1 deleted file is' : `${deleted.length} deleted files are`;
+  return suspicion(
+    'deleted-files',
+    deleted.length,
+    `${files} still open and take${deleted.length === 1 ? 's' : ''} space: descriptor ${first.fd}, ${first.target}`,
+  );
+}
+
 /**
  * Connections outside every epoll set, in a process that otherwise watches them: a fact, not a fault. Undefined where
  * not all sets could be read, or where the process waits for its sockets in another way.
  */
-export function notWatched(descriptors: readonly DescriptorDetail[]): DescriptorSuspicion | undefined {
+function notWatched(descriptors: readonly DescriptorDetail[]): DescriptorSuspicion | undefined {
   const sets = descriptors.filter(({ kind }) => kind === 'epoll');
   if (sets.length === 0 || sets.some(({ watches }) => watches === undefined)) return undefined;
   const all = descriptors.filter(

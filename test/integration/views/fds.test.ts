@@ -170,6 +170,9 @@ test('wrong pids are errors that say what to do', async (ctx) => {
   await gone.stop();
   const missing = await sockdoc(['fds', String(gone.pid)]);
   expect([missing.code, missing.stderr]).toEqual([4, expect.stringContaining('ps -e')]);
+  const thread = readdirSync('/proc/self/task').find((tid) => tid !== String(process.pid)) ?? '';
+  const ofThread = await sockdoc(['fds', thread]);
+  expect([ofThread.code, ofThread.stderr]).toEqual([4, expect.stringContaining(`sockdoc fds ${process.pid}`)]);
   expect(await sockdoc(['fds', 'nginx'])).toMatchObject({ code: 2 });
   expect(await sockdoc(['fds', '1', '--pid', '2'])).toMatchObject({ code: 2 });
   requireRoot(ctx);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DescriptorDetail, DescriptorSuspicion } from '../../../../src/model/views/descriptors.js';
 import { type DescriptorSource, descriptorRows } from '../../../../src/services/views/descriptors.js';
-import { notWatched } from '../../../../src/services/views/suspicions.js';
+import { detailSuspicions } from '../../../../src/services/views/suspicions.js';
 
 const source = (
   open: number,
@@ -68,12 +68,28 @@ const epoll = (watches?: DescriptorDetail['watches']): DescriptorDetail => ({
 });
 
 test('connections outside every epoll set are told where most are inside', () => {
-  expect(notWatched([epoll([]), tcp(5, [3]), tcp(6, [3]), tcp(7)])).toMatchObject({
+  expect(detailSuspicions([epoll([]), tcp(5, [3]), tcp(6, [3]), tcp(7)])[0]).toMatchObject({
     what: 'not-watched',
     count: 1,
     text: '1 connection of 3 in no epoll set of this process (descriptor 7)',
   });
-  expect(notWatched([epoll([]), tcp(5, [3]), tcp(6)])).toBeUndefined();
-  expect(notWatched([epoll(), tcp(5, [3]), tcp(6, [3]), tcp(7)])).toBeUndefined();
-  expect(notWatched([tcp(5), tcp(6)])).toBeUndefined();
+  expect(detailSuspicions([epoll([]), tcp(5, [3]), tcp(6)])).toEqual([]);
+  expect(detailSuspicions([epoll(), tcp(5, [3]), tcp(6, [3]), tcp(7)])).toEqual([]);
+  expect(detailSuspicions([tcp(5), tcp(6)])).toEqual([]);
+});
+
+test('deleted files that are still open', () => {
+  const file = (fd: number, target: string): DescriptorDetail => ({ fd, kind: 'file', target });
+  expect(detailSuspicions([file(4, '/var/log/a.log (deleted)'), file(5, '/var/log/b.log')])).toEqual([
+    {
+      what: 'deleted-files',
+      count: 1,
+      text: '1 deleted file is still open and takes space: descriptor 4, /var/log/a.log (deleted)',
+    },
+  ]);
+});
+
+test('growth says when the limit will be reached', () => {
+  const [growth] = found(source(40, {}, { kinds: { file: 40 } }), source(30, {}, { kinds: { file: 30 } }));
+  expect(growth?.text).toContain('at this rate the limit of 1000 is reached in 96 s');
 });
