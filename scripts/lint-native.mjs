@@ -10,6 +10,7 @@ const MAY_INCLUDE = {
   base: [],
   ring: ['abi'],
   transport: ['ring', 'abi'],
+  preload: ['transport', 'ring', 'abi'],
   probes: ['base'],
   addon: ['probes', 'base'],
 };

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <stdint.h>
+
+/*
+ * libsd.so: sockdoc inside a program. LD_PRELOAD loads it; its constructor patches the entries of libc's socket calls,
+ * so that they lead to the hooks of hooks.cc, which so far only keep count and pass every call on to the kernel.
+ *
+ * What may be called where. Code of native/preload is one of three kinds:
+ *
+ *  load     load.cc, Patcher::prepare(), Image::of_library(), DescriptorTable::start(): once, in the constructor,
+ * before the program's main. May take the loader's lock. Allocates by mmap(2) alone. stopped  Patcher::apply() and
+ * undo(), so sockdoc_libsd_apply() and sockdoc_libsd_undo(): all other threads are stopped, wherever they were, perhaps
+ * inside malloc. Nothing but mprotect(2) and stores. hooks    everything else: in any thread, in signal handlers, in
+ * the child of vfork() on its parent's memory, in a thread that is cancelled or leaves by longjmp() during the call.
+ * So: no allocation but mmap(2), no lock, nothing half-done across a call that may not return, no stdio, no
+ * thread-local storage, no exceptions; errno only where the call itself fails. Of libc: memory and string functions,
+ * getenv() at load, dl_iterate_phdr() at load, __errno_location(). All else by raw() in raw.h: a libc function leads
+ * back into the hooks.
+ *
+ * The program's own call goes to the original through its trampoline, exactly once and with the same arguments, so that
+ * cancellation points, EINTR, SIGPIPE and the order of effects stay libc's and the kernel's.
+ *
+ * libsd.so needs libc.so.6 and nothing else, with symbols of GLIBC_2.17 at most. It has the names of the calls as
+ * dynamic symbols too: where code may not be patched they interpose as far as symbols reach, which is not inside of
+ * libc.
+ */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+enum sockdoc_libsd_mode {
+  SOCKDOC_LIBSD_NOT_STARTED = 0,
+  SOCKDOC_LIBSD_DISABLED = 1,   /* SOCKDOC_DISABLE is set */
+  SOCKDOC_LIBSD_SECOND = 2,     /* another copy does the work */
+  SOCKDOC_LIBSD_INTERPOSED = 3, /* by symbols alone; `reason` says why */
+  SOCKDOC_LIBSD_PREPARED = 4,   /* threads run already: sockdoc_libsd_apply() waits for somebody who stops them */
+  SOCKDOC_LIBSD_PATCHED = 5
+};
+
+struct sockdoc_libsd_state {
+  uint32_t mode;
+  uint32_t entries;   /* patched, or prepared to be */
+  const char *reason; /* a constant, or NULL */
+  const char *name;   /* the function that the reason is about, or "" */
+  int32_t error;      /* an errno value, or 0 */
+};
+
+enum sockdoc_libsd_kind {
+  SOCKDOC_SOCKET_FRESH = 1,
+  SOCKDOC_SOCKET_LISTENER = 2,
+  SOCKDOC_SOCKET_CONNECTING = 3,
+  SOCKDOC_SOCKET_OPENED = 4, /* by connect() */
+  SOCKDOC_SOCKET_ACCEPTED = 5,
+  SOCKDOC_SOCKET_INHERITED = 6 /* was there at the start, or came by SCM_RIGHTS */
+};
+
+/* A TCP socket as libsd saw it. */
+struct sockdoc_socket_state {
+  uint32_t kind;
+  uint32_t non_blocking; /* as this process set it last: somebody else who holds the socket may have changed it */
+  uint32_t complete;     /* the counts hold all bytes of the connection: no other process and no uncounted call */
+  uint32_t shut;         /* 1: reading, 2: writing was shut down */
+  uint64_t cookie;       /* SO_COOKIE */
+  uint64_t sent;         /* bytes that calls accepted */
+  uint64_t received;     /* bytes that calls delivered */
+};
+
+const char *sockdoc_libsd_version(void);
+void sockdoc_libsd_status(struct sockdoc_libsd_state *status);
+
+/* 0, or -1 when libsd knows no TCP socket by this number. */
+int sockdoc_libsd_socket(int fd, struct sockdoc_socket_state *into);
+
+/* With all other threads stopped: 0, or -1 with the reason in the status. */
+int sockdoc_libsd_apply(void);
+int sockdoc_libsd_undo(void);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,79 @@
+#include "preload/table/own.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "preload/raw.h"
+
+namespace sockdoc::preload {
+namespace {
+
+/** A duplicate as high as RLIMIT_NOFILE lets it be, where loops of a program from 3 upwards seldom come. */
+long duplicate_high(int fd) {
+  rlimit limit = {1024, 1024};
+  raw(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
+  constexpr rlim_t kHighest = 1 << 20;
+  rlim_t top = limit.rlim_cur < kHighest ? limit.rlim_cur : kHighest;
+  long result = -EMFILE;
+  for (rlim_t room = 64; failed(result) && top > 0; room *= 2) {
+    const rlim_t from = top > room ? top - room : 0;
+    result = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
+    if (from == 0) break;
+  }
+  return result;
+}
+
+}  // namespace
+
+constinit OwnDescriptors own_descriptors;
+
+int OwnDescriptors::adopt(int fd) {
+  const long high = duplicate_high(fd);
+  if (failed(high)) return static_cast<int>(high);
+  for (std::size_t place = 0; place < kMost; place++) {
+    int nothing = 0;
+    if (!numbers_[place].compare_exchange_strong(nothing, static_cast<int>(high) + 1)) continue;
+    count_++;
+    raw(SYS_close, fd);
+    return static_cast<int>(place);
+  }
+  raw(SYS_close, high);
+  return -EMFILE;
+}
+
+void OwnDescriptors::release(std::size_t place) {
+  const int number = numbers_[place].exchange(0) - 1;
+  if (number < 0) return;
+  count_--;
+  raw(SYS_close, number);
+}
+
+std::size_t OwnDescriptors::place_of(int fd) const {
+  std::size_t place = 0;
+  while (place < kMost && (fd < 0 || numbers_[place].load(std::memory_order_relaxed) != fd + 1)) place++;
+  return place;
+}
+
+void OwnDescriptors::move_away(int fd) {
+  const std::size_t place = place_of(fd);
+  if (place == kMost) return;
+  const long elsewhere = duplicate_high(fd);
+  if (failed(elsewhere)) return release(place);
+  numbers_[place] = static_cast<int>(elsewhere) + 1;
+}
+
+long OwnDescriptors::first_within(unsigned first, unsigned last) const {
+  long result = -1;
+  if (count_.load(std::memory_order_relaxed) == 0) return result;
+  for (const std::atomic<int>& place : numbers_) {
+    const long number = place.load(std::memory_order_relaxed) - 1;
+    if (number < 0 || number < long{first} || number > long{last}) continue;
+    if (result < 0 || number < result) result = number;
+  }
+  return result;
+}
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,286 @@
+#include "preload/table/table.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "preload/raw.h"
+
+namespace sockdoc::preload {
+namespace {
+
+void* fresh_memory(std::size_t size) {
+  const long mapped =
+      raw(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return failed(mapped) ? nullptr : reinterpret_cast<void*>(mapped);
+}
+
+/** The chunk at `place`, made by whoever comes first; null without memory. */
+template <typename Chunk>
+Chunk* chunk_at(std::atomic<Chunk*>& place) {
+  Chunk* chunk = place.load(std::memory_order_acquire);
+  if (chunk != nullptr) return chunk;
+  auto* mine = static_cast<Chunk*>(fresh_memory(sizeof(Chunk)));
+  if (mine == nullptr) return nullptr;
+  if (place.compare_exchange_strong(chunk, mine)) return mine;
+  raw(SYS_munmap, mine, sizeof(Chunk));
+  return chunk;
+}
+
+int option(int fd, int name) {
+  int value = 0;
+  socklen_t length = sizeof value;
+  return failed(raw(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &length)) ? -1 : value;
+}
+
+std::uint64_t life(std::uint32_t generation, std::uint32_t holders) {
+  return std::uint64_t{generation} << 32 | holders;
+}
+
+}  // namespace
+
+constinit DescriptorTable table;
+
+bool DescriptorTable::start() {
+  auto* owner = static_cast<Owner*>(fresh_memory(sizeof(Owner)));
+  if (owner == nullptr) return false;
+  raw(SYS_madvise, owner, sizeof(Owner), MADV_WIPEONFORK);  // since Linux 4.14; before, the hook of fork() tells
+  owner->process = static_cast<std::int32_t>(raw(SYS_getpid));
+  owner_ = owner;
+  take_stock_of_all();
+  return true;
+}
+
+bool DescriptorTable::mine() {
+  if (owner_ == nullptr) return false;
+  const auto me = static_cast<std::int32_t>(raw(SYS_getpid));
+  const std::int32_t owner = owner_->process.load(std::memory_order_relaxed);
+  if (owner == me) return true;
+  if (owner != 0) return false;
+  forked(true);
+  return true;
+}
+
+void DescriptorTable::forked(bool in_child) {
+  if (owner_ == nullptr) return;
+  epoch_.fetch_add(1, std::memory_order_relaxed);
+  if (in_child) owner_->process = static_cast<std::int32_t>(raw(SYS_getpid));
+}
+
+std::atomic<std::uint64_t>* DescriptorTable::slot(int fd) {
+  const unsigned chunk = static_cast<unsigned>(fd) / kSlots;
+  if (chunk >= kChunks) return nullptr;
+  Slots* slots = chunk_at(slots_[chunk]);
+  return slots == nullptr ? nullptr : &(*slots)[static_cast<unsigned>(fd) % kSlots];
+}
+
+SocketState* DescriptorTable::state(Handle handle) const {
+  if (!handle) return nullptr;
+  SocketState& state = at(handle.index());
+  return state.life.load(std::memory_order_acquire) >> 32 == handle.generation() ? &state : nullptr;
+}
+
+// A descriptor that one thread closes while another still uses it can end between state() and the addition, so that the
+// count goes to the next socket in that place. Such a program loses its bytes anyway.
+void DescriptorTable::sent(Handle handle, std::uint64_t bytes) {
+  SocketState* socket = state(handle);
+  if (socket != nullptr) socket->sent.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void DescriptorTable::received(Handle handle, std::uint64_t bytes) {
+  SocketState* socket = state(handle);
+  if (socket != nullptr) socket->received.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void DescriptorTable::raise(Handle handle, std::uint32_t flags) {
+  SocketState* socket = state(handle);
+  if (socket != nullptr) socket->flags.fetch_or(flags, std::memory_order_relaxed);
+}
+
+void DescriptorTable::lower(Handle handle, std::uint32_t flags) {
+  SocketState* socket = state(handle);
+  if (socket != nullptr) socket->flags.fetch_and(~flags, std::memory_order_relaxed);
+}
+
+void DescriptorTable::become(Handle handle, sockdoc_libsd_kind kind) {
+  SocketState* socket = state(handle);
+  if (socket != nullptr) socket->kind.store(kind, std::memory_order_relaxed);
+}
+
+std::uint32_t DescriptorTable::kind(Handle handle) const {
+  const SocketState* socket = state(handle);
+  return socket == nullptr ? 0 : socket->kind.load(std::memory_order_relaxed);
+}
+
+void DescriptorTable::reset(Handle handle) {
+  SocketState* socket = state(handle);
+  if (socket == nullptr) return;
+  socket->sent = 0;
+  socket->received = 0;
+  socket->kind = SOCKDOC_SOCKET_FRESH;
+}
+
+bool DescriptorTable::claim(std::uint32_t& index) {
+  std::uint64_t head = free_.load(std::memory_order_acquire);
+  while (static_cast<std::uint32_t>(head) != 0) {
+    index = static_cast<std::uint32_t>(head) - 1;
+    const std::uint64_t next = at(index).next_free.load(std::memory_order_relaxed);
+    if (free_.compare_exchange_weak(head, ((head >> 32) + 1) << 32 | next)) return true;
+  }
+  index = used_.load(std::memory_order_relaxed);
+  do {
+    if (index >= kSlots * kChunks || chunk_at(states_[index / kSlots]) == nullptr) return false;
+  } while (!used_.compare_exchange_weak(index, index + 1));
+  return true;
+}
+
+Handle DescriptorTable::make(sockdoc_libsd_kind kind, std::uint32_t flags) {
+  std::uint32_t index = 0;
+  if (!claim(index)) return {};
+  SocketState& socket = at(index);
+  const auto generation = static_cast<std::uint32_t>(socket.life.load() >> 32);
+  socket.sent = 0;
+  socket.received = 0;
+  socket.cookie = 0;
+  socket.kind = kind;
+  socket.flags = flags;
+  socket.epoch = epoch_.load();
+  socket.life.store(life(generation, 1), std::memory_order_release);
+  return Handle(std::uint64_t{generation} << 32 | (index + 1));
+}
+
+bool DescriptorTable::hold(Handle handle) {
+  if (!handle) return false;
+  SocketState& socket = at(handle.index());
+  std::uint64_t seen = socket.life.load();
+  do {
+    if (seen >> 32 != handle.generation() || static_cast<std::uint32_t>(seen) == 0) return false;
+  } while (!socket.life.compare_exchange_weak(seen, seen + 1));
+  return true;
+}
+
+void DescriptorTable::drop(Handle handle) {
+  if (!handle) return;
+  SocketState& socket = at(handle.index());
+  std::uint64_t seen = socket.life.load();
+  std::uint64_t next = 0;
+  do {
+    const auto holders = static_cast<std::uint32_t>(seen);
+    if (seen >> 32 != handle.generation() || holders == 0) return;
+    next = holders > 1 ? seen - 1 : life(handle.generation() + 1, 0);
+  } while (!socket.life.compare_exchange_weak(seen, next));
+  if (static_cast<std::uint32_t>(next) != 0) return;
+  std::uint64_t head = free_.load();
+  do {
+    socket.next_free.store(static_cast<std::uint32_t>(head), std::memory_order_relaxed);
+  } while (!free_.compare_exchange_weak(head, ((head >> 32) + 1) << 32 | (handle.index() + 1)));
+}
+
+void DescriptorTable::set(int fd, Handle handle) {
+  std::atomic<std::uint64_t>* place = slot(fd);
+  if (place == nullptr) return drop(handle);
+  drop(Handle(place->exchange(handle.word())));
+}
+
+void DescriptorTable::record(int fd, sockdoc_libsd_kind kind, std::uint32_t flags) {
+  if (mine()) set(fd, make(kind, flags));
+}
+
+void DescriptorTable::take_stock(int fd) {
+  if (!mine()) return;
+  forget(fd);
+  if (option(fd, SO_PROTOCOL) != IPPROTO_TCP) return;
+  const bool listens = option(fd, SO_ACCEPTCONN) == 1;
+  const long flags = raw(SYS_fcntl, fd, F_GETFL, 0);
+  const std::uint32_t known = !failed(flags) && (flags & O_NONBLOCK) != 0 ? kNonBlocking : 0;
+  set(fd, make(listens ? SOCKDOC_SOCKET_LISTENER : SOCKDOC_SOCKET_INHERITED, known | kUncounted));
+}
+
+Handle DescriptorTable::take(int fd) {
+  if (!find(fd) || !mine()) return {};
+  std::atomic<std::uint64_t>* place = slot(fd);
+  return place == nullptr ? Handle() : Handle(place->exchange(0));
+}
+
+void DescriptorTable::put_back(int fd, Handle handle) {
+  if (!handle) return;
+  std::atomic<std::uint64_t>* place = slot(fd);
+  std::uint64_t nothing = 0;
+  if (place == nullptr || !place->compare_exchange_strong(nothing, handle.word())) drop(handle);
+}
+
+void DescriptorTable::forget_range(unsigned first, unsigned last) {
+  const unsigned end = kSlots * kChunks - 1;
+  if (last > end) last = end;
+  for (unsigned fd = first; fd <= last; fd++) {
+    if (slots_[fd / kSlots].load(std::memory_order_acquire) == nullptr) {
+      fd |= kSlots - 1;
+    } else {
+      forget(static_cast<int>(fd));
+    }
+  }
+}
+
+void DescriptorTable::share(int from, int to) {
+  const Handle handle = find(from);
+  if ((!handle && !find(to)) || !mine()) return;
+  set(to, hold(handle) ? handle : Handle());
+}
+
+bool DescriptorTable::read(int fd, sockdoc_socket_state& into) {
+  SocketState* socket = state(find(fd));
+  if (socket == nullptr) return false;
+  std::uint64_t cookie = socket->cookie.load();
+  if (cookie == 0) {
+    socklen_t length = sizeof cookie;
+    raw(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &length);
+    socket->cookie = cookie;
+  }
+  const std::uint32_t flags = socket->flags.load();
+  into = {
+      .kind = socket->kind.load(),
+      .non_blocking = flags & kNonBlocking,
+      .complete = (flags & kUncounted) == 0 && socket->epoch.load() == epoch_.load(),
+      .shut = ((flags & kShutRead) != 0 ? 1U : 0U) | ((flags & kShutWrite) != 0 ? 2U : 0U),
+      .cookie = cookie,
+      .sent = socket->sent.load(),
+      .received = socket->received.load(),
+  };
+  return true;
+}
+
+namespace {
+
+/** As getdents64(2) lays it out. */
+struct Entry {
+  std::uint64_t inode;
+  std::int64_t next;
+  unsigned short length;
+  unsigned char type;
+  char name[];
+};
+
+}  // namespace
+
+void DescriptorTable::take_stock_of_all() {
+  const long folder = raw(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (failed(folder)) return;
+  alignas(Entry) char buffer[4096];
+  for (;;) {
+    const long size = raw(SYS_getdents64, folder, buffer, sizeof buffer);
+    if (failed(size) || size == 0) break;
+    for (long at = 0; at < size;) {
+      const auto* entry = reinterpret_cast<const Entry*>(buffer + at);
+      at += entry->length;
+      int fd = 0;
+      const char* digit = entry->name;
+      for (; *digit >= '0' && *digit <= '9'; digit++) fd = fd * 10 + (*digit - '0');
+      if (*digit == 0 && fd != folder) take_stock(fd);
+    }
+  }
+  raw(SYS_close, folder);
+}
+
+}  // namespace sockdoc::preload

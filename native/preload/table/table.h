@@ -1,0 +1,125 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "preload/libsd.h"
+
+namespace sockdoc::preload {
+
+/** What is known of one TCP socket. Several descriptors may lead to it. */
+struct alignas(64) SocketState {
+  std::atomic<std::uint64_t> life;  // generation << 32 | descriptors that lead here
+  std::atomic<std::uint64_t> sent;
+  std::atomic<std::uint64_t> received;
+  std::atomic<std::uint64_t> cookie;  // 0: not asked for yet
+  std::atomic<std::uint32_t> kind;    // sockdoc_libsd_kind
+  std::atomic<std::uint32_t> flags;
+  std::atomic<std::uint32_t> epoch;  // of the table when it was made
+  std::atomic<std::uint32_t> next_free;
+  std::uint64_t reserved[2];
+};
+static_assert(sizeof(SocketState) == 64);
+
+inline constexpr std::uint32_t kNonBlocking = 1;
+inline constexpr std::uint32_t kUncounted = 2;  // bytes went by that no count holds
+inline constexpr std::uint32_t kShutRead = 4;
+inline constexpr std::uint32_t kShutWrite = 8;
+
+/** A socket as a descriptor named it at one moment: it stays told apart from what the number means later. */
+class Handle {
+ public:
+  Handle() = default;
+  explicit Handle(std::uint64_t word) : word_(word) {}
+
+  explicit operator bool() const { return word_ != 0; }
+  [[nodiscard]] std::uint64_t word() const { return word_; }
+  [[nodiscard]] std::uint32_t index() const { return static_cast<std::uint32_t>(word_) - 1; }
+  [[nodiscard]] std::uint32_t generation() const { return static_cast<std::uint32_t>(word_ >> 32); }
+
+ private:
+  std::uint64_t word_ = 0;
+};
+
+/**
+ * Descriptor → TCP socket, for one process. All of it may be called from hooks (libsd.h): no lock, and memory from mmap
+ * alone, never given back, so that a late reader reads stale words and not a hole.
+ *
+ * Who may change it: only the process that owns it. The child of vfork() or posix_spawn() runs hooked calls on the
+ * parent's memory, so what changes the table compares the raw process id with the owner's first. A child with its own
+ * copy finds that owner wiped (MADV_WIPEONFORK), however it was made, and takes the copy over.
+ */
+class DescriptorTable {
+ public:
+  /** From now on sockets are recorded, beginning with those that are open already. False without memory. */
+  bool start();
+
+  /** The socket behind a descriptor; none for what is not TCP, not known, or not recorded. Two loads. */
+  [[nodiscard]] Handle find(int fd) const {
+    const unsigned chunk = static_cast<unsigned>(fd) / kSlots;
+    if (chunk >= kChunks) [[unlikely]]
+      return {};
+    const Slots* slots = slots_[chunk].load(std::memory_order_acquire);
+    if (slots == nullptr) return {};
+    return Handle((*slots)[static_cast<unsigned>(fd) % kSlots].load(std::memory_order_relaxed));
+  }
+
+  void sent(Handle handle, std::uint64_t bytes);
+  void received(Handle handle, std::uint64_t bytes);
+  void raise(Handle handle, std::uint32_t flags);
+  void lower(Handle handle, std::uint32_t flags);
+  void become(Handle handle, sockdoc_libsd_kind kind);
+  [[nodiscard]] std::uint32_t kind(Handle handle) const;
+  /** The counts begin anew: a socket that was disconnected. */
+  void reset(Handle handle);
+
+  /** A descriptor that the kernel has just given out. Replaces what was known of the number. */
+  void record(int fd, sockdoc_libsd_kind kind, std::uint32_t flags);
+  /** Records a descriptor of unknown kind if the kernel says that it is a TCP socket. */
+  void take_stock(int fd);
+  /** Takes the descriptor out, before the kernel closes it; what comes back can be put back if it did not. */
+  [[nodiscard]] Handle take(int fd);
+  void put_back(int fd, Handle handle);
+  void drop(Handle handle);
+  void forget(int fd) { drop(take(fd)); }
+  void forget_range(unsigned first, unsigned last);
+  /** `to` now means what `from` means. */
+  void share(int from, int to);
+
+  /** After fork: both have the sockets, and neither's counts hold all bytes any more. */
+  void forked(bool in_child);
+
+  bool read(int fd, sockdoc_socket_state& into);
+
+ private:
+  static constexpr unsigned kSlots = 512;
+  static constexpr unsigned kChunks = 2048;  // a million descriptors; what is above is not tracked
+  using Slots = std::atomic<std::uint64_t>[kSlots];
+  using States = SocketState[kSlots];
+
+  struct Owner {
+    std::atomic<std::int32_t> process;
+  };
+
+  [[nodiscard]] bool mine();
+  [[nodiscard]] std::atomic<std::uint64_t>* slot(int fd);
+  [[nodiscard]] SocketState* state(Handle handle) const;
+  [[nodiscard]] SocketState& at(std::uint32_t index) const { return (*states_[index / kSlots].load())[index % kSlots]; }
+  [[nodiscard]] Handle make(sockdoc_libsd_kind kind, std::uint32_t flags);
+  [[nodiscard]] bool claim(std::uint32_t& index);
+  [[nodiscard]] bool hold(Handle handle);
+  void set(int fd, Handle handle);
+  void take_stock_of_all();
+
+  std::atomic<Slots*> slots_[kChunks] = {};
+  std::atomic<States*> states_[kChunks] = {};
+  std::atomic<std::uint64_t> free_{0};  // changes << 32 | index + 1
+  std::atomic<std::uint32_t> used_{0};
+  std::atomic<std::uint32_t> epoch_{0};
+  Owner* owner_ = nullptr;
+};
+
+extern DescriptorTable table;
+
+}  // namespace sockdoc::preload
