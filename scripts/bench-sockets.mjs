@@ -1,10 +1,8 @@
 // How long reading all sockets takes, beside `ss -tinp` of the same host: node scripts/bench-sockets.mjs [RUNS]
 // Makes a network namespace with 1,000, 10,000 and 100,000 TCP sockets in up to 200 processes (root; needs iproute2, cc).
 // Runs alternate, so that both meet the same noise; medians are printed, and every run.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { root } from './tools.mjs';
+import { execFileSync, spawn } from 'node:child_process';
+import { lines, median, mib, withSockets } from './socket-load.mjs';
 
 const runs = Number(process.argv[2] ?? 7);
 const name = `sd-bench-${process.pid}`;
@@ -17,7 +15,7 @@ const SIZES = [
 if (process.argv[2] === '--probe') {
   await probe(process.argv[3], Number(process.argv[4]));
 } else {
-  await bench(build());
+  for (const size of SIZES) await withSockets({ name, ...size }, () => compare(size.sockets));
 }
 
 /** In a process of its own, so that its memory is that of the probe: prints the times of its readings. */
@@ -49,36 +47,6 @@ function owned(answer) {
   return answer.host.processes.reduce((sum, p) => sum + (p.tcp.established ?? 0), 0);
 }
 
-function build() {
-  mkdirSync(join(root, 'build/programs'), { recursive: true });
-  const program = join(root, 'build/programs/many_sockets');
-  execFileSync('cc', ['-O1', '-o', program, join(root, 'fixtures/programs/many_sockets.c')]);
-  return program;
-}
-
-async function bench(program) {
-  // Interrupted, or with nobody reading any more: the holders end with their stdin, the namespace must be taken away.
-  process.once('exit', () => spawnSync('ip', ['netns', 'delete', name], { stdio: 'ignore' }));
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
-  for (const { sockets, processes } of SIZES) {
-    ip('netns', 'add', name);
-    let holder;
-    try {
-      ip('netns', 'exec', name, 'ip', 'link', 'set', 'lo', 'up');
-      holder = spawn('ip', ['netns', 'exec', name, program, `${processes}`, `${sockets / processes / 2}`]);
-      await line(holder);
-      await compare(sockets);
-    } finally {
-      if (holder) {
-        const gone = new Promise((resolve) => holder.once('exit', resolve));
-        holder.stdin.end();
-        await gone;
-      }
-      ip('netns', 'delete', name);
-    }
-  }
-}
-
 async function compare(sockets) {
   const reader = spawn(process.execPath, [process.argv[1], '--probe', `/run/netns/${name}`, `${runs}`], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -100,44 +68,4 @@ async function compare(sockets) {
   const { user, system } = cpu;
   process.stdout.write(`  sockdoc   ${show(ours)}; CPU ${user / 1000} ms user, ${system / 1000} ms system\n`);
   process.stdout.write(`            memory +${mib(growth)} MiB, peak of the process ${mib(peak)} MiB\n`);
-}
-
-function mib(bytes) {
-  return Math.round(bytes / 2 ** 20);
-}
-
-function median(numbers) {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-}
-
-function ip(...args) {
-  execFileSync('ip', args, { stdio: 'inherit' });
-}
-
-/** Gives the child's next line of output at each call; throws when it has ended instead. */
-function lines(child) {
-  const waiting = [];
-  const ready = [];
-  let rest = '';
-  child.stdout.on('data', (chunk) => {
-    const parts = (rest + chunk).split('\n');
-    rest = parts.pop();
-    for (const part of parts) {
-      if (waiting.length > 0) waiting.shift().resolve(part);
-      else ready.push(part);
-    }
-  });
-  child.once('exit', () => {
-    for (const { reject } of waiting) reject(new Error('the program ended early'));
-  });
-  return () =>
-    ready.length > 0
-      ? Promise.resolve(ready.shift())
-      : new Promise((resolve, reject) => waiting.push({ resolve, reject }));
-}
-
-async function line(child) {
-  child.stderr.on('data', (chunk) => process.stderr.write(chunk));
-  const text = await lines(child)();
-  if (text !== 'ready') throw new Error(`the program said "${text}"`);
 }

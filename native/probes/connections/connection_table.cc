@@ -19,8 +19,8 @@ namespace {
 constexpr std::size_t kBytesPerRow = 1024;  // of JSON, to begin with
 
 /** The descriptor that is shown: of the first process that holds it, or of the first of those asked for. */
-std::uint32_t shown_holder(const TableReading& reading, std::uint32_t inode, const std::unordered_set<int>& pids) {
-  std::uint32_t at = reading.descriptors.find(inode);
+std::uint32_t shown_holder(const TableReading& reading, const TableRow& row, const std::unordered_set<int>& pids) {
+  std::uint32_t at = row.first_held;
   if (pids.empty()) return at;
   while (at != DescriptorTable::kNone && !pids.contains(reading.processes.at(reading.descriptors.at(at).process).pid)) {
     at = reading.descriptors.at(at).next;
@@ -40,9 +40,9 @@ Chosen choose(TableReading& reading, const ConnectionSelection& selection) {
   std::vector<std::uint32_t> kept;
   for (std::uint32_t i = 0; i < reading.rows.size(); ++i) {
     TableRow& row = reading.rows[i];
-    row.held = shown_holder(reading, row.socket.inode, pids);
+    row.held = shown_holder(reading, row, pids);
     const bool asked = pids.empty() || row.held != DescriptorTable::kNone;
-    if (!asked) row.held = reading.descriptors.find(row.socket.inode);
+    if (!asked) row.held = row.first_held;
     if (!keep.empty() && keep.contains(row.socket.cookie)) kept.push_back(i);
     if (!asked) continue;
     const RowView view(reading, row);

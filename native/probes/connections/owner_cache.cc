@@ -23,7 +23,9 @@ std::int64_t descriptor_count(int proc, int pid) {
 }
 
 /** Not all processes at the same reading. */
-double oldest_ms(int pid) { return OwnerCache::kOldestMs - (pid * 61 % 5000); }
+double oldest_ms(int pid) {
+  return OwnerCache::kOldestMs - (static_cast<std::uint32_t>(pid) * 2654435761u >> 16) % 5000;
+}
 
 }  // namespace
 
@@ -50,7 +52,7 @@ class OwnerCache::Refresh {
     table();
     if (any_unknown()) search([this](const Known& known) { return has_lost_one(known); });
     if (any_unknown()) search([](const Known& known) { return known.readable && known.open > 0; });
-    note_ownerless();
+    cache_.ownerless_ = {without_holder_.begin(), without_holder_.end()};
     return std::move(table_);
   }
 
@@ -103,15 +105,16 @@ class OwnerCache::Refresh {
       for (const int fd : known.epolls) epolls.push_back({i, fd});
     }
     table_ = DescriptorTable::of(std::move(held), std::move(epolls));
+    without_holder_.clear();
+    for (const std::uint32_t inode : inodes_) {
+      if (inode != 0 && table_.find(inode) == DescriptorTable::kNone) without_holder_.push_back(inode);
+    }
   }
 
-  /** A socket whose holder is not known, and was not searched for in vain before. */
-  bool is_unknown(std::uint32_t inode) const {
-    return inode != 0 && table_.find(inode) == DescriptorTable::kNone && !cache_.ownerless_.contains(inode);
-  }
-
+  /** Whether there is a socket without a known holder that was not searched for in vain before. */
   bool any_unknown() const {
-    return std::any_of(inodes_.begin(), inodes_.end(), [this](std::uint32_t inode) { return is_unknown(inode); });
+    return std::any_of(without_holder_.begin(), without_holder_.end(),
+                       [this](std::uint32_t inode) { return !cache_.ownerless_.contains(inode); });
   }
 
   bool has_lost_one(const Known& known) {
@@ -135,20 +138,13 @@ class OwnerCache::Refresh {
     if (found) table();
   }
 
-  void note_ownerless() {
-    std::unordered_set<std::uint32_t> ownerless;
-    for (const std::uint32_t inode : inodes_) {
-      if (inode != 0 && table_.find(inode) == DescriptorTable::kNone) ownerless.insert(inode);
-    }
-    cache_.ownerless_ = std::move(ownerless);
-  }
-
   OwnerCache& cache_;
   ProcessTable& processes_;
   std::vector<std::uint32_t> inodes_;
   double now_ms_;
   Fd proc_;
   DescriptorTable table_;
+  std::vector<std::uint32_t> without_holder_;  // by this table
   bool sorted_ = false;
 };
 

@@ -16,10 +16,11 @@ struct TableRow {
   static constexpr std::uint32_t kNone = ~0u;
 
   InetSocket socket;
-  const ConnectionCounters* before = nullptr;   // at the reading before this one
-  double began_ms = -1;                         // as in ConnectionCounters
-  std::uint32_t netns = 0;                      // index into TableReading::netns
-  std::uint32_t held = DescriptorTable::kNone;  // the descriptor that is shown
+  const ConnectionCounters* before = nullptr;         // at the reading before this one
+  double began_ms = -1;                               // as in ConnectionCounters
+  std::uint32_t netns = 0;                            // index into TableReading::netns
+  std::uint32_t first_held = DescriptorTable::kNone;  // of all that refer to it
+  std::uint32_t held = DescriptorTable::kNone;        // the descriptor that is shown
   std::uint32_t owners = 0;
   std::uint32_t peer = kNone;  // the row of the other end
   bool opened = false;         // since the reading before

@@ -37,6 +37,7 @@ class Visit {
     if (others_ != nullptr) read_others(*socket);
     name_interfaces();
     base_->finish(netns.at_ms, complete_);
+    drop_repeated();
   }
 
   std::shared_ptr<ConnectionBase> base() { return base_; }
@@ -114,6 +115,13 @@ class Visit {
     return now - (known + netns().window_ms) / 2;
   }
 
+  void drop_repeated() {
+    std::vector<TableRow>& rows = reading_.rows;
+    for (auto at = base_->repeated().rbegin(); at != base_->repeated().rend(); ++at) {
+      rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(first_row_ + *at));
+    }
+  }
+
   void read_others(NetlinkSocket& socket) {
     for (const auto family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
       const char* what = family == AF_INET ? "UDP sockets over IPv4" : "UDP sockets over IPv6";
@@ -137,6 +145,7 @@ class Visit {
 
   TableReading& reading_;
   std::uint32_t index_;
+  std::size_t first_row_ = reading_.rows.size();
   const TableBases& bases_;
   OtherSockets* others_;
   Gaps& gaps_;

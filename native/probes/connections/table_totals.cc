@@ -28,7 +28,8 @@ TableTotals TableTotals::of(TableReading& reading) {
     ++totals.states[row.socket.state];
     totals.all.add(view);
     row.owners = 0;
-    reading.descriptors.for_each_owner(row.socket.inode, [&](const HeldSocket& held) {
+    row.first_held = reading.descriptors.find(row.socket.inode);
+    reading.descriptors.for_each_owner_from(row.first_held, [&](const HeldSocket& held) {
       ++row.owners;
       ++reading.processes.at(held.process).tcp[row.socket.state];
       totals.of_process[held.process].add(view);

@@ -31,10 +31,15 @@ void ConnectionBase::finish(double at_ms, bool complete) {
   complete_ = complete;
   const std::size_t slots = std::bit_ceil(counters_.size() * 2 + 2);
   slots_.assign(slots, 0);
-  for (std::size_t i = 0; i < counters_.size(); ++i) {
-    std::size_t slot = slot_of(counters_[i].cookie, slots);
-    while (slots_[slot] != 0) slot = (slot + 1) & (slots - 1);
-    slots_[slot] = static_cast<std::uint32_t>(i + 1);
+  for (std::uint32_t i = 0; i < counters_.size(); ++i) {
+    const std::uint64_t cookie = counters_[i].cookie;
+    std::size_t slot = slot_of(cookie, slots);
+    while (slots_[slot] != 0 && counters_[slots_[slot] - 1].cookie != cookie) slot = (slot + 1) & (slots - 1);
+    if (slots_[slot] == 0) {
+      slots_[slot] = i + 1;
+    } else {
+      repeated_.push_back(i);
+    }
   }
 }
 

@@ -35,6 +35,12 @@ class ConnectionBase {
   /** Call once after the last add(). `complete`: no socket can have been missed. */
   void finish(double at_ms, bool complete);
 
+  /**
+   * Which calls of add() gave a socket that was there already: a dump takes the table in pieces, and shows a socket
+   * again that has moved on to another state, or within its chain, meanwhile.
+   */
+  [[nodiscard]] const std::vector<std::uint32_t>& repeated() const { return repeated_; }
+
   void reserve(std::size_t sockets) { counters_.reserve(sockets); }
   [[nodiscard]] std::size_t size() const { return counters_.size(); }
   [[nodiscard]] const ConnectionCounters* find(std::uint64_t cookie) const;
@@ -44,6 +50,7 @@ class ConnectionBase {
  private:
   std::vector<ConnectionCounters> counters_;
   std::vector<std::uint32_t> slots_;
+  std::vector<std::uint32_t> repeated_;
   double at_ms_ = 0;
   bool complete_ = false;
 };

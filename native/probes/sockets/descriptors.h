@@ -48,8 +48,13 @@ class DescriptorTable {
   /** Calls `visit(held)` once for each process that holds the socket, with its first descriptor. */
   template <typename Visit>
   void for_each_owner(std::uint32_t inode, Visit visit) const {
+    for_each_owner_from(find(inode), visit);
+  }
+  /** The same from what find() gave. */
+  template <typename Visit>
+  void for_each_owner_from(std::uint32_t first, Visit visit) const {
     std::uint32_t last = kNone;
-    for (std::uint32_t at = find(inode); at != kNone; at = held_[at].next) {
+    for (std::uint32_t at = first; at != kNone; at = held_[at].next) {
       if (held_[at].process == last) continue;
       last = held_[at].process;
       visit(held_[at]);

@@ -67,6 +67,13 @@ TEST(ConnectionBase, ASocketThatWasConnectedAgainHasNoWindow) {
   EXPECT_EQ(activity.moved.sent, 40u);
 }
 
+TEST(ConnectionBase, SaysWhichSocketsADumpHasShownTwice) {
+  const auto base = base_of({established(7), established(8), established(7), established(9), established(7)});
+  EXPECT_EQ(base->repeated(), (std::vector<std::uint32_t>{2, 4}));
+  EXPECT_NE(base->find(9), nullptr);
+  EXPECT_TRUE(base_of({established(7)})->repeated().empty());
+}
+
 TEST(Ranking, KeepsTheWorstAndCountsAll) {
   Ranking ranking(3, 10);
   for (std::uint64_t cookie = 1; cookie <= 100; ++cookie) {
