@@ -1,5 +1,5 @@
 // A picture of a terminal's screen: what `tmux capture-pane -e -p` printed, as SVG.
-const CELL = { width: 8.4, height: 18 };
+const CELL = { width: 8.43, height: 18 };
 const PADDING = 16;
 const FONT = { size: 14, ascent: 13.5 };
 const FAMILY = "ui-monospace,'SFMono-Regular',Menlo,Consolas,'DejaVu Sans Mono',monospace";
