@@ -22,7 +22,7 @@ export default class Conns extends BaseCommand {
 
   static override description = [
     'Every TCP socket of this network namespace, or of another one or of some processes: queues, round trip time, retransmits, bytes, what keeps it from sending faster (the application, the receive window, the send buffer, congestion), and the process at the other end where that is on this host. What is in trouble comes first. Changes nothing.',
-    'With --window or --watch also what moves, per second. --json has every socket.',
+    'With --window or --watch also what moves, per second, and the connections that ended meanwhile, however short they lived, by process. --json has every socket.',
     'Exit code: 0 fine; 2 wrong use; 3 not permitted; 4 not possible; 70 a bug of sockdoc; 130 and 143 stopped by SIGINT and SIGTERM.',
   ].join('\n\n');
 
@@ -89,6 +89,7 @@ export default class Conns extends BaseCommand {
     const unparsed = await withProgress('reading', options.windowMs, () =>
       untilInterrupted((signal) => view.read(signal, { rowPerLine: true, ...atMost(MOST_ROWS) })),
     );
+    view.close();
     if (json) for (const piece of connsJson(unparsed.document, unparsed.rows)) await this.print(piece);
     else await this.print(prettyConns(parseConnections(unparsed), { ...terminalOf(process.stdout), ...look }));
   }
@@ -105,7 +106,8 @@ async function optionsOf(flags: ConnsFlags): Promise<ConnsOptions> {
     throw usageError(`${needing} is known only over a window`, {
       next: `Example: sockdoc conns --window 1000 ${sort === needing ? `--sort ${sort}` : `--filter '${flags.filter}'`}`,
     });
-  return { target: targetOf(flags), filter, sort, reverse, windowMs, ...(limit === undefined ? {} : { limit }) };
+  const ended = windowMs > 0 || flags.watch;
+  return { target: targetOf(flags), filter, sort, reverse, windowMs, ended, ...(limit === undefined ? {} : { limit }) };
 }
 
 async function filterOf({ state = [], local, filter: text }: ConnsFlags): Promise<Filter> {

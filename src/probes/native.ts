@@ -222,6 +222,7 @@ export interface EventsAnswer {
     lost: boolean;
     groups: EndedGroup[];
   }[];
+  /** Those of the start, which hold for every reading. */
   gaps: Gap[];
 }
 

@@ -64,26 +64,25 @@ void write_ended(Json& json, const EndedNow& now, bool pids) {
 std::string ConnectionEvents::start(const EventsRequest& request) {
   const std::lock_guard lock(mutex_);
   end();
-  Gaps gaps;
   if (!request.destroy_events_only) {
     auto transitions = Transitions::attach();
     if (transitions) {
       transitions_.emplace(std::move(*transitions));
     } else {
-      add_bpf_gap(gaps, transitions.error());
+      add_bpf_gap(gaps_, transitions.error());
     }
   }
-  for (const std::string& path : request.netns) open(path, gaps);
+  for (const std::string& path : request.netns) open(path);
   began_ms_ = monotonic_ms();
   if (!transitions_ && !namespaces_.empty()) start_thread();
   Json json;
   json.begin_object().key("gaps");
-  gaps.write(json);
+  gaps_.write(json);
   json.end_object();
   return json.take();
 }
 
-void ConnectionEvents::open(const std::string& path, Gaps& gaps) {
+void ConnectionEvents::open(const std::string& path) {
   Watched netns{path, {}, nullptr};
   Status opened = Done{};
   const Status entered = in_netns(path, false, [&] {
@@ -93,8 +92,8 @@ void ConnectionEvents::open(const std::string& path, Gaps& gaps) {
     opened = open_inside(netns);
     if (opened) namespaces_.push_back(std::move(netns));
   });
-  if (!entered) gaps.add_errno("events", entered.error().what, entered.error().code, "CAP_SYS_ADMIN");
-  if (!opened) gaps.add_errno("events", opened.error().what, opened.error().code, "CAP_NET_ADMIN");
+  if (!entered) gaps_.add_errno("events", entered.error().what, entered.error().code, "CAP_SYS_ADMIN");
+  if (!opened) gaps_.add_errno("events", opened.error().what, opened.error().code, "CAP_NET_ADMIN");
 }
 
 Status ConnectionEvents::open_inside(Watched& netns) {
@@ -148,7 +147,9 @@ std::string ConnectionEvents::read() {
                 pids);
     json.end_object();
   }
-  json.end_array().key("gaps").begin_array().end_array().end_object();
+  json.end_array().key("gaps");
+  gaps_.write(json);
+  json.end_object();
   began_ms_ = now;
   return json.take();
 }
@@ -167,6 +168,7 @@ void ConnectionEvents::end() {
   }
   namespaces_.clear();
   transitions_.reset();
+  gaps_ = Gaps();
 }
 
 }  // namespace sockdoc

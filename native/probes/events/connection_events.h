@@ -32,7 +32,7 @@ class ConnectionEvents {
   ConnectionEvents& operator=(const ConnectionEvents&) = delete;
   ~ConnectionEvents() { stop(); }
 
-  /** Begins anew: {"gaps":[…]}. */
+  /** Begins anew: {"gaps":[…]}, which every read() repeats. */
   std::string start(const EventsRequest& request);
   /** What ended since start() or the read() before: `EventsAnswer` of src/probes/native.ts. */
   std::string read();
@@ -45,7 +45,7 @@ class ConnectionEvents {
     std::unique_ptr<NetnsEvents> events;  // without Transitions
   };
 
-  void open(const std::string& path, Gaps& gaps);
+  void open(const std::string& path);
   Status open_inside(Watched& netns);
   void run(int stop) const;
   void start_thread();
@@ -57,6 +57,7 @@ class ConnectionEvents {
   std::thread thread_;
   Fd stop_;
   double began_ms_ = 0;
+  Gaps gaps_;  // of the start: they hold for every reading
 };
 
 }  // namespace sockdoc

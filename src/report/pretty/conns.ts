@@ -2,6 +2,7 @@ import type { ConnectionRow, ConnectionsDocument } from '../../model/views/conne
 import type { Cell, Column } from '../table.js';
 import { bitRate, bytes, count, microseconds, milliseconds, perSecond } from '../units.js';
 import { durationText } from '../values.js';
+import { endedText } from './ended.js';
 import { writeGaps } from './gaps.js';
 import { type Ink, type Look, Paper } from './paper.js';
 
@@ -13,9 +14,10 @@ interface Options extends Look {
 
 /** The sockets for people: how many there are, the rows, and what could not be seen. */
 export function prettyConns(document: ConnectionsDocument, options: Options): string {
-  const { connections, totals, gaps } = document;
+  const { connections, totals, shortLived, gaps } = document;
   const paper = new Paper(options);
   paper.text(headline(document), { ink: 'bold' });
+  if (shortLived) paper.text(endedText(shortLived), { rest: '  ' });
   if (connections.length > 0) {
     paper.table(COLUMNS, connections);
     const more = totals.matching - connections.length;
@@ -26,7 +28,7 @@ export function prettyConns(document: ConnectionsDocument, options: Options): st
 }
 
 /** Lines that are not rows, at most: for a terminal that shows as many rows as fit. */
-export const FRAME_LINES = 8;
+export const FRAME_LINES = 12;
 
 function headline({ totals, windowMs }: ConnectionsDocument): string {
   const states = Object.entries(totals.states).toSorted((a, b) => b[1] - a[1]);

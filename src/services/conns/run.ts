@@ -3,11 +3,14 @@ import type { Gap } from '../../model/gap.js';
 import type { ConnectionRow, ConnectionsDocument } from '../../model/views/connections.js';
 import type { Filter } from '../../model/views/filter.js';
 import type { ConnectionSort } from '../../model/views/request.js';
+import type { ShortLived } from '../../model/views/short-lived.js';
 import { type ConnectionSelection, type ConnectionsHead, ConnectionTable } from '../../probes/connections.js';
 import { readContainerNames } from '../../probes/containers.js';
 import { packageVersion } from '../../support/version.js';
 import { GapList } from '../diagnose/collecting/gaps.js';
 import type { Target } from '../diagnose/options.js';
+import { listenersOf } from '../watch/listeners.js';
+import { EndedPart } from '../watch/parts/ended.js';
 import { placeOf } from '../watch/places.js';
 import { Scope, type Scoped } from '../watch/scope.js';
 
@@ -20,6 +23,8 @@ export interface ConnsOptions {
   limit?: number;
   /** Milliseconds between the first two readings; 0 reads once. */
   windowMs: number;
+  /** Also count connections that end between two readings. */
+  ended: boolean;
 }
 
 /** All of a document but its rows, and these as they came from the native reading: there may be very many. */
@@ -37,6 +42,7 @@ export function parseConnections({ document, rows }: UnparsedConnections): Conne
 /** TCP sockets of a target, reading after reading: each is compared with the one before it. */
 export class ConnsView {
   readonly #table = new ConnectionTable();
+  readonly #ended = new EndedPart();
   #scope: Scope | undefined;
   #containerNames: Record<string, string> | undefined;
   #read = false;
@@ -56,22 +62,39 @@ export class ConnsView {
     const takenAt = new Date().toISOString();
     const gaps = new GapList();
     const how = { rowPerLine, ...(limit === undefined ? {} : { limit }) };
-    const { head, rows } = await this.#readTable(gaps, how);
+    const { head, rows, shortLived } = await this.#readTable(gaps, how);
     this.#read = true;
     gaps.add(...head.gaps);
-    return { document: documentOf(head, takenAt, gaps.all()), rows };
+    return { document: documentOf(head, shortLived, takenAt, gaps.all()), rows };
+  }
+
+  /** Ends what counts between readings. */
+  close(): void {
+    this.#ended.close();
   }
 
   async #readTable(gaps: GapList, how: Pick<ConnectionSelection, 'limit' | 'rowPerLine'>) {
     const { target, filter, sort, reverse } = this.options;
     this.#scope ??= await Scope.of(target);
     const scoped = await this.#scope.now(gaps);
-    return this.#table.readBytes({
+    const { head, rows } = await this.#table.readBytes({
       netns: scoped.namespaces.map(labelled),
       selfPids: [process.pid],
       containerNames: await this.#names(),
       selection: { filter, sort, reverse, ...pidsOf(scoped), ...how },
     });
+    return { head, rows, shortLived: await this.#readEnded(scoped, gaps) };
+  }
+
+  /** After the sockets: what a reading has shown is no longer unseen. */
+  async #readEnded({ namespaces }: Scoped, gaps: GapList): Promise<ShortLived | undefined> {
+    if (!this.options.ended) return undefined;
+    const owners = gaps.attempt('listeners', () => listenersOf(this.#table, namespaces));
+    return this.#ended.read(
+      namespaces,
+      owners.then((found) => found ?? []),
+      gaps,
+    );
   }
 
   async #names(): Promise<Record<string, string>> {
@@ -95,7 +118,12 @@ function labelled(namespace: Scoped['namespaces'][number]) {
   return { path: namespace.path, ...(label === undefined ? {} : { label }) };
 }
 
-function documentOf({ windowMs, totals }: ConnectionsHead, takenAt: string, gaps: readonly Gap[]) {
+function documentOf(
+  { windowMs, totals }: ConnectionsHead,
+  shortLived: ShortLived | undefined,
+  takenAt: string,
+  gaps: readonly Gap[],
+) {
   return {
     schemaVersion: 1 as const,
     command: 'conns' as const,
@@ -103,6 +131,7 @@ function documentOf({ windowMs, totals }: ConnectionsHead, takenAt: string, gaps
     takenAt,
     windowMs: Math.round(windowMs),
     totals,
+    ...(shortLived ? { shortLived } : {}),
     gaps: [...gaps],
   };
 }

@@ -1,6 +1,4 @@
 import type { Process } from '../../../model/snapshot/index.js';
-import type { ConnectionRow } from '../../../model/views/connections.js';
-import type { Filter } from '../../../model/views/filter.js';
 import type { Frame } from '../../../model/views/frame.js';
 import type { FrameRequest } from '../../../model/views/request.js';
 import type { PortOwners } from '../../../probes/connection-events.js';
@@ -10,14 +8,13 @@ import { currentNetns } from '../../../probes/namespaces.js';
 import type { GapList } from '../../diagnose/collecting/gaps.js';
 import { descriptorRows } from '../../views/descriptors.js';
 import { Aged } from '../aged.js';
+import { listenersOf } from '../listeners.js';
 import { placeOf } from '../places.js';
 import { processRows } from '../processes.js';
 import { type Scoped, someOf } from '../scope.js';
 
 /** Threads whose times are read for the sums of their processes. */
 const MOST_THREADS = 4096;
-/** Listeners that connections which ended are attributed to. */
-const MOST_LISTENERS = 5000;
 
 /** Engines keep the names of their containers in files of their own. */
 const CONTAINERS_MS = 60_000;
@@ -59,7 +56,11 @@ export class SocketPart {
     const now = { monotonicMs: answer.monotonicMs, processes: holders.map(({ process }) => process) };
     const rows = { totals: answer.totals, connections: answer.connections, ...this.#rows(now, holders, scope) };
     this.#before = now;
-    return { rows, owners: (await gaps.attempt('listeners', () => this.#owners(scope))) ?? [], holders: now.processes };
+    const owners = await gaps.attempt(
+      'listeners',
+      async () => this.#table && listenersOf(this.#table, scope.namespaces),
+    );
+    return { rows, owners: owners ?? [], holders: now.processes };
   }
 
   /** Other rows of the reading that is there. */
@@ -92,17 +93,6 @@ export class SocketPart {
       descriptors: descriptorRows({ ...now, namespaces: new Set(place.keys()) }, before),
     };
   }
-
-  /** Who listens on which port, by namespace: connections that were accepted end as theirs. */
-  async #owners({ namespaces }: Scoped): Promise<PortOwners[]> {
-    const filter: Filter = [{ field: 'state', operator: '=', values: ['listen'] }];
-    const answer = await this.#table?.select({ filter, limit: MOST_LISTENERS });
-    return namespaces.map((namespace) => {
-      const place = placeOf(namespace);
-      const rows = (answer?.connections ?? []).filter(({ netns }) => netns === place);
-      return { id: namespace.id, listeners: rows.map(listenerOf) };
-    });
-  }
 }
 
 async function namesById(): Promise<Record<string, string>> {
@@ -111,11 +101,6 @@ async function namesById(): Promise<Record<string, string>> {
 }
 
 const labelled = (label: string | undefined) => (label === undefined ? {} : { label });
-
-function listenerOf({ local, pid, comm, fd }: ConnectionRow): PortOwners['listeners'][number] {
-  const owner = pid === undefined || comm === undefined || fd === undefined ? [] : [{ pid, comm, fd }];
-  return { port: Number(local.slice(local.lastIndexOf(':') + 1)), owners: owner };
-}
 
 const selectionOf = (
   { filter, sort, reverse, limit, keep }: Readonly<FrameRequest>,
