@@ -33,12 +33,13 @@ export default class Nic extends BaseCommand {
       helpValue: 'MS',
       parse: (text) => Promise.resolve(windowOf(text)),
     })(),
+    all: Flags.boolean({ char: 'a', description: 'Every interface, also where a terminal is shown the busiest.' }),
     verbose: Flags.boolean({ char: 'v', description: 'All counters and features, and all that could not be seen.' }),
   };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Nic);
-    const { netns, verbose } = flags;
+    const { netns, verbose, all } = flags;
     const json = flags.json ?? false;
     const windowMs = flags.window ?? (flags.watch ? (flags.interval ?? DEFAULT_WINDOW_MS) : DEFAULT_WINDOW_MS);
     const { NicView } = await import('../services/nic/run.js');
@@ -55,9 +56,9 @@ export default class Nic extends BaseCommand {
         json,
         read: (signal) => view.read(signal),
         line: (document) => writeJsonLine(document),
-        text: (document, terminal) => prettyNic(document, { ...terminal, verbose }),
+        text: (document, terminal) => prettyNic(document, { ...terminal, verbose, all }),
       });
     const document = await withProgress('reading', windowMs, () => untilInterrupted((signal) => view.read(signal)));
-    await this.print(json ? writeJson(document) : prettyNic(document, { ...terminalOf(process.stdout), verbose }));
+    await this.print(json ? writeJson(document) : prettyNic(document, { ...terminalOf(process.stdout), verbose, all }));
   }
 }

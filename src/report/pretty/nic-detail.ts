@@ -19,12 +19,25 @@ const TROUBLE =
 const LABEL = 14;
 const MOST_ROWS = 64;
 
+interface Options {
+  verbose: boolean;
+  /** Height of the terminal where one reading follows the other: what moves comes first then. */
+  rows?: number;
+}
+
 /** One interface: what it is, how it is set, what it moves. */
-export function writeNic(paper: Paper, { detail, interfaces, windowMs }: NicDocument, verbose: boolean): void {
+export function writeNic(paper: Paper, document: NicDocument, { verbose, rows }: Options): void {
+  const { detail, interfaces, windowMs } = document;
   const [row] = interfaces;
   if (!detail || !row) return;
   writeHead(paper, row, detail);
   writeRates(paper, row, windowMs);
+  const parts = [() => writeFacts(paper, detail, verbose), () => writeMoving(paper, detail, verbose)];
+  for (const write of rows === undefined ? parts : parts.reverse()) write();
+  writeRdma(paper, detail);
+}
+
+function writeFacts(paper: Paper, detail: NicDetail, verbose: boolean): void {
   for (const { title, facts } of factsOf(detail, verbose)) {
     if (facts.length === 0) continue;
     paper.blank();
@@ -32,12 +45,14 @@ export function writeNic(paper: Paper, { detail, interfaces, windowMs }: NicDocu
     for (const { label, text, ink } of facts)
       paper.text(text, { first: `  ${label.padEnd(LABEL)}`, ...(ink ? { ink } : {}) });
   }
+}
+
+function writeMoving(paper: Paper, detail: NicDetail, verbose: boolean): void {
   section(paper, 'Queues', QUEUE_COLUMNS, detail.queues, verbose);
   section(paper, 'Interrupts', IRQ_COLUMNS, detail.irqs, verbose);
   section(paper, 'Queueing disciplines', QDISC_COLUMNS, detail.qdiscs, verbose);
   const counters = verbose ? detail.counters : detail.counters.filter(({ name }) => TROUBLE.test(name));
   section(paper, verbose ? 'Counters' : 'Counters of trouble (all: --verbose)', COUNTER_COLUMNS, counters, true);
-  writeRdma(paper, detail);
 }
 
 function writeHead(paper: Paper, row: NicRow, { link }: NicDetail): void {

@@ -7,16 +7,41 @@ import { type Look, Paper } from './paper.js';
 
 interface Options extends Look {
   verbose: boolean;
+  all: boolean;
+  interactive: boolean;
+  /** Height of the terminal where one reading follows the other. */
+  rows?: number;
 }
 
 const NEARLY_FULL = 0.9;
+/** A host of containers has hundreds of interfaces. */
+const MOST_ROWS = 40;
 
 export function prettyNic(document: NicDocument, options: Options): string {
   const paper = new Paper(options);
-  if (document.detail) writeNic(paper, document, options.verbose);
-  else paper.table(COLUMNS, document.interfaces);
+  if (document.detail) writeNic(paper, document, options);
+  else writeRows(paper, document, options);
   writeGaps(paper, document.gaps, options);
   return paper.toString();
+}
+
+function writeRows(paper: Paper, { interfaces, gaps }: NicDocument, { all, interactive, rows }: Options): void {
+  const room = rows === undefined ? MOST_ROWS : Math.max(1, rows - 2 - gaps.length * 2);
+  if (all || !interactive || interfaces.length <= room) return void paper.table(COLUMNS, interfaces);
+  const shown = new Set(interfaces.toSorted(byInterest).slice(0, room));
+  paper.table(
+    COLUMNS,
+    interfaces.filter((row) => shown.has(row)),
+  );
+  paper.text(`and ${interfaces.length - room} quieter ones (--all)`, { ink: 'dim' });
+}
+
+/** What loses packets, then what moves most; of those at rest the ones with a card. */
+function byInterest(a: NicRow, b: NicRow): number {
+  const lost = ({ rxDropsPerS = 0, txDropsPerS = 0, qdiscDropsPerS = 0, errorsPerS = 0 }: NicRow) =>
+    rxDropsPerS + txDropsPerS + qdiscDropsPerS + errorsPerS;
+  const moved = ({ rxBps = 0, txBps = 0 }: NicRow) => rxBps + txBps;
+  return lost(b) - lost(a) || moved(b) - moved(a) || Number(a.kind !== undefined) - Number(b.kind !== undefined);
 }
 
 const COLUMNS: Column<NicRow>[] = [

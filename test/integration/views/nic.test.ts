@@ -91,6 +91,14 @@ test("rings, coalescing and queues of this machine's own cards equal ethtool's",
     const hash = /^\s+(\w+): on$/m.exec((await run('-x')).split('RSS hash function:')[1] ?? '')?.[1];
     expect(detail?.link.rss?.hashFunction).toBe(hash);
     if (rings !== '') withRings.push(name);
+    const received = (detail?.queues ?? []).filter(
+      ({ direction, packets }) => direction === 'rx' && packets !== undefined,
+    );
+    if (detail?.link.driver !== 'virtio_net' || received.length === 0) continue;
+    // Read in the same moment, and a packet may come in between.
+    const all = detail.counters.find((counter) => counter.name === 'rx_packets')?.total ?? 0;
+    const sum = received.reduce((total, { packets = 0 }) => total + packets, 0);
+    expect(Math.abs(sum - all)).toBeLessThanOrEqual(Math.max(50, all * 0.01));
   }
   if (withRings.length === 0) ctx.skip('no card here has rings to compare');
 });

@@ -50,7 +50,7 @@ const document: NicDocument = {
   },
   gaps: [],
 };
-const look = { columns: 110, colour: false, unicode: true, verbose: false };
+const look = { columns: 110, colour: false, unicode: true, verbose: false, all: false, interactive: true };
 
 test('a row has its rates, and drops are red', () => {
   const { detail: _, ...rows } = document;
@@ -89,4 +89,37 @@ test.each([20, 40, 60, 200])('fits %i columns, in ASCII too', (columns) => {
   // Commands are folded for copying; everything else fits.
   const widest = Math.max(...text.split('\n').map((line) => line.length));
   expect(widest).toBeLessThanOrEqual(columns);
+});
+
+test('of hundreds of interfaces a terminal shows those that lose or move most, in their order', () => {
+  const { detail: _, ...rest } = document;
+  const quiet = Array.from({ length: 200 }, (_, at) => ({
+    name: `veth${at}`,
+    kind: 'veth',
+    state: 'up',
+    mtuBytes: 1500,
+  }));
+  const many = {
+    ...rest,
+    interfaces: [
+      ...quiet.slice(0, 150),
+      { ...quiet[0], name: 'lossy', state: 'up', mtuBytes: 1500, rxDropsPerS: 1 },
+      ...quiet.slice(150),
+      row,
+    ],
+  };
+  const lines = prettyNic(many, look).split('\n');
+  expect(lines.length).toBeLessThan(50);
+  expect(lines.find((line) => line.startsWith('lossy'))).toBeDefined();
+  expect(lines.find((line) => line.startsWith('eth0'))).toBeDefined();
+  expect(lines.at(-2)).toBe('and 162 quieter ones (--all)');
+  expect(prettyNic(many, { ...look, all: true }).split('\n').length).toBeGreaterThan(200);
+});
+
+test('while watching, what moves comes before how it is set', () => {
+  const order = (options: object) => {
+    const text = prettyNic(document, { ...look, ...options });
+    return text.indexOf('Interrupts') < text.indexOf('Link\n');
+  };
+  expect([order({}), order({ rows: 24 })]).toEqual([false, true]);
 });
