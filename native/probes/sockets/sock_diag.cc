@@ -103,6 +103,31 @@ Result<NetlinkEnd> dump_inet(NetlinkSocket& socket, std::uint8_t family, std::ui
   });
 }
 
+Result<std::optional<InetSocket>> find_tcp(NetlinkSocket& socket, const TcpTuple& tuple) {
+  inet_diag_req_v2 request{};
+  request.sdiag_family = tuple.family;
+  request.sdiag_protocol = IPPROTO_TCP;
+  request.idiag_states = kAllStates;
+  request.idiag_ext = 1u << (INET_DIAG_INFO - 1);
+  request.id.idiag_sport = htons(tuple.local_port);
+  request.id.idiag_dport = htons(tuple.remote_port);
+  request.id.idiag_if = tuple.interface;
+  const std::size_t skip = tuple.family == AF_INET ? 12 : 0;
+  std::memcpy(request.id.idiag_src, tuple.local.data() + skip, tuple.local.size() - skip);
+  std::memcpy(request.id.idiag_dst, tuple.remote.data() + skip, tuple.remote.size() - skip);
+  request.id.idiag_cookie[0] = request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  std::optional<InetSocket> found;
+  NetlinkRequest lookup(SOCK_DIAG_BY_FAMILY, 0);
+  const auto end = socket.request(lookup.append(request), [&](std::uint16_t, Bytes payload) {
+    if (const auto parsed = parse_inet_socket(payload)) found = *parsed;
+  });
+  if (!end && end.error().code == ENOENT) return std::optional<InetSocket>();
+  if (!end) return end.error();
+  // Where no connection has the tuple, the kernel answers with a listener of the port.
+  if (found && found->state == kListen) found.reset();
+  return found;
+}
+
 Result<NetlinkEnd> dump_unix(NetlinkSocket& socket, const OnUnixSocket& on_socket) {
   unix_diag_req request{};
   request.sdiag_family = AF_UNIX;

@@ -81,6 +81,22 @@ using OnUnixSocket = std::function<void(const UnixSocket&)>;
 /** Dumps the sockets of `family` (AF_INET, AF_INET6) and `protocol` (IPPROTO_TCP, IPPROTO_UDP), in all states. */
 Result<NetlinkEnd> dump_inet(NetlinkSocket& socket, std::uint8_t family, std::uint8_t protocol,
                              const OnInetSocket& on_socket);
+/** Names one connection; `interface` as SO_BINDTOIFINDEX, 0 for none. IPv4 addresses are mapped. */
+struct TcpTuple {
+  std::uint8_t family = 0;
+  std::uint16_t local_port = 0;
+  std::uint16_t remote_port = 0;
+  std::uint32_t interface = 0;
+  Address local{};
+  Address remote{};
+};
+
+/**
+ * The TCP socket that has this tuple now, by one look into the kernel's table, with its tcp_info; nullopt when there is
+ * none.
+ */
+Result<std::optional<InetSocket>> find_tcp(NetlinkSocket& socket, const TcpTuple& tuple);
+
 Result<NetlinkEnd> dump_unix(NetlinkSocket& socket, const OnUnixSocket& on_socket);
 
 }  // namespace sockdoc
