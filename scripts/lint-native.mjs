@@ -12,6 +12,7 @@ const MAY_INCLUDE = {
   transport: ['ring', 'abi'],
   preload: ['transport', 'ring', 'abi'],
   probes: ['base'],
+  monitor: ['probes', 'base', 'abi'],
   addon: ['probes', 'base'],
 };
 
@@ -21,6 +22,7 @@ const files = listed([
   'test/native/**/*.cc',
   'test/native/**/*.h',
   'fixtures/programs/*.c',
+  'fixtures/programs/*.cc',
 ]);
 
 const wrong = files.flatMap((file) => {

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "monitor/identity.h"
+#include "monitor/namespaces.h"
+
+namespace sockdoc::monitor {
+
+/** A process that has registered. It stays known until it ends, also while it executes another program. */
+struct Process {
+  std::uint64_t serial = 0;  // never the same twice
+  int pid = 0;
+  std::uint64_t start_ticks = 0;
+  std::string comm;
+  Fd proc;    // /proc/PID: fails once the process is gone, also when its number is used again
+  Fd pidfd;   // readable at its end
+  Fd notice;  // memfd of an abi::Notice
+  std::uint64_t messages = 0;
+  std::shared_ptr<Namespace> netns;
+  Identity identity;                                       // as it was when it was last looked at
+  std::set<std::pair<std::uint64_t, std::uint64_t>> ends;  // (namespace, cookie) of the sockets it holds
+  std::uint64_t slabs = 0;
+  std::uint64_t slab_bytes = 0;
+};
+
+/** Opens what is needed of a process; ESRCH when it started at another time than it says, so is another one. */
+Result<std::unique_ptr<Process>> open_process(int pid, int own_pid, std::uint64_t start_ticks);
+
+/** Raises the count in its notice page. */
+void count_message(Process& process);
+
+}  // namespace sockdoc::monitor

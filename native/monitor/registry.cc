@@ -1,0 +1,514 @@
+#include "monitor/registry.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "abi/slab.h"
+
+namespace sockdoc::monitor {
+namespace {
+
+using abi::MessageType;
+using abi::Outcome;
+using abi::Reason;
+
+/** The first slab of two processes is small, since most have one connection; each further one holds more. */
+constexpr std::uint32_t kFirstSlots = 16;
+
+constexpr std::uint32_t kMaxDoorbells = 256;
+
+template <typename Message>
+Message message_of(MessageType type, std::uint64_t sequence) {
+  Message message{};
+  message.header = {sizeof message, abi::kMonitorVersion, type, sequence};
+  return message;
+}
+
+Reason reason_of(const Error& error) {
+  return error.code == EMFILE || error.code == ENFILE ? Reason::no_descriptors : Reason::no_memory;
+}
+
+bool same_place(const abi::Place& a, const abi::Place& b) {
+  return a.connection == b.connection && a.slab == b.slab && a.generation == b.generation && a.slot == b.slot;
+}
+
+}  // namespace
+
+Registry::Registry(std::uint64_t instance, Policy policy, Post post)
+    : instance_(instance), policy_(std::move(policy)), post_(std::move(post)) {}
+
+Registry::TupleKey Registry::key_of(std::uint64_t netns, const TcpTuple& tuple) {
+  return {netns, tuple.interface, tuple.local, tuple.remote, tuple.local_port, tuple.remote_port};
+}
+
+Registry::TupleKey Registry::reversed(TupleKey key) {
+  std::swap(key.local, key.remote);
+  std::swap(key.local_port, key.remote_port);
+  return key;
+}
+
+Result<Process*> Registry::enrol(int pid, int own_pid, std::uint64_t start_ticks) {
+  if (const auto found = by_pid_.find(pid); found != by_pid_.end()) {
+    Process& known = *found->second;
+    if (known.start_ticks != start_ticks || known.identity.own_pid != own_pid) return Error{ESRCH, "start time"};
+    // After exec it has lost its mappings, so it is told of each slab again.
+    for (auto& [id, slab] : slabs_) {
+      if (slab->memory() >= 0) slab->told.erase(known.serial);
+    }
+    return &known;
+  }
+  auto opened = open_process(pid, own_pid, start_ticks);
+  if (!opened) return opened.error();
+  Process* process = opened->get();
+  process->serial = next_id();
+  by_serial_[process->serial] = process;
+  by_pid_[pid] = std::move(*opened);
+  return process;
+}
+
+Process* Registry::find(int pid) const {
+  const auto found = by_pid_.find(pid);
+  return found == by_pid_.end() ? nullptr : found->second.get();
+}
+
+void Registry::forget(Process& process) {
+  const auto held = process.ends;
+  for (const EndKey& key : held) {
+    if (const auto found = ends_.find(key); found != ends_.end()) drop_holder(*found->second, process);
+  }
+  leave_slabs(process);
+  by_serial_.erase(process.serial);
+  by_pid_.erase(process.pid);
+}
+
+Process* Registry::by_serial(std::uint64_t serial) const {
+  const auto found = by_serial_.find(serial);
+  return found == by_serial_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<Slab> Registry::slab_of(std::uint64_t id, const Process& process) const {
+  const auto [first, last] = slabs_.equal_range(id);
+  const auto found = std::find_if(first, last, [&](const auto& e) { return e.second->told.contains(process.serial); });
+  return found == last ? nullptr : found->second;
+}
+
+SocketEnd* Registry::admit(Process& process, const abi::SocketClaim& claim, std::uint64_t sequence,
+                           Verified& verified) {
+  if (!plausible(claim)) {
+    refuse(process, claim, sequence, Reason::bad_message);
+    return nullptr;
+  }
+  verified = verify(process, claim, namespaces_);
+  const EndKey key{verified.netns, claim.cookie};
+  const auto known = ends_.find(key);
+  const bool holds = process.ends.contains(key);
+  if (verified.ok() && !holds && process.ends.size() >= policy_.limits.connections) {
+    verified.reason = Reason::quota_connections;
+  }
+  if (!verified.ok()) {
+    refuse(process, claim, sequence, verified.reason);
+    return nullptr;
+  }
+  if (known == ends_.end()) {
+    const TupleKey tuple = key_of(verified.netns, tuple_of(claim));
+    // The kernel says that the tuple is this socket's now: whoever had it before is gone.
+    if (const auto stale = by_tuple_.find(tuple); stale != by_tuple_.end()) end_gone(*stale->second);
+    auto made = std::make_unique<SocketEnd>();
+    made->netns = verified.netns;
+    made->cookie = claim.cookie;
+    made->tuple = tuple_of(claim);
+    by_tuple_[tuple] = made.get();
+    ends_[key] = std::move(made);
+  }
+  SocketEnd& end = *ends_[key];
+  const auto same = [&](const Holder& holder) { return holder.process == &process; };
+  if (const auto found = std::find_if(end.holders.begin(), end.holders.end(), same); found != end.holders.end()) {
+    *found = {&process, claim, sequence};
+  } else {
+    end.holders.push_back({&process, claim, sequence});
+    process.ends.insert(key);
+  }
+  return &end;
+}
+
+SocketEnd* Registry::peer_of(const SocketEnd& end) const {
+  const auto found = by_tuple_.find(reversed(key_of(end.netns, end.tuple)));
+  return found == by_tuple_.end() || found->second == &end ? nullptr : found->second;
+}
+
+/** Whether some other namespace has what looks like the peer. */
+bool Registry::elsewhere(const SocketEnd& end) const {
+  if (is_loopback(end.tuple.local)) return false;
+  const TupleKey wanted = reversed(key_of(0, end.tuple));
+  return std::any_of(by_tuple_.begin(), by_tuple_.end(), [&](const auto& entry) {
+    TupleKey key = entry.first;
+    if (key.netns == end.netns) return false;
+    key.netns = 0;
+    return key == wanted;
+  });
+}
+
+/** Looks at a socket again that was verified when it asked: it may have been closed, or handed on. */
+Reason Registry::still_there(SocketEnd& end, const InetSocket& other) {
+  for (const Holder& holder : end.holders) {
+    const Verified now = verify(*holder.process, holder.claim, namespaces_);
+    if (!now.ok()) return now.reason;
+    if (now.netns != end.netns) return Reason::other_namespace;
+    if (!counts_fit(other, now.socket)) return Reason::counters_differ;
+  }
+  return end.holders.empty() ? Reason::peer_gone : Reason::none;
+}
+
+/** Every holder of one end with every holder of the other, as they are now. */
+Decision Registry::decide(SocketEnd& a, SocketEnd& b) {
+  for (const SocketEnd* end : {&a, &b}) {
+    for (const Holder& holder : end->holders) {
+      auto identity = read_identity(holder.process->proc.get());
+      if (!identity) return {false, Reason::proc_unreadable};
+      holder.process->identity = std::move(*identity);
+    }
+  }
+  for (const Holder& one : a.holders) {
+    for (const Holder& other : b.holders) {
+      const Decision decision = policy_.decide({&one.process->identity, a.tuple.local, a.tuple.local_port},
+                                               {&other.process->identity, b.tuple.local, b.tuple.local_port});
+      if (!decision.allowed) return decision;
+    }
+  }
+  return {true, Reason::none};
+}
+
+/** A slab has other connections too: only processes of one user share the end of one. */
+bool Registry::may_join(SocketEnd& end) {
+  for (const Holder& holder : end.holders) {
+    auto identity = read_identity(holder.process->proc.get());
+    if (!identity) return false;
+    holder.process->identity = std::move(*identity);
+    if (!same_user(end.holders.front().process->identity, holder.process->identity)) return false;
+  }
+  return true;
+}
+
+void Registry::pair(Process& process, const abi::Pair& request) {
+  Verified verified;
+  SocketEnd* end = admit(process, request.socket, request.header.sequence, verified);
+  if (end == nullptr) return;
+  const Holder holder{&process, request.socket, request.header.sequence};
+  if (end->holders.size() > 1 && !may_join(*end)) {
+    if (end->connection != nullptr) withdraw(*end->connection, Reason::shared_by_more);
+    end->outcome = Outcome::kernel;
+    end->reason = Reason::shared_by_more;
+    return answer(*end, holder);
+  }
+  if (end->connection != nullptr) {
+    SocketEnd* other = end->connection->ends[1 - end->side];
+    const Decision decision = other != nullptr ? decide(*end, *other) : Decision{true, Reason::none};
+    if (!decision.allowed) withdraw(*end->connection, decision.reason);
+    return answer(*end, holder);
+  }
+  SocketEnd* peer = peer_of(*end);
+  if (peer == nullptr || peer->connection != nullptr) {
+    end->outcome = Outcome::waiting;
+    end->reason = elsewhere(*end) ? Reason::other_namespace : Reason::peer_unknown;
+    return answer(*end, holder);
+  }
+  Reason reason = still_there(*peer, verified.socket);
+  if (reason != Reason::none && reason != Reason::counters_differ) {
+    // Its own holder will ask again if it is still there, and be told then.
+    end->outcome = Outcome::waiting;
+    end->reason = Reason::peer_gone;
+    return answer(*end, holder);
+  }
+  if (reason == Reason::none) reason = connect(*end, *peer);
+  if (reason == Reason::none) {
+    answer(*end, holder);
+    return answer(*peer);
+  }
+  keep_on_kernel(*end, reason);
+  keep_on_kernel(*peer, reason);
+}
+
+Reason Registry::connect(SocketEnd& asking, SocketEnd& waiting) {
+  const Decision decision = decide(asking, waiting);
+  if (!decision.allowed) {
+    ++denied_;
+    return decision.reason;
+  }
+  auto connection = std::make_unique<Connection>();
+  const Reason reason = provide(*connection, *asking.holders.front().process, *waiting.holders.front().process);
+  if (reason == Reason::none) join(asking, waiting, std::move(connection));
+  return reason;
+}
+
+/** A slot in a slab of these two processes, a new slab if need be. */
+Reason Registry::provide(Connection& connection, Process& a, Process& b) {
+  const auto pair = std::minmax(a.serial, b.serial);
+  auto& theirs = slabs_of_pair_[pair];
+  std::optional<std::uint32_t> slot;
+  for (const auto& slab : theirs) {
+    connection.slab = slab;
+    if ((slot = slab->take())) break;
+  }
+  if (!slot) {
+    const std::uint32_t slots = std::min(kFirstSlots << std::min<std::size_t>(2 * theirs.size(), 6), abi::kMaxSlots);
+    const auto ring = static_cast<std::uint32_t>(policy_.limits.ring);
+    const std::uint64_t bytes = abi::slab_bytes(slots, ring);
+    for (const Process* process : {&a, &b}) {
+      if (process->slabs >= policy_.limits.slabs) return Reason::quota_slabs;
+      if (process->slab_bytes + bytes > policy_.limits.bytes) return Reason::quota_bytes;
+    }
+    auto made = Slab::make(next_id(), slots, ring);
+    if (!made) return reason_of(made.error());
+    connection.slab = std::move(*made);
+    connection.slab->processes[0] = pair.first;
+    connection.slab->processes[1] = pair.second;
+    slabs_.emplace(connection.slab->id(), connection.slab);
+    theirs.push_back(connection.slab);
+    for (Process* process : {&a, &b}) {
+      if (process == &b && &a == &b) continue;
+      ++process->slabs;
+      process->slab_bytes += bytes;
+    }
+    slot = connection.slab->take();
+  }
+  connection.place = {
+      next_id(), connection.slab->id(), next_id(), *slot, 0, connection.slab->slots(), connection.slab->ring_bytes()};
+  return Reason::none;
+}
+
+void Registry::join(SocketEnd& a, SocketEnd& b, std::unique_ptr<Connection> connection) {
+  connection->ends = {&a, &b};
+  for (unsigned side = 0; side < 2; ++side) {
+    SocketEnd& end = *connection->ends[side];
+    end.connection = connection.get();
+    end.side = side;
+    end.outcome = Outcome::shared;
+    end.reason = Reason::none;
+  }
+  ++connection->slab->live;
+  const Connection* key = connection.get();
+  connections_[key] = std::move(connection);
+}
+
+std::shared_ptr<Slab> Registry::restored_slab(const abi::Place& place, const Process& a, const Process& b) {
+  const auto pair = std::minmax(a.serial, b.serial);
+  const auto [first, last] = slabs_.equal_range(place.slab);
+  const auto theirs = [&](const auto& entry) {
+    return entry.second->processes[0] == pair.first && entry.second->processes[1] == pair.second;
+  };
+  if (const auto found = std::find_if(first, last, theirs); found != last) return found->second;
+  std::shared_ptr<Slab> slab = Slab::restored(place.slab, place.ring_bytes);
+  slab->processes[0] = pair.first;
+  slab->processes[1] = pair.second;
+  slab->told = {a.serial, b.serial};
+  slabs_.emplace(place.slab, slab);
+  for (const std::uint64_t serial : slab->told) ++by_serial(serial)->slabs;
+  return slab;
+}
+
+void Registry::restore(Process& process, const abi::Restore& request) {
+  Verified verified;
+  SocketEnd* end = admit(process, request.socket, request.header.sequence, verified);
+  if (end == nullptr) return;
+  const Holder holder{&process, request.socket, request.header.sequence};
+  const abi::Place& place = request.place;
+  if (end->connection != nullptr) {
+    const bool same = same_place(place, end->connection->place) && place.end == end->side;
+    if (!same)
+      withdraw(*end->connection, Reason::inconsistent);
+    else
+      end->connection->slab->told.insert(process.serial);  // it has it, or it would not know the place
+    return answer(*end, holder);
+  }
+  end->restored = place;
+  SocketEnd* peer = peer_of(*end);
+  if (peer == nullptr || peer->restored.connection == 0 || peer->connection != nullptr) {
+    end->outcome = Outcome::waiting;
+    end->reason = Reason::peer_unknown;
+    return answer(*end, holder);
+  }
+  const bool fits = place.end < 2 && peer->restored.end == 1 - place.end && same_place(place, peer->restored) &&
+                    place.connection != 0 && abi::valid_geometry(place.slots, place.ring_bytes);
+  const Decision decision = fits ? decide(*end, *peer) : Decision{false, Reason::inconsistent};
+  if (!decision.allowed) {
+    if (fits) ++denied_;
+    keep_on_kernel(*end, decision.reason);
+    return keep_on_kernel(*peer, decision.reason);
+  }
+  auto connection = std::make_unique<Connection>();
+  connection->place = place;
+  connection->slab = restored_slab(place, process, *peer->holders.front().process);
+  join(place.end == 0 ? *end : *peer, place.end == 0 ? *peer : *end, std::move(connection));
+  answer(*end, holder);
+  answer(*peer);
+}
+
+void Registry::keep_on_kernel(SocketEnd& end, Reason reason) {
+  end.outcome = Outcome::kernel;
+  end.reason = reason;
+  answer(end);
+}
+
+void Registry::withdraw(Connection& connection, Reason reason) {
+  for (SocketEnd* end : connection.ends) {
+    if (end == nullptr || end->outcome == Outcome::kernel) continue;
+    end->outcome = Outcome::kernel;
+    end->reason = reason;
+    for (const Holder& holder : end->holders) {
+      auto message = message_of<abi::Withdrawn>(MessageType::withdrawn, 0);
+      message.cookie = end->cookie;
+      message.connection = connection.place.connection;
+      message.reason = reason;
+      post_(*holder.process, &message, sizeof message, -1);
+    }
+  }
+}
+
+void Registry::answer(SocketEnd& end) {
+  const auto holders = end.holders;
+  for (const Holder& holder : holders) answer(end, holder);
+}
+
+void Registry::answer(SocketEnd& end, const Holder& holder) {
+  auto message = message_of<abi::Answer>(MessageType::answer, holder.sequence);
+  message.outcome = end.outcome;
+  message.reason = end.reason;
+  message.cookie = end.cookie;
+  int memory = -1;
+  if (end.outcome == Outcome::shared) {
+    message.place = end.connection->place;
+    message.place.end = end.side;
+    Slab& slab = *end.connection->slab;
+    if (slab.told.insert(holder.process->serial).second) memory = slab.memory();
+    message.has_memory = memory >= 0 ? 1 : 0;
+  }
+  post_(*holder.process, &message, sizeof message, memory);
+}
+
+void Registry::refuse(Process& process, const abi::SocketClaim& claim, std::uint64_t sequence, Reason reason) {
+  auto message = message_of<abi::Answer>(MessageType::answer, sequence);
+  message.outcome = Outcome::kernel;
+  message.reason = reason;
+  message.cookie = claim.cookie;
+  post_(process, &message, sizeof message, -1);
+}
+
+void Registry::release(Process& process, std::uint64_t cookie) {
+  const auto held =
+      std::find_if(process.ends.begin(), process.ends.end(), [&](const EndKey& key) { return key.second == cookie; });
+  if (held == process.ends.end()) return;
+  const EndKey key = *held;
+  if (const auto found = ends_.find(key); found != ends_.end()) drop_holder(*found->second, process);
+}
+
+void Registry::drop_holder(SocketEnd& end, const Process& process) {
+  std::erase_if(end.holders, [&](const Holder& holder) { return holder.process == &process; });
+  const_cast<Process&>(process).ends.erase({end.netns, end.cookie});
+  if (end.holders.empty()) end_gone(end);
+}
+
+void Registry::end_gone(SocketEnd& end) {
+  const EndKey key{end.netns, end.cookie};
+  for (const Holder& holder : end.holders) holder.process->ends.erase(key);
+  if (Connection* connection = end.connection; connection != nullptr) {
+    const std::shared_ptr<Slab> slab = connection->slab;
+    connection->ends[end.side] = nullptr;
+    if (connection->ends[1 - end.side] == nullptr) {
+      slab->give_back(connection->place.slot);
+      connections_.erase(connection);
+    } else if (--slab->live == 0 && slab->retired) {
+      drop_slab(*slab);
+    }
+  }
+  const TupleKey tuple = key_of(end.netns, end.tuple);
+  if (const auto found = by_tuple_.find(tuple); found != by_tuple_.end() && found->second == &end) {
+    by_tuple_.erase(found);
+  }
+  ends_.erase(key);
+}
+
+/** No new connections for a process that has ended; what its children still hold goes on. */
+void Registry::leave_slabs(Process& process) {
+  std::vector<std::shared_ptr<Slab>> over;
+  for (const auto& [id, slab] : slabs_) {
+    slab->told.erase(process.serial);
+    if (slab->processes[0] != process.serial && slab->processes[1] != process.serial) continue;
+    slab->retired = true;
+    slabs_of_pair_.erase({slab->processes[0], slab->processes[1]});
+    if (slab->live == 0) over.push_back(slab);
+  }
+  for (const auto& slab : over) drop_slab(*slab);
+}
+
+/** Who still maps it may let go. */
+void Registry::drop_slab(Slab& slab) {
+  const std::set<std::uint64_t> members{slab.processes[0], slab.processes[1]};
+  for (const std::uint64_t serial : members) {
+    Process* process = by_serial(serial);
+    if (process == nullptr) continue;
+    --process->slabs;
+    process->slab_bytes -= slab.bytes();
+  }
+  for (const std::uint64_t serial : slab.told) {
+    Process* process = by_serial(serial);
+    if (process == nullptr) continue;
+    auto message = message_of<abi::PeerGone>(MessageType::peer_gone, 0);
+    message.slab = slab.id();
+    post_(*process, &message, sizeof message, -1);
+  }
+  std::erase_if(slabs_, [&](const auto& entry) { return entry.second.get() == &slab; });
+}
+
+void Registry::report(Process& process, const abi::Report& request) {
+  for (const EndKey& key : process.ends) {
+    if (key.second != request.cookie) continue;
+    ends_.at(key)->reported = request.carrier == 0 ? request.reason : Reason::none;
+    return;
+  }
+}
+
+void Registry::doorbell(Process& process, const abi::Doorbell& request) {
+  const auto slab = slab_of(request.slab, process);
+  auto refused = message_of<abi::Refused>(MessageType::refused, request.header.sequence);
+  refused.monitor_version = abi::kMonitorVersion;
+  refused.reason = Reason::bad_message;
+  if (slab == nullptr || request.index >= kMaxDoorbells) {
+    return post_(process, &refused, sizeof refused, -1);
+  }
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
+    refused.reason = Reason::no_descriptors;
+    return post_(process, &refused, sizeof refused, -1);
+  }
+  const Fd bell(pair[0]);
+  const Fd rope(pair[1]);
+  // Closed both ways from the start: nothing can ever be sent through it, so nothing has to be read, and nothing of the
+  // peer's (a full buffer, a flag, a descriptor that is slow to close) can hold anybody up. shutdown(2) still wakes.
+  (void)::shutdown(bell.get(), SHUT_RDWR);
+  auto message = message_of<abi::DoorbellEnd>(MessageType::bell, request.header.sequence);
+  message.slab = slab->id();
+  message.generation = next_id();
+  message.index = request.index;
+  post_(process, &message, sizeof message, bell.get());
+  message.header.type = MessageType::rope;
+  message.header.sequence = 0;
+  for (const std::uint64_t serial : slab->told) {
+    Process* other = by_serial(serial);
+    const bool itself = slab->processes[0] == slab->processes[1];
+    if (other != nullptr && (itself || serial != process.serial)) post_(*other, &message, sizeof message, rope.get());
+  }
+}
+
+void Registry::set_policy(Policy policy) {
+  policy_ = std::move(policy);
+  for (auto& [key, connection] : connections_) {
+    if (connection->ends[0] == nullptr || connection->ends[1] == nullptr) continue;
+    const Decision decision = decide(*connection->ends[0], *connection->ends[1]);
+    if (decision.allowed) continue;
+    ++denied_;
+    withdraw(*connection, decision.reason);
+  }
+}
+
+}  // namespace sockdoc::monitor
