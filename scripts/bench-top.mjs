@@ -18,6 +18,8 @@ const SIZES = [
 const DAY_FRAMES = 86_400;
 const KEY_PRESSES = 20;
 const TICK_MS = 10; // USER_HZ
+/** Stands on the screen while the help is open. */
+const HELP = /^ ?Keys/m;
 let panes = 0;
 
 if (process.argv[2] === '--frames') await frames(Number(process.argv[3]));
@@ -114,8 +116,6 @@ async function latency() {
     pane.end();
   }
 }
-
-const HELP = /Keys|quit the|this help/i;
 
 /** A day of frames, one after the other as fast as they come, in a process of its own that says how much memory it has. */
 async function day() {

@@ -3,6 +3,7 @@ import formats from 'ajv-formats';
 import { expect, test } from 'vitest';
 import { Frame } from '../../../src/model/views/frame.js';
 import { liveSource } from '../../../src/services/watch/live.js';
+import { requireCgroup, withCgroup } from '../../support/cgroup.js';
 import { frameRequest, framesOf, framesUntil } from '../../support/frames.js';
 import { poll, requireRoot, withNetns } from '../../support/live.js';
 
@@ -75,6 +76,34 @@ test('a process that was asked for and ends is a gap, and the frames go on', asy
       reason: 'it has ended',
     });
   });
+});
+
+test('a cgroup: its processes and their connections alone, with those that join it later', {
+  timeout: 90_000,
+}, async (ctx) => {
+  requireRoot(ctx);
+  requireCgroup(ctx, 'cpu', 'cgroup.procs');
+  await withCgroup('cpu', (group) =>
+    withNetns(async (ns) => {
+      const [first, second, other] = [
+        await ns.start('pingpong.c', 'server', 0, 0),
+        await ns.start('pingpong.c', 'server', 0, 0),
+        await ns.start('pingpong.c', 'server', 0, 0),
+      ];
+      await group.write('cgroup.procs', first.pid);
+      const pidsOf = (frame: Frame | undefined) => frame?.processes.map((row) => row.pid).toSorted() ?? [];
+      const frames = await framesUntil({ cgroup: group.path }, { intervalMs: 200 }, async (all) => {
+        if (all.length === 1) await group.write('cgroup.procs', second.pid);
+        return pidsOf(all.at(-1)).includes(second.pid);
+      });
+      expect(pidsOf(frames[0])).toEqual([first.pid]);
+      expect(frames[0]?.connections.map((row) => row.pid)).toEqual([first.pid]);
+      const last = frames.at(-1);
+      expect(pidsOf(last)).toEqual([first.pid, second.pid].toSorted());
+      expect(last?.connections.map((row) => row.pid)).not.toContain(other.pid);
+      expect(last?.descriptors.map((row) => row.pid).toSorted()).toEqual(pidsOf(last));
+    }),
+  );
 });
 
 test('a process asked for that is not there is an error before the first frame', async () => {
