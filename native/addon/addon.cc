@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <napi.h>
 
 #include "addon/call.h"
@@ -61,7 +62,18 @@ Napi::Value rdma(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [] { return read_rdma(); });
 }
 
+/**
+ * Readings run on several threads, and glibc gives each of them a heap of its own, which keeps what the largest reading
+ * on it took: with 100,000 sockets some 60 MiB more than one heap for all, which costs no time at this rate of calls.
+ */
+void share_one_heap() {
+#ifdef __GLIBC__
+  ::mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  share_one_heap();
   exports.Set("abiVersion", Napi::Number::New(env, kAbiVersion));
   exports.Set("files", Napi::Function::New(env, files));
   exports.Set("ConnectionTable", ConnectionTableObject::define(env));
