@@ -8,9 +8,9 @@ packages=(
   # build and lint of the native tests; headers that our declaration of verbs is compared with
   libgtest-dev clang-format libibverbs-dev
   # namespaces, traffic, independent readings
-  ethtool iproute2 nftables procps python3 systemd
+  bpftool ethtool iproute2 nftables procps python3 systemd
   # workloads whose numbers are known, and a terminal for the live screen
-  bpftool iperf3 stress-ng tmux
+  iperf3 stress-ng tmux
   # packages in a bare tree
   binutils debootstrap
   # the command on a terminal, its manual page and its XML

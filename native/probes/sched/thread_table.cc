@@ -147,6 +147,8 @@ void ThreadTable::read_process(Pass& pass, int pid, const char* name) {
   for (std::size_t i = first; i < pass.reading.rows.size(); ++i) pass.reading.rows[i].process = process;
 }
 
+bool ThreadTable::is_runnable(const Sample& sample) { return sample.stat && sample.stat->state == 'R'; }
+
 void ThreadTable::read_thread(Pass& pass, int folder, int pid, const char* name, int tid) {
   if (pass.samples.size() >= kMaxThreads) {
     ++pass.beyond;
@@ -162,43 +164,42 @@ void ThreadTable::read_thread(Pass& pass, int folder, int pid, const char* name,
   const auto found = before_.find(tid);
   const Sample* before = found == before_.end() ? nullptr : &found->second;
   const bool serves = pass.request.sockets.contains(pid);
-  const bool moved = before == nullptr || !same(before->times, now.times) || before->state == 'R';
+  const bool moved = before == nullptr || !now.times || !same(before->times, now.times) || is_runnable(*before);
+  if (!moved) now = Sample{now.times, before->switches, before->stat, now.at_ns};
   const bool wanted = moved || serves || pass.request.pids.has_value();
-  if (wanted && pass.detailed < kMaxDetailed) {
+  if (wanted && !now.stat && pass.detailed < kMaxDetailed) {
     ++pass.detailed;
+    if (!read_details(folder, name, now)) return;  // it has ended meanwhile
+  }
+  if (wanted && now.stat) {
     ThreadActivity row;
     row.pid = pid;
     row.tid = tid;
     row.serves_sockets = serves;
-    if (!read_details(folder, name, now, row)) return;  // it has ended meanwhile
+    row.stat = *now.stat;
     compare(before, now, row);
     pass.reading.rows.push_back(std::move(row));
   } else {
     if (wanted) ++pass.shallow;
     ++pass.reading.left_out;
-    // What has not moved has not switched either.
-    if (!moved) now = Sample{now.times, before->switches, before->start_ticks, now.at_ns, before->state};
   }
-  pass.samples.emplace(tid, now);
+  pass.samples.emplace(tid, std::move(now));
 }
 
-bool ThreadTable::read_details(int folder, const char* name, Sample& now, ThreadActivity& row) {
+bool ThreadTable::read_details(int folder, const char* name, Sample& now) {
   char buffer[4096];
   const auto text = read_file(folder, name, "stat", buffer);
-  auto stat = text ? parse_stat(*text) : std::nullopt;
-  if (!stat) return false;
+  now.stat = text ? parse_stat(*text) : std::nullopt;
+  if (!now.stat) return false;
   if (const auto status = read_file(folder, name, "status", buffer)) now.switches = parse_switches(*status);
-  now.start_ticks = stat->start_ticks;
-  now.state = stat->state;
-  row.stat = std::move(*stat);
   return true;
 }
 
 void ThreadTable::compare(const Sample* before, const Sample& now, ThreadActivity& row) const {
-  const bool reused = before != nullptr && before->start_ticks != 0 && before->start_ticks != now.start_ticks;
+  const bool reused = before != nullptr && before->stat && before->stat->start_ticks != row.stat.start_ticks;
   // One that began since the reading before did so at zero.
   const bool began = (before == nullptr || reused) && complete_ && last_ns_ != 0;
-  const Sample zero{SchedulerTimes{}, Switches{}, 0, last_ns_, '?'};
+  const Sample zero{SchedulerTimes{}, Switches{}, std::nullopt, last_ns_};
   if (began) before = &zero;
   if (before == nullptr || (reused && !began)) return;
   row.seconds = static_cast<double>(now.at_ns - before->at_ns) / 1e9;
@@ -206,7 +207,7 @@ void ThreadTable::compare(const Sample* before, const Sample& now, ThreadActivit
     row.times = SchedulerTimes{now.times->run_ns - before->times->run_ns, now.times->delay_ns - before->times->delay_ns,
                                now.times->timeslices - before->times->timeslices};
     // The kernel adds a delay when it is over: one that could run at both readings and never did has waited throughout.
-    const bool starved = same(before->times, now.times) && before->state == 'R' && now.state == 'R';
+    const bool starved = same(before->times, now.times) && is_runnable(*before) && is_runnable(now);
     if (starved) row.times->delay_ns = static_cast<std::uint64_t>(now.at_ns - before->at_ns);
   }
   if (before->switches && now.switches) {

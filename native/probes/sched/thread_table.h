@@ -43,8 +43,8 @@ std::vector<int> threads_of(const std::vector<int>& pids);
 
 /**
  * Threads of the host by their run-queue delay, from /proc/PID/task/TID. Of every thread schedstat is read, which is
- * cheap; stat and status only of those that serve sockets or moved since the reading before, so that a host with
- * thousands of sleeping threads costs little. What a thread waits for is read of the rows alone.
+ * cheap; stat and status only of those that ran or waited since the reading before, so that a host with thousands of
+ * sleeping threads costs little: what has not moved is as it was. What a thread waits for is read of the rows alone.
  */
 class ThreadTable {
  public:
@@ -54,16 +54,16 @@ class ThreadTable {
   struct Sample {
     std::optional<SchedulerTimes> times;
     std::optional<Switches> switches;
-    std::uint64_t start_ticks = 0;  // 0: not read
+    std::optional<ProcessStat> stat;  // absent: not read
     std::int64_t at_ns = 0;
-    char state = '?';
   };
   using Samples = std::unordered_map<int, Sample>;
   struct Pass;
 
   void read_process(Pass& pass, int pid, const char* name);
   void read_thread(Pass& pass, int folder, int pid, const char* name, int tid);
-  static bool read_details(int folder, const char* name, Sample& now, ThreadActivity& row);
+  static bool is_runnable(const Sample& sample);
+  static bool read_details(int folder, const char* name, Sample& now);
   void compare(const Sample* before, const Sample& now, ThreadActivity& row) const;
   static void add_gaps(const Pass& pass, Gaps& gaps);
 
