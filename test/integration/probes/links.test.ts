@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Link, LinkCounters } from '../../../src/model/snapshot/index.js';
 import { collectLinkCounters, collectLinks } from '../../../src/probes/links.js';
 import { readLinks } from '../../../src/probes/native.js';
-import { type Netns, requireRoot, requireTool, withNetns } from '../../support/live.js';
+import { type Netns, poll, requireRoot, requireTool, withNetns } from '../../support/live.js';
 
 const path = (ns: Netns) => `/run/netns/${ns.name}`;
 const json = async (ns: Netns, ...command: string[]) => {
@@ -36,6 +36,13 @@ async function build(ns: Netns): Promise<void> {
   await ip('-6 route add 2001:db8:1::/48 via 2001:db8::fe dev v0');
   await ip('route add blackhole 10.3.0.0/16');
   await ip('route add 10.4.0.0/16 dev v0 table 100');
+  // The kernel follows with states and link-local addresses in its own time.
+  await poll('the links have settled', async () => {
+    const rows = JSON.parse(await ns.run('ip', '-j', '-6', 'address', 'show', 'up', 'scope', 'link')) as IpLink[];
+    return ['v0', 'v1', 'br0', 'v2', 'v3'].every((name) =>
+      rows.some((row) => row.ifname === name && row.operstate === 'UP'),
+    );
+  });
 }
 
 interface IpLink {

@@ -25,6 +25,11 @@ test('settings of one interface equal what ethtool, ip and tc print', async (ctx
     await ns.run('ip', 'address', 'add', '10.7.0.1/24', 'dev', 'v0');
     for (const name of ['v0', 'v1']) await ns.run('ip', 'link', 'set', name, 'up');
     await ns.run('tc', ...'qdisc replace dev v0 root handle 5: tbf rate 10mbit burst 32kb latency 50ms'.split(' '));
+    // The kernel follows with the state and a link-local address in its own time.
+    await poll('v0 has settled', async () => {
+      const [row] = JSON.parse(await ns.run('ip', '-j', 'address', 'show', 'v0'));
+      return row.operstate === 'UP' && row.addr_info.some(({ scope }: { scope: string }) => scope === 'link');
+    });
     const { detail, interfaces, windowMs } = await nic('v0', '--netns', ns.name, '--window', 0);
     expect(windowMs).toBe(0);
     const [shown] = JSON.parse(await ns.run('ip', '-j', '-d', 'address', 'show', 'v0'));
