@@ -49,12 +49,8 @@ function assemble(tree) {
   for (const name of ['bin', 'dist', 'oclif.manifest.json', 'package.json', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
     cpSync(join(root, name), join(app, name), { recursive: true });
   }
-  run('strip', [
-    '--strip-unneeded',
-    '-o',
-    join(app, 'build/release/sockdoc.node'),
-    join(root, 'build/release/sockdoc.node'),
-  ]);
+  for (const name of ['sockdoc.node', 'sockdoc-monitor'])
+    run('strip', ['--strip-unneeded', '-o', join(app, 'build/release', name), join(root, 'build/release', name)]);
   for (const folder of productionPackages()) {
     cpSync(join(root, folder), join(app, folder), {
       recursive: true,
@@ -116,6 +112,9 @@ function debianTree(tree, deb) {
   mkdirSync(docs, { recursive: true });
   cpSync(join(root, 'LICENSE'), join(docs, 'copyright'));
   cpSync(join(root, 'README.md'), join(docs, 'README.md'));
+  const units = join(deb, 'usr/lib/systemd/system');
+  mkdirSync(units, { recursive: true });
+  cpSync(join(root, 'native/monitor/sockdoc-monitor.service'), join(units, 'sockdoc-monitor.service'));
   mkdirSync(join(deb, 'usr/share/man/man1'), { recursive: true });
   cpSync(join(tree, 'share/man/man1/sockdoc.1'), join(deb, 'usr/share/man/man1/sockdoc.1'));
   mkdirSync(join(deb, 'DEBIAN'));
@@ -137,9 +136,13 @@ Description: ${description.split(':')[0]}
   );
 }
 
-/** The newest GLIBC symbol version that Node and the addon ask for. */
+/** The newest GLIBC symbol version that Node and the native parts ask for. */
 function neededGlibc(home) {
-  const versions = ['lib/node', 'lib/sockdoc/build/release/sockdoc.node'].flatMap((name) => {
+  const versions = [
+    'lib/node',
+    'lib/sockdoc/build/release/sockdoc.node',
+    'lib/sockdoc/build/release/sockdoc-monitor',
+  ].flatMap((name) => {
     const { stdout } = spawnSync('objdump', ['-T', join(home, name)], { encoding: 'utf8', maxBuffer: 1 << 28 });
     return [...stdout.matchAll(/GLIBC_(\d+)\.(\d+)/g)].map((match) => [Number(match[1]), Number(match[2])]);
   });

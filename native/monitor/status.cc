@@ -38,6 +38,7 @@ void Registry::write_status(Json& json, uid_t viewer) const {
   std::uint64_t by_ring = 0;
   std::uint64_t by_kernel = 0;
   for (const auto& [key, end] : ends_) {
+    if (end->connection != nullptr && end->connection->ends[1 - end->side] == nullptr) continue;  // it is ending
     const SocketEnd* peer = end->connection != nullptr ? end->connection->ends[1 - end->side] : peer_of(*end);
     if (peer != nullptr && std::pair(peer->netns, peer->cookie) < key) continue;  // counted with its peer
     const bool ring = by_memory(*end) && (peer == nullptr || by_memory(*peer));

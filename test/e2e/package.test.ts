@@ -61,9 +61,11 @@ describe.skipIf(reason)(`the packages in a bare Debian tree${reason ? ` (skipped
     execFileSync('cp', [packageFile('.deb'), `${tree}/tmp/sockdoc.deb`]);
     const check = 'sockdoc check --json --window 0 --fail-on never > /tmp/check.json';
     const page = 'test -s /usr/share/man/man1/sockdoc.1';
+    const monitor =
+      'test -s /usr/lib/systemd/system/sockdoc-monitor.service && sockdoc monitor start && sockdoc monitor stop';
     const installed = inTree(
       tree,
-      `dpkg -i /tmp/sockdoc.deb && ${page} && sockdoc --version && ${check} && dpkg -r sockdoc`,
+      `dpkg -i /tmp/sockdoc.deb && ${page} && ${monitor} && sockdoc --version && ${check} && dpkg -r sockdoc`,
     );
     expect(installed.status, installed.stderr).toBe(0);
     expect(installed.stdout).toMatch(/sockdoc\/\d+\.\d+\.\d+ linux-x64 node-v/);

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { poll } from './poll.js';
@@ -14,6 +14,8 @@ export interface Victim {
   ready: any;
   /** Writes one line to its standard input and waits for the line of its output that begins with `answer`. */
   ask(line: string, answer: string): Promise<string>;
+  /** Writes one line to its standard input and waits for the next line of its output. */
+  tell(line: string): Promise<string>;
   /** Ends it, by pid, also when it was stopped, and waits until it is gone. */
   stop(): Promise<void>;
 }
@@ -24,7 +26,7 @@ export interface StartOptions {
   env?: Readonly<Record<string, string>>;
 }
 
-/** Starts fixtures/programs/NAME (`x.py`, or `x.c`, which is compiled) and waits until it is ready. */
+/** Starts fixtures/programs/NAME (`x.py`, or `x.c` or `x.cc`, which is compiled) and waits until it is ready. */
 export async function startProgram(
   name: string,
   args: readonly (string | number)[] = [],
@@ -50,6 +52,18 @@ export async function startProgram(
         const from = lines.length;
         child.stdin?.write(`${text}\n`);
         return line(answer, from);
+      },
+      tell(text) {
+        const from = lines.length;
+        child.stdin?.write(`${text}\n`);
+        return poll(
+          `${name} answers "${text}"`,
+          () => {
+            if (lines[from] === undefined && dead()) throw new Error(`${name} ended at "${text}": ${errors.join('')}`);
+            return lines[from];
+          },
+          { everyMs: 5 },
+        );
       },
       stop,
     };
@@ -79,7 +93,19 @@ async function end(child: ChildProcess): Promise<void> {
 function commandOf(name: string): string[] {
   const source = `${root}fixtures/programs/${name}`;
   if (name.endsWith('.py')) return [existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3', '-u', source];
-  return [compiled(source, name.replace(/\.c$/, ''))];
+  return [compiled(source, name.replace(/\.cc?$/, ''))];
+}
+
+/** Programs in C++ speak by our own structures and rings. */
+function compilerOf(source: string): string[] {
+  const flags = ['-O1', '-g', '-Wall', '-Wextra', '-pthread'];
+  if (source.endsWith('.c')) return ['cc', ...flags];
+  const parts = ['ring', 'transport'].flatMap((part) =>
+    readdirSync(`${root}native/${part}`)
+      .filter((file) => file.endsWith('.cc'))
+      .map((file) => `${root}native/${part}/${file}`),
+  );
+  return ['g++', '-std=c++20', ...flags, `-I${root}native`, ...parts];
 }
 
 /** Compiles when the source is newer; renamed into place, since another run may do the same. */
@@ -89,7 +115,8 @@ function compiled(source: string, name: string): string {
   if (!existsSync(target) || statSync(target).mtimeMs < statSync(source).mtimeMs) {
     mkdirSync(folder, { recursive: true });
     const fresh = `${target}.${process.pid}`;
-    execFileSync('cc', ['-O1', '-g', '-Wall', '-Wextra', '-pthread', '-o', fresh, source]);
+    const [compiler, ...flags] = compilerOf(source) as [string, ...string[]];
+    execFileSync(compiler, [...flags, '-o', fresh, source]);
     renameSync(fresh, target);
   }
   return target;

@@ -3,6 +3,12 @@ import { DiffDocument } from '../../model/diff.js';
 import { ErrorDocument } from '../../model/error.js';
 import { ExplainDocument } from '../../model/explain.js';
 import { ListDocument } from '../../model/list.js';
+import {
+  MonitorPolicyDocument,
+  MonitorStartDocument,
+  MonitorStatusDocument,
+  MonitorStopDocument,
+} from '../../model/monitor.js';
 import { CheckDocument } from '../../model/results.js';
 import { SchemaDocument } from '../../model/schema.js';
 import { Snapshot } from '../../model/snapshot/index.js';
@@ -26,6 +32,10 @@ const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
   fds: { title: 'sockdoc fds --json', type: DescriptorsDocument },
   sched: { title: 'sockdoc sched --json', type: SchedulerDocument },
   nic: { title: 'sockdoc nic --json', type: NicDocument },
+  monitor: { title: 'sockdoc monitor status --json', type: MonitorStatusDocument },
+  'monitor-start': { title: 'sockdoc monitor start --json', type: MonitorStartDocument },
+  'monitor-stop': { title: 'sockdoc monitor stop --json', type: MonitorStopDocument },
+  'monitor-policy': { title: 'sockdoc monitor policy check --json', type: MonitorPolicyDocument },
   schema: { title: 'sockdoc schema --json', type: SchemaDocument },
   top: { title: 'sockdoc top --json (one per line), and what sockdoc top --record FILE writes', type: Frame },
   error: { title: 'any command that ends with exit code 2, 3, 4 or 70 under --json', type: ErrorDocument },

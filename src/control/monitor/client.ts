@@ -1,0 +1,69 @@
+import { connect } from 'node:net';
+import { notPermitted, notPossible, type SockdocError } from '../../support/errors.js';
+import { type Message, messageIn, REASON, refusalIn, requestOf, TYPE } from './messages.js';
+
+const PATIENCE_MS = 5000;
+
+/**
+ * Asks the monitor at this socket one thing; undefined when none listens there. What it refuses, and silence, are
+ * errors with the reason.
+ */
+export async function askMonitor(socket: string, type: number): Promise<Message | undefined> {
+  let answer: Message | undefined;
+  try {
+    answer = await exchange(socket, requestOf(type));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR' || code === 'ENOTSOCK') return undefined;
+    if (code === 'EACCES' || code === 'EPERM')
+      throw notPermitted(`the socket ${socket} may not be used`, {
+        cause: error,
+        next: 'As its owner: sudo sockdoc …',
+      });
+    throw notPossible(`the monitor at ${socket} does not answer: ${message}`, {
+      cause: error,
+      next: 'It may be stopped or overloaded. Its process is in the file beside the socket, with .lock behind its name.',
+    });
+  }
+  if (answer.type === TYPE.refused) throw refusal(answer.body);
+  return answer;
+}
+
+function refusal(body: Buffer): SockdocError {
+  const { reason, version } = refusalIn(body);
+  if (reason === REASON.notPermitted)
+    return notPermitted('only root and the user that the monitor runs as may do that', {
+      next: 'As that user: sudo sockdoc …',
+    });
+  if (reason === REASON.otherVersion)
+    return notPossible(`the monitor speaks version ${version} of the protocol, this sockdoc another`, {
+      next: 'Start the monitor that came with this sockdoc: the connections of running programs go on meanwhile.',
+    });
+  return notPossible(`the monitor refuses, reason ${reason}`);
+}
+
+function exchange(path: string, request: Buffer): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    const parts: Buffer[] = [];
+    const end = (error: Error) => {
+      socket.destroy();
+      reject(error);
+    };
+    socket.setTimeout(PATIENCE_MS, () => end(new Error(`nothing within ${PATIENCE_MS / 1000} s`)));
+    socket.on('error', end);
+    socket.on('close', () => reject(new Error('it closed the connection')));
+    socket.on('connect', () => socket.write(request));
+    socket.on('data', (part) => {
+      parts.push(part);
+      try {
+        const message = messageIn(Buffer.concat(parts));
+        if (!message) return;
+        resolve(message);
+        socket.destroy();
+      } catch (error) {
+        end(error as Error);
+      }
+    });
+  });
+}

@@ -1,0 +1,89 @@
+import { type Static, Type } from '@sinclair/typebox';
+
+const head = <Name extends string>(command: Name) => ({
+  schemaVersion: Type.Literal(1),
+  command: Type.Literal(command),
+});
+
+/** What a monitor that runs says of itself; `kept` and `clients` hold what the asking user may see. */
+const Running = {
+  pid: Type.Integer(),
+  version: Type.String(),
+  uid: Type.Integer({ description: 'The user that it runs as; 0 serves all.' }),
+  uptimeS: Type.Integer(),
+  clients: Type.Array(
+    Type.Object({ pid: Type.Integer(), comm: Type.String(), uid: Type.Integer(), connections: Type.Integer() }),
+  ),
+  connections: Type.Object(
+    { kernel: Type.Integer(), shm: Type.Integer(), rdma: Type.Integer() },
+    { description: 'Connections of all users, by what carries them.' },
+  ),
+  memoryBytes: Type.Integer({ description: 'Shared memory in use.' }),
+  slabs: Type.Integer(),
+  denied: Type.Integer({ description: 'Connections that the policy kept on the kernel, since the start.' }),
+  policy: Type.Object({
+    path: Type.Optional(Type.String({ description: 'Absent: the built-in policy.' })),
+    rules: Type.Integer(),
+  }),
+  kept: Type.Array(
+    Type.Object({
+      pid: Type.Integer(),
+      comm: Type.String(),
+      fd: Type.Integer(),
+      local: Type.String(),
+      remote: Type.String(),
+      reason: Type.String(),
+    }),
+    { description: 'Ends that stay on the kernel, and why; at most 1000.' },
+  ),
+  reasons: Type.Record(Type.String(), Type.Integer(), { description: 'All such ends, by reason.' }),
+};
+
+export const MonitorRunning = Type.Object(Running);
+export type MonitorRunning = Static<typeof MonitorRunning>;
+
+export const MonitorStatusDocument = Type.Object({
+  ...head('monitor status'),
+  running: Type.Boolean(),
+  socket: Type.String(),
+  ...Type.Partial(MonitorRunning).properties,
+});
+export type MonitorStatusDocument = Static<typeof MonitorStatusDocument>;
+
+export const MonitorStartDocument = Type.Object({
+  ...head('monitor start'),
+  pid: Type.Integer(),
+  socket: Type.String(),
+});
+export type MonitorStartDocument = Static<typeof MonitorStartDocument>;
+
+export const MonitorStopDocument = Type.Object({
+  ...head('monitor stop'),
+  stopped: Type.Boolean({ description: 'false: none was running.' }),
+  socket: Type.String(),
+});
+export type MonitorStopDocument = Static<typeof MonitorStopDocument>;
+
+export const PolicyMistake = Type.Object({
+  line: Type.Optional(Type.Integer({ description: 'Absent: the file as a whole.' })),
+  column: Type.Optional(Type.Integer()),
+  message: Type.String(),
+  expected: Type.String(),
+});
+export type PolicyMistake = Static<typeof PolicyMistake>;
+
+export const MonitorPolicyDocument = Type.Object({
+  ...head('monitor policy check'),
+  file: Type.String(),
+  ok: Type.Boolean(),
+  rules: Type.Integer(),
+  limits: Type.Object({
+    slabs: Type.Integer(),
+    bytes: Type.Integer(),
+    connections: Type.Integer(),
+    requests: Type.Integer(),
+    ring: Type.Integer(),
+  }),
+  errors: Type.Array(PolicyMistake, { description: 'At most some twenty.' }),
+});
+export type MonitorPolicyDocument = Static<typeof MonitorPolicyDocument>;
