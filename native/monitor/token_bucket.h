@@ -19,10 +19,10 @@ class TokenBucket {
     return true;
   }
 
-  /** Nanoseconds until there is one. */
-  [[nodiscard]] std::int64_t wait_ns(std::int64_t now_ns) {
-    fill(now_ns);
-    return tokens_ >= 1 ? 0 : static_cast<std::int64_t>((1 - tokens_) * 1e9 / per_second_) + 1;
+  /** Nanoseconds until there are enough to go on for a while: waking for each single one would cost more than it. */
+  [[nodiscard]] std::int64_t wait_ns(std::int64_t now_ns) const {
+    const double enough = std::max(1.0, per_second_ / 10);
+    return static_cast<std::int64_t>(std::max(0.0, enough - at(now_ns)) * 1e9 / per_second_) + 1;
   }
 
   /** As if it had never been used. */
