@@ -12,10 +12,14 @@ constexpr std::uint32_t kNoMinRtt = ~0u;
 
 }  // namespace
 
-RowView::RowView(const TableReading& reading, const TableRow& row)
-    : reading_(reading),
-      row_(row),
-      activity_(activity_since(row.socket, row.before, row.opened, reading.netns[row.netns].window_ms)) {}
+RowView::RowView(const TableReading& reading, const TableRow& row) : reading_(reading), row_(row) {}
+
+const Activity& RowView::activity() const {
+  if (!activity_) activity_ = activity_since(socket(), row_.before, row_.opened, netns().window_ms);
+  return *activity_;
+}
+
+bool RowView::has_rates() const { return info().length > 0 && activity().windowed && activity().ms > 0; }
 
 const HeldSocket* RowView::held_of(std::uint32_t held) const {
   return held == DescriptorTable::kNone ? nullptr : &reading_.descriptors.at(held);
@@ -76,24 +80,24 @@ std::optional<double> RowView::drops() const {
 
 std::optional<double> RowView::per_second(std::uint64_t moved) const {
   if (!has_rates()) return std::nullopt;
-  return static_cast<double>(moved) * 1000 / activity_.ms;
+  return static_cast<double>(moved) * 1000 / activity().ms;
 }
 
 std::optional<double> RowView::send_bps() const {
   if (!info().has(&Fields::bytes_acked)) return std::nullopt;
-  const ConnectionCounters& moved = activity_.moved;
+  const ConnectionCounters& moved = activity().moved;
   // Both move apart for a moment while the kernel retransmits.
   return per_second((moved.sent - std::min(moved.sent, moved.retransmitted)) * 8);
 }
 
 std::optional<double> RowView::receive_bps() const {
   if (!info().has(&Fields::bytes_received)) return std::nullopt;
-  return per_second(activity_.moved.received * 8);
+  return per_second(activity().moved.received * 8);
 }
 
 std::optional<double> RowView::retransmits_per_s() const {
   if (!info().has(&Fields::total_retrans)) return std::nullopt;
-  return per_second(activity_.moved.retransmits);
+  return per_second(activity().moved.retransmits);
 }
 
 }  // namespace sockdoc

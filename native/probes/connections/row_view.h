@@ -58,7 +58,7 @@ class RowView {
   /** Empty for a listener: its tcp_info has its accept queue in fields of other names, and zeros. */
   [[nodiscard]] const TcpInfo& info() const;
   [[nodiscard]] const TableNetns& netns() const { return reading_.netns[row_.netns]; }
-  [[nodiscard]] const Activity& activity() const { return activity_; }
+  [[nodiscard]] const Activity& activity() const;
 
   /** Null where the process is not known. */
   [[nodiscard]] const HeldSocket* held() const { return held_of(row_.held); }
@@ -83,9 +83,9 @@ class RowView {
   [[nodiscard]] std::optional<double> age_ms() const;
   [[nodiscard]] std::optional<double> delivery_bps() const;
   [[nodiscard]] std::optional<double> drops() const;
-  [[nodiscard]] std::optional<LimitedBy> limit() const { return limited_by(socket(), activity_); }
+  [[nodiscard]] std::optional<LimitedBy> limit() const { return limited_by(socket(), activity()); }
 
-  [[nodiscard]] bool has_rates() const { return activity_.windowed && activity_.ms > 0 && info().length > 0; }
+  [[nodiscard]] bool has_rates() const;
   /** Of what moved in the window, per second; nullopt without a window. */
   [[nodiscard]] std::optional<double> per_second(std::uint64_t moved) const;
   [[nodiscard]] std::optional<double> send_bps() const;
@@ -98,7 +98,7 @@ class RowView {
 
   const TableReading& reading_;
   const TableRow& row_;
-  Activity activity_;
+  mutable std::optional<Activity> activity_;  // most rows are passed over without it
 };
 
 /** The sum of what is known of two; nullopt when nothing is. */
