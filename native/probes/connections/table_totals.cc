@@ -6,7 +6,6 @@ namespace sockdoc {
 
 void Traffic::add(const RowView& view) {
   if (!view.has_rates()) return;
-  windowed = true;
   send_bps += view.send_bps().value_or(0);
   receive_bps += view.receive_bps().value_or(0);
   retransmits_per_s += view.retransmits_per_s().value_or(0);
@@ -22,7 +21,10 @@ void Traffic::write(Json& json) const {
 
 TableTotals TableTotals::of(TableReading& reading) {
   TableTotals totals;
-  totals.of_process.resize(reading.processes.all().size());
+  for (const TableNetns& netns : reading.netns) totals.all.windowed |= netns.window_ms > 0;
+  Traffic none;
+  none.windowed = totals.all.windowed;
+  totals.of_process.resize(reading.processes.all().size(), none);
   for (TableRow& row : reading.rows) {
     const RowView view(reading, row);
     ++totals.states[row.socket.state];

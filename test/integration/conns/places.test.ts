@@ -1,7 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { conns, rowOf } from '../../support/conns.js';
-import { poll, requireRoot, requireTool, withNetns } from '../../support/live.js';
+import { poll, requireRoot, requireTool, under, withNetns } from '../../support/live.js';
 
 test('the other end, in the same namespace and in another that was read', async (ctx) => {
   requireRoot(ctx);
@@ -59,5 +59,24 @@ test('without root: every socket is there, whose processes are missing is said',
     expect(gap?.what).toBe(`the processes of ${held} sockets`);
     expect(gap?.needs).toContain('CAP_SYS_PTRACE');
     expect(connections.some(({ rttUs }) => rttUs !== undefined)).toBe(true);
+  });
+});
+
+test('what begins and ends within the window is counted', async (ctx) => {
+  requireRoot(ctx);
+  requireTool(ctx, 'ip');
+  await withNetns(async (ns) => {
+    const server = await ns.start('listener.py', '127.0.0.1', 0, 64, 'serve');
+    const client = await ns.start('connector.py', '127.0.0.1', server.ready.port, 0);
+    const { shortLived, totals } = await under(
+      () => client.ask('churn 10', 'churned'),
+      conns(ns, ['--window', '1500']),
+    );
+    expect(shortLived?.ended).toBeGreaterThanOrEqual(20);
+    expect(shortLived?.by.map(({ port }) => port)).toContain(server.ready.port);
+    expect(totals.sendBps).toBeGreaterThanOrEqual(0);
+    const once = await conns(ns);
+    expect(once).not.toHaveProperty('shortLived');
+    expect(once.totals).not.toHaveProperty('sendBps');
   });
 });
