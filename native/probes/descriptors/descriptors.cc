@@ -94,7 +94,7 @@ class Reading {
     facts_.finish();
   }
 
-  SocketCounts count_sockets(std::uint32_t index, bool netns_read) {
+  SocketCounts count_sockets(std::uint32_t index) {
     SocketCounts counts;
     const ProcessEntry& process = processes_.at(index);
     const auto before = [](const HeldFile& held, std::uint32_t wanted) { return held.process < wanted; };
@@ -105,8 +105,7 @@ class Reading {
       if (const SocketFact* fact = facts_.find(held->inode)) {
         count(counts, *fact);
       } else {
-        count_unshown(counts, socket_kind(asked_++ < kMaxAsked ? socket_protocol(process.pid, held->fd) : ""),
-                      netns_read);
+        count_unshown(counts, process.pid, *held);
       }
     }
     return counts;
@@ -119,11 +118,19 @@ class Reading {
     if (fact.protocol == SocketFact::Protocol::tcp && fact.state < kTcpStates) ++counts.tcp[fact.state];
   }
 
-  static void count_unshown(SocketCounts& counts, const std::string& kind, bool netns_read) {
+  /** Not in any dump: never connected, of another protocol, or missed. */
+  void count_unshown(SocketCounts& counts, int pid, const HeldFile& held) {
+    const std::string kind = socket_kind(asked_++ < kMaxAsked ? socket_protocol(pid, held.fd) : "");
     ++counts.kinds[kind];
     if (kind == "udp") ++counts.udp;
     if (kind == "unix") ++counts.unix_domain;
-    if (kind == "tcp" && netns_read) ++counts.unconnected;
+    if (kind != "tcp") return;
+    const auto state = tcp_state_of(pid, held.fd, held.inode);
+    if (state == kClose) {
+      ++counts.unconnected;
+    } else if (state && *state < kTcpStates) {
+      ++counts.tcp[*state];
+    }
   }
 
   void write_process(Json& json, std::uint32_t index) {
@@ -133,7 +140,7 @@ class Reading {
     const auto netns = parse_number<std::uint64_t>(details.netns);
     const bool netns_read =
         netns && std::find(read_namespaces_.begin(), read_namespaces_.end(), *netns) != read_namespaces_.end();
-    const SocketCounts sockets = count_sockets(index, netns_read);
+    const SocketCounts sockets = count_sockets(index);
     json.begin_object().field("pid", process.pid).field("ppid", process.stat.ppid).field("comm", process.stat.comm);
     json.field("startTicks", process.stat.start_ticks).field("uid", *details.uid);
     if (!details.netns.empty()) json.field("netns", details.netns);

@@ -32,7 +32,6 @@ class Detail {
          const SocketFacts& facts, Gaps& gaps)
       : processes_(processes),
         process_(processes.at(request.process)),
-        complete_(facts.complete()),
         facts_(facts),
         gaps_(gaps),
         peers_(census, facts, processes, request.process),
@@ -111,8 +110,8 @@ class Detail {
     if (!protocol.empty()) json.field("protocol", protocol);
     if (fact != nullptr) {
       write_socket(json, *fact);
-    } else if (kind == "tcp" && complete_) {
-      json.field("state", "unconnected");
+    } else if (kind == "tcp") {
+      write_unshown(json, row);
     }
     if (row.inode != 0) write_links(json, row, fact);
     if (row.watches) write_watches(json, *row.watches);
@@ -130,6 +129,11 @@ class Detail {
         json.field("access", access == O_RDONLY ? "read" : access == O_WRONLY ? "write" : "both");
     }
     json.field("cloexec", (flags & O_CLOEXEC) != 0).field("nonblock", (flags & O_NONBLOCK) != 0);
+  }
+
+  void write_unshown(Json& json, const Row& row) const {
+    const auto state = tcp_state_of(process_.pid, row.fd, row.inode);
+    if (state) json.field("state", *state == kClose ? std::string_view("unconnected") : tcp_state_name(*state));
   }
 
   void write_socket(Json& json, const SocketFact& fact) const {
@@ -204,7 +208,6 @@ class Detail {
 
   const ProcessTable& processes_;
   const ProcessEntry& process_;
-  bool complete_;
   const SocketFacts& facts_;
   Gaps& gaps_;
   PeerFinder peers_;

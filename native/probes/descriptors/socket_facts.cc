@@ -74,13 +74,16 @@ bool SocketFacts::read(const std::string& path, bool names, Gaps& gaps) {
     gaps.add({"descriptors", "sockets of other network namespaces", std::strerror(entered.error().code),
               "CAP_SYS_ADMIN", 1});
   }
-  complete_ = complete_ && whole;
   return whole;
 }
 
 bool SocketFacts::visit(bool names, Gaps& gaps) {
   const auto note = [&](const char* what, const Error& error) {
-    gaps.add_errno("descriptors", what, error.code, "CAP_NET_ADMIN");
+    if (error.code == ENOENT || error.code == EPROTONOSUPPORT || error.code == EAFNOSUPPORT) {
+      gaps.add({"descriptors", what, "not in this kernel (inet_diag, tcp_diag, udp_diag or unix_diag)", ""});
+    } else {
+      gaps.add_errno("descriptors", what, error.code, "CAP_NET_ADMIN");
+    }
     return false;
   };
   auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);

@@ -43,8 +43,6 @@ class SocketFacts {
   [[nodiscard]] const std::vector<SocketFact>& all() const { return facts_; }
   /** A path, or "@…" for one of the abstract namespace; empty when it has none. */
   [[nodiscard]] const std::string& name(const SocketFact& fact) const { return names_[fact.name]; }
-  /** False after a dump that failed: a socket that is not here may be there all the same. */
-  [[nodiscard]] bool complete() const { return complete_; }
 
  private:
   bool visit(bool names, Gaps& gaps);
@@ -53,7 +51,6 @@ class SocketFacts {
   std::vector<SocketFact> facts_;
   std::vector<std::string> names_{std::string()};
   std::uint16_t netns_ = 0;
-  bool complete_ = true;
 };
 
 /** A UNIX socket's name as people write it. */

@@ -74,12 +74,11 @@ export class FdsView {
   async #readNow(pids: number[] | undefined): Promise<DescriptorsAnswer> {
     const { pid, allWatches, target } = this.options;
     const now = await readDescriptors({ ...(pids ? { pids } : {}), detail: pid !== undefined, allWatches });
-    const [denied] = now.denied;
-    if (denied !== undefined && now.processes.length === 0) throw deniedError(denied);
-    const asked = pid === undefined ? target.pids : [pid];
-    for (const one of asked) {
-      if (!now.denied.includes(one) && !now.processes.some((process) => process.pid === one))
-        throw await absentError(one);
+    const [first] = now.denied;
+    if (first !== undefined && now.processes.length === 0) throw deniedError(first);
+    for (const one of pid === undefined ? target.pids : [pid]) {
+      if (now.denied.includes(one)) throw deniedError(one);
+      if (!now.processes.some((process) => process.pid === one)) throw await absentError(one);
     }
     return now;
   }
