@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Snapshot } from '../../model/snapshot/index.js';
 import { SNAPSHOT_SCHEMA_VERSION } from '../../model/words.js';
 import { findHierarchies } from '../../probes/cgroups/index.js';
-import { requireNative, SocketProbe } from '../../probes/native.js';
-import { internalError } from '../../support/errors.js';
+import { SocketProbe } from '../../probes/native.js';
 import { packageVersion } from '../../support/version.js';
 import { readFacts } from './collecting/facts.js';
 import { GapList } from './collecting/gaps.js';
 import { chooseNamespaces } from './collecting/namespaces.js';
+import { nativeOrError } from './collecting/native.js';
 import { finish, type RawReading, readOnce } from './collecting/reading.js';
 import { select, selectAgain } from './collecting/selection.js';
 import { readLog, startWatch } from './collecting/watch.js';
@@ -67,14 +67,5 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
     await sleep(ms, undefined, signal ? { signal } : {});
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
-  }
-}
-
-/** Without the native part nothing can be read: that is no gap. */
-function nativeOrError(): void {
-  try {
-    requireNative();
-  } catch (cause) {
-    throw internalError((cause as Error).message, { cause });
   }
 }

@@ -6,6 +6,7 @@ import type { ShortLived } from '../../model/views/short-lived.js';
 import { present } from '../../probes/link-sysfs.js';
 import { packageVersion } from '../../support/version.js';
 import { GapList } from '../diagnose/collecting/gaps.js';
+import { nativeOrError } from '../diagnose/collecting/native.js';
 import type { Target } from '../diagnose/options.js';
 import type { SocketShare } from '../views/socket-share.js';
 import { Cost } from './cost.js';
@@ -31,6 +32,7 @@ export class Sampler {
 
   /** Fails with a SockdocError where the target names what is not there or may not be read. */
   static async open(target: Target): Promise<Sampler> {
+    nativeOrError();
     return new Sampler(await Scope.of(target));
   }
 
