@@ -23,15 +23,23 @@ export function select(rows: readonly ConnectionRow[], { sort, reverse, filter, 
   return { rows: [...first, ...kept], matching: matching.length };
 }
 
-/** Rows that lack the field come last either way; equal rows keep one order, so that they do not jump. */
+/**
+ * Rows that lack the field come last either way, of them those that only wait to be forgotten; equal rows keep one order, so
+ * that they do not jump.
+ */
 function ordered(rows: readonly ConnectionRow[], sort: ConnectionSort, reverse: boolean): ConnectionRow[] {
   const key = KEYS[sort];
   const sign = reverse ? -1 : 1;
   return rows
     .map((row) => ({ row, value: key(row) ?? Number.NEGATIVE_INFINITY * sign }))
-    .sort((a, b) => (a.value === b.value ? byCookie(a.row, b.row) : (b.value > a.value ? 1 : -1) * sign))
+    .sort((a, b) =>
+      a.value === b.value ? byState(a.row, b.row) || byCookie(a.row, b.row) : (b.value > a.value ? 1 : -1) * sign,
+    )
     .map(({ row }) => row);
 }
+
+const byState = (a: ConnectionRow, b: ConnectionRow) =>
+  Number(a.state === 'time-wait') - Number(b.state === 'time-wait');
 
 const byCookie = (a: ConnectionRow, b: ConnectionRow) =>
   a.cookie.length - b.cookie.length || (a.cookie < b.cookie ? -1 : a.cookie > b.cookie ? 1 : 0);

@@ -23,6 +23,11 @@ test('equal rows keep one order whatever order they come in', () => {
     expect(select(rows.toReversed(), requestOf({ sort })).rows).toEqual(select(rows, requestOf({ sort })).rows);
 });
 
+test('what only waits to be forgotten does not hide listeners', () => {
+  const rows = [connectionOf({ cookie: '1', state: 'time-wait' }), connectionOf({ cookie: '2', state: 'listen' })];
+  expect(cookies(select(rows, requestOf()).rows)).toBe('2 1');
+});
+
 test('before a window has passed the rate is what was carried so far', () => {
   const rows = [
     connectionOf({ cookie: '1', bytesSent: 1, bytesReceived: 1 }),
