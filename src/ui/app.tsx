@@ -1,9 +1,17 @@
 import { EventEmitter } from 'node:events';
-import { type Instance, render, Text } from 'ink';
+import { Box, type Instance, render, Text } from 'ink';
 
-/** One text for all lines: every node more would cost more than what it holds. */
+/** Each line is a text of its own, since Ink cuts a text that is too wide as a whole. */
 function Screen({ lines }: { lines: readonly string[] }) {
-  return <Text wrap="truncate-end">{lines.join('\n')}</Text>;
+  return (
+    <Box flexDirection="column">
+      {lines.map((line) => (
+        <Text key={line} wrap="truncate-end">
+          {line}
+        </Text>
+      ))}
+    </Box>
+  );
 }
 
 /**
@@ -21,23 +29,38 @@ class Sink extends EventEmitter {
   }
 }
 
-/** Lays lines out by Ink, one frame at a time. */
+/**
+ * Lays lines out by Ink, one frame at a time. What Ink does costs by the character, up to 20 ms for a large screen, so
+ * that it only gets the lines that the frame before did not have: each stands for itself.
+ */
 export class InkScreen {
   readonly #sink = new Sink();
   #instance: Instance | undefined;
+  #laidOut: ReadonlyMap<string, string> = new Map();
 
-  /** The lines as they are shown, for a terminal of this width. */
-  layOut(lines: readonly string[], columns: number, rows: number): readonly string[] {
-    [this.#sink.columns, this.#sink.rows] = [columns, rows];
-    if (this.#instance) this.#instance.rerender(<Screen lines={lines} />);
+  /** The lines as they are shown, none wider than the terminal. */
+  layOut(lines: readonly string[], columns: number): readonly string[] {
+    if (columns !== this.#sink.columns) this.#laidOut = new Map();
+    this.#sink.columns = columns;
+    const fresh = [...new Set(lines)].filter((line) => line !== '' && !this.#laidOut.has(line));
+    if (fresh.length > 0) this.#render(fresh);
+    const known = new Map(fresh.map((line, i) => [line, this.#sink.lines[i] ?? '']));
+    const shown = lines.map((line) => known.get(line) ?? this.#laidOut.get(line) ?? '');
+    this.#laidOut = new Map(lines.map((line, i) => [line, shown[i] ?? '']));
+    return shown;
+  }
+
+  #render(lines: readonly string[]): void {
+    this.#sink.rows = lines.length;
+    const screen = <Screen key={this.#sink.columns} lines={lines} />;
+    if (this.#instance) this.#instance.rerender(screen);
     else
-      this.#instance = render(<Screen lines={lines} />, {
+      this.#instance = render(screen, {
         stdout: this.#sink as unknown as NodeJS.WriteStream,
         debug: true,
         exitOnCtrlC: false,
         patchConsole: false,
       });
-    return this.#sink.lines;
   }
 
   close(): void {

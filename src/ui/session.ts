@@ -179,9 +179,9 @@ class Session {
     }
     this.#isDirty = false;
     this.#screen = this.#look();
-    const { columns, rows } = this.#terminal.size;
+    const { columns } = this.#terminal.size;
     this.#drawnColumns = columns;
-    this.#terminal.show(this.#ink.layOut(this.#screen.lines, columns, rows), this.#screen.cursor);
+    this.#terminal.show(this.#ink.layOut(this.#screen.lines, columns), this.#screen.cursor);
   }
 
   #look(): Screen {

@@ -128,7 +128,7 @@ test('what ended and what could not be seen stand in the header', () => {
   });
   const { text } = press('', { frame, size: { columns: 120, rows: 30 } });
   expect(text).toContain('ended 200/s (50 % too short for any reading, 3 % of unknown process)');
-  expect(text).toContain('! 1 not seen, root sees more');
+  expect(text).toContain('! 1 not seen, privileges would help');
   expect(press('!', { frame }).text).toMatch(/sockets +owners: permission denied; CAP_SYS_PTRACE would help/);
 });
 
