@@ -58,7 +58,8 @@ const KEYS: Readonly<Record<ConnectionSort, (row: ConnectionRow) => number | und
   retrans: (row) => row.retransmits,
   retransrate: (row) => row.rates?.retransmitsPerS,
   bytes: allBytes,
-  queue: (row) => row.sendQueueBytes + row.recvQueueBytes,
+  // What a listener has in place of a send queue is its backlog, and nothing that waits.
+  queue: (row) => row.recvQueueBytes + (row.state === 'listen' ? 0 : row.sendQueueBytes),
   drops: (row) => row.drops,
   age: (row) => row.ageMs,
   pid: (row) => row.pid,

@@ -25,7 +25,7 @@ describe('the screen of a recording is what it was', () => {
       for (const line of lines) expect(width(line), name).toBeLessThanOrEqual(columns);
     }
     const all = golden('200x60-connections');
-    expect(all).toMatch(/! python3 .*10\.99\.0\.2:5000 +established .* congestion/);
+    expect(all).toMatch(/ python3 .*10\.99\.0\.2:5000 +established .* congestion/);
     expect(all).toMatch(/ python3 .*10\.99\.0\.2:5001 +established .* receive-window/);
     expect(all).toMatch(/! python3 .*127\.0\.0\.1:8080 +0\.0\.0\.0:0 +listen +4 +5/);
     expect(golden('120x40-detail')).toMatch(/Peer +pingpong pid \d+ fd \d+ on this host/);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { workFolder } from '../support/cli.js';
-import { requireTool } from '../support/live.js';
+import { BIN, workFolder } from '../support/cli.js';
+import { requireRoot, requireTool } from '../support/live.js';
 import { poll } from '../support/poll.js';
 import { frameOf } from '../support/recorded-frames.js';
 import { openRecording, RECORDING } from '../support/recording.js';
@@ -78,6 +78,43 @@ describe('the terminal is as it was', () => {
       }
       terminal.keys('q');
       expect(await restored(terminal)).toBe(0);
+    }));
+
+  test('when it is the terminal of another user', (ctx) => {
+    requireRoot(ctx);
+    return inTerminal(ctx, async (terminal) => {
+      terminal.sockdoc('top --interval 200', 'setpriv --reuid=65534 --regid=65534 --clear-groups ');
+      await terminal.see(/! \d+ not seen, privileges would help/);
+      terminal.keys('q');
+      expect(await restored(terminal)).toBe(0);
+      terminal.run(
+        `python3 -c 'import fcntl, os; print("waits:", fcntl.fcntl(1, fcntl.F_GETFL) & os.O_NONBLOCK == 0)'`,
+      );
+      await terminal.see('waits: True');
+    });
+  });
+
+  test('after a stop that another process sent, like after Ctrl-Z', (ctx) =>
+    inTerminal(ctx, async (terminal) => {
+      await openRecording(terminal, 1);
+      process.kill(await terminal.child(), 'SIGTSTP');
+      await terminal.see('Stopped');
+      await restored(terminal);
+      terminal.run('fg');
+      await terminal.see(/REPLAY 1\/\d+ PAUSED/);
+      terminal.keys('q');
+      expect(await restored(terminal)).toBe(0);
+    }));
+
+  test('where nobody could continue it, it is not stopped', (ctx) =>
+    inTerminal(ctx, async (terminal) => {
+      // A session of its own, whose leader has no shell that waits for it: the kernel does not stop it.
+      terminal.run(`exec setsid --ctty --wait ${process.execPath} ${BIN} top --replay ${RECORDING}`);
+      await terminal.see('REPLAY');
+      terminal.keys('[', 'C-z');
+      await terminal.see(/REPLAY 1\/\d+ PAUSED/);
+      terminal.keys('?');
+      await terminal.see('Ctrl-Z');
     }));
 
   test('after a signal that cannot be caught stopped it, the screen is drawn anew', (ctx) =>

@@ -41,7 +41,7 @@ test('busy-namespace', { timeout: 120_000 }, () =>
     await ns.start('connector.py', '127.0.0.1', 8080, 8);
     const churn = await ns.start('churn.c', 'serve', '127.0.0.1', 'server');
     const opener = await ns.start('churn.c', 'connect', '127.0.0.1', churn.ready.port, 'server');
-    const more = setInterval(() => void opener.ask('go 40', 'done').catch(() => {}), 300);
+    const more = setInterval(() => void opener.ask('go 12', 'done').catch(() => {}), 300);
     try {
       const command = `hostname host; timeout -s INT 14 "$0" "$@" || true`;
       const output = await ns.run('unshare', '--uts', 'sh', '-c', command, process.execPath, BIN, 'top', '--json');

@@ -86,7 +86,7 @@ function endedLine({ shortLived, self }: Frame): Line {
 function gapsSpan({ gaps }: Frame): Span {
   if (gaps.length === 0) return '';
   const more = gaps.some(({ needs }) => needs !== undefined && /^(CAP_|root)/.test(needs));
-  return { text: `! ${gaps.length} not seen${more ? ', root sees more' : ''} `, ink: 'yellow' };
+  return { text: `! ${gaps.length} not seen${more ? ', privileges would help' : ''} `, ink: 'yellow' };
 }
 
 /** What the names shrink to where there is little room; the one that is open is always in brackets. */
