@@ -21,8 +21,9 @@ const files = listed([
   'native/**/*.h',
   'test/native/**/*.cc',
   'test/native/**/*.h',
-  'fixtures/programs/*.c',
-  'fixtures/programs/*.cc',
+  'fixtures/programs/**/*.c',
+  'fixtures/programs/**/*.cc',
+  'fixtures/programs/**/*.h',
 ]);
 
 const wrong = files.flatMap((file) => {

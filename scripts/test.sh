@@ -11,6 +11,10 @@ packages=(
   bpftool ethtool iproute2 nftables procps python3 systemd
   # workloads whose numbers are known, and a terminal for the live screen
   iperf3 stress-ng tmux
+  # another C library
+  musl-tools
+  # servers and their clients
+  nginx redis-server redis-tools wrk
   # packages in a bare tree
   binutils debootstrap
   # the command on a terminal, its manual page and its XML

@@ -59,6 +59,7 @@ void interpose() {
 void start() {
   const Image libc = Image::of_library("libc.so.6");
   if (!libc.valid()) {
+    status.mode = SOCKDOC_LIBSD_DISABLED;
     remember({.what = "no libc.so.6 in this process"});
     return lead_exports_to(Exports::libc);
   }

@@ -135,7 +135,9 @@ void request(const Call& call, const Function& function) {
 }  // namespace
 
 extern "C" void sockdoc_resolve_originals() {
-  const Image libc = Image::of_library("libc.so.6");
+  Image libc = Image::of_library("libc.so.6");
+  // musl takes "libc.so.6" for its own name, and so loads us.
+  if (!libc.valid()) libc = Image::that_exports("read", reinterpret_cast<const void*>(not_there));
   for (std::size_t i = 0; i < kCount; i++) {
     const Call& call = kCalls[i];
     in_libc[i] = libc.valid() ? find(libc, call.name) : Function{};

@@ -13,13 +13,20 @@ std::uint32_t gnu_hash(const char* name) {
 
 struct Search {
   const char* soname;
+  const char* function;
+  std::uintptr_t not_at;
   Image found;
 };
 
 int visit(dl_phdr_info* info, std::size_t, void* argument) {
   auto* search = static_cast<Search*>(argument);
   const Image image = Image::of(info->dlpi_addr, {info->dlpi_phdr, info->dlpi_phnum});
-  if (!image.valid() || std::strcmp(image.soname(), search->soname) != 0) return 0;
+  if (!image.valid()) return 0;
+  const std::span<const std::uint8_t> text = image.text();
+  const bool excluded = search->not_at - reinterpret_cast<std::uintptr_t>(text.data()) < text.size();
+  const bool wanted = search->soname != nullptr ? std::strcmp(image.soname(), search->soname) == 0
+                                                : !excluded && image.function(search->function).found();
+  if (!wanted) return 0;
   search->found = image;
   return 1;
 }
@@ -27,7 +34,13 @@ int visit(dl_phdr_info* info, std::size_t, void* argument) {
 }  // namespace
 
 Image Image::of_library(const char* soname) {
-  Search search{soname, {}};
+  Search search{soname, nullptr, 0, {}};
+  dl_iterate_phdr(visit, &search);
+  return search.found;
+}
+
+Image Image::that_exports(const char* name, const void* not_at) {
+  Search search{nullptr, name, reinterpret_cast<std::uintptr_t>(not_at), {}};
   dl_iterate_phdr(visit, &search);
   return search.found;
 }
