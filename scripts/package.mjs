@@ -49,8 +49,11 @@ function assemble(tree) {
   for (const name of ['bin', 'dist', 'oclif.manifest.json', 'package.json', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
     cpSync(join(root, name), join(app, name), { recursive: true });
   }
-  for (const name of ['sockdoc.node', 'sockdoc-monitor'])
+  for (const name of ['sockdoc.node', 'sockdoc-monitor', 'libsd.so']) {
+    // libsd patches x86-64 code: elsewhere there is none.
+    if (name === 'libsd.so' && process.arch !== 'x64') continue;
     run('strip', ['--strip-unneeded', '-o', join(app, 'build/release', name), join(root, 'build/release', name)]);
+  }
   for (const folder of productionPackages()) {
     cpSync(join(root, folder), join(app, folder), {
       recursive: true,

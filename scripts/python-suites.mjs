@@ -1,0 +1,44 @@
+// Python's own tests with libsd and without: every test must end the same way. Minutes, so not among the others.
+//   node scripts/python-suites.mjs [suite...]
+// Wants libpython3.11-testsuite, or another Python with its tests (PYTHON=).
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail, require, root } from './tools.mjs';
+
+const LIBSD = join(root, 'build/release/libsd.so');
+const SUITES = ['test_socket', 'test_selectors', 'test_socketserver'];
+// Tests of AF_VSOCK wait for ever in some virtual machines, with libsd or without.
+const LEFT_OUT = ['-i', '*VSOCK*'];
+
+const python = process.env.PYTHON ?? (existsSync('/usr/lib/python3.11/test/test_socket.py') ? '/usr/bin/python3.11' : '');
+if (python === '') require({ 'Python with its tests': 'libpython3.11-testsuite' });
+if (!existsSync(LIBSD)) fail('build/release/libsd.so is not built');
+
+/** Test → how it ended. */
+function results(suite, env) {
+  const { stdout, stderr, error } = spawnSync(python || '/usr/bin/python3.11', ['-m', 'test', '-v', suite, ...LEFT_OUT], {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+    timeout: 600_000,
+    maxBuffer: 1 << 28,
+  });
+  if (error) fail(`${suite}: ${error.message}`);
+  const lines = `${stdout}\n${stderr}`.matchAll(/^(test\w+ \(\S+\)).*? \.\.\. (?:.*?)(ok|skipped|ERROR|FAIL|expected failure)\b/gm);
+  return new Map([...lines].map(([, name, end]) => [name, end]));
+}
+
+let worse = 0;
+for (const suite of process.argv.length > 2 ? process.argv.slice(2) : SUITES) {
+  const plain = results(suite, {});
+  const withLibsd = results(suite, { LD_PRELOAD: LIBSD });
+  if (plain.size === 0) fail(`${suite}: no test ran with ${python}`);
+  const names = new Set([...plain.keys(), ...withLibsd.keys()]);
+  const different = [...names].filter((name) => plain.get(name) !== withLibsd.get(name));
+  for (const name of different) {
+    process.stdout.write(`${name}: ${plain.get(name) ?? 'did not run'}, with libsd ${withLibsd.get(name) ?? 'did not run'}\n`);
+  }
+  process.stdout.write(`${suite}: ${plain.size} tests, ${different.length} end otherwise with libsd\n`);
+  worse += different.length;
+}
+process.exit(worse === 0 ? 0 : 1);
