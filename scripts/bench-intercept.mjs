@@ -18,7 +18,9 @@ if (status !== 0) fail(`${program}: ${stderr}`);
 const rows = stdout.trim().split('\n').map(JSON.parse);
 process.stdout.write('ns per call             plain  patched  added (best turns)\n');
 for (const { call, plain, patched, added, addedBest } of rows) {
-  const numbers = [plain.toFixed(1).padStart(8), patched.toFixed(1).padStart(8), added.toFixed(2).padStart(6)].join(' ');
+  const numbers = [plain.toFixed(1).padStart(8), patched.toFixed(1).padStart(8), added.toFixed(2).padStart(6)].join(
+    ' ',
+  );
   process.stdout.write(`${call.padEnd(28)}${numbers} (${addedBest.toFixed(2)})\n`);
 }
 

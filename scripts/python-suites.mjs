@@ -11,20 +11,27 @@ const SUITES = ['test_socket', 'test_selectors', 'test_socketserver'];
 // Tests of AF_VSOCK wait for ever in some virtual machines, with libsd or without.
 const LEFT_OUT = ['-i', '*VSOCK*'];
 
-const python = process.env.PYTHON ?? (existsSync('/usr/lib/python3.11/test/test_socket.py') ? '/usr/bin/python3.11' : '');
+const python =
+  process.env.PYTHON ?? (existsSync('/usr/lib/python3.11/test/test_socket.py') ? '/usr/bin/python3.11' : '');
 if (python === '') require({ 'Python with its tests': 'libpython3.11-testsuite' });
 if (!existsSync(LIBSD)) fail('build/release/libsd.so is not built');
 
 /** Test → how it ended. */
 function results(suite, env) {
-  const { stdout, stderr, error } = spawnSync(python || '/usr/bin/python3.11', ['-m', 'test', '-v', suite, ...LEFT_OUT], {
-    encoding: 'utf8',
-    env: { ...process.env, ...env },
-    timeout: 600_000,
-    maxBuffer: 1 << 28,
-  });
+  const { stdout, stderr, error } = spawnSync(
+    python || '/usr/bin/python3.11',
+    ['-m', 'test', '-v', suite, ...LEFT_OUT],
+    {
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+      timeout: 600_000,
+      maxBuffer: 1 << 28,
+    },
+  );
   if (error) fail(`${suite}: ${error.message}`);
-  const lines = `${stdout}\n${stderr}`.matchAll(/^(test\w+ \(\S+\)).*? \.\.\. (?:.*?)(ok|skipped|ERROR|FAIL|expected failure)\b/gm);
+  const lines = `${stdout}\n${stderr}`.matchAll(
+    /^(test\w+ \(\S+\)).*? \.\.\. (?:.*?)(ok|skipped|ERROR|FAIL|expected failure)\b/gm,
+  );
   return new Map([...lines].map(([, name, end]) => [name, end]));
 }
 
@@ -36,7 +43,9 @@ for (const suite of process.argv.length > 2 ? process.argv.slice(2) : SUITES) {
   const names = new Set([...plain.keys(), ...withLibsd.keys()]);
   const different = [...names].filter((name) => plain.get(name) !== withLibsd.get(name));
   for (const name of different) {
-    process.stdout.write(`${name}: ${plain.get(name) ?? 'did not run'}, with libsd ${withLibsd.get(name) ?? 'did not run'}\n`);
+    process.stdout.write(
+      `${name}: ${plain.get(name) ?? 'did not run'}, with libsd ${withLibsd.get(name) ?? 'did not run'}\n`,
+    );
   }
   process.stdout.write(`${suite}: ${plain.size} tests, ${different.length} end otherwise with libsd\n`);
   worse += different.length;

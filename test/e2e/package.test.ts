@@ -60,12 +60,15 @@ describe.skipIf(reason)(`the packages in a bare Debian tree${reason ? ` (skipped
   test('the .deb installs, runs, and leaves nothing behind', () => {
     execFileSync('cp', [packageFile('.deb'), `${tree}/tmp/sockdoc.deb`]);
     const check = 'sockdoc check --json --window 0 --fail-on never > /tmp/check.json';
+    // The library for other programs is loaded by one without a complaint.
+    const libsd = '/usr/lib/sockdoc/lib/sockdoc/build/release/libsd.so';
+    const preload = `test "$(LD_PRELOAD=${libsd} grep -c ${libsd} /proc/self/maps 2>&1)" -gt 1`;
     const page = 'test -s /usr/share/man/man1/sockdoc.1';
     const monitor =
       'test -s /usr/lib/systemd/system/sockdoc-monitor.service && sockdoc monitor start && sockdoc monitor stop';
     const installed = inTree(
       tree,
-      `dpkg -i /tmp/sockdoc.deb && ${page} && ${monitor} && sockdoc --version && ${check} && dpkg -r sockdoc`,
+      `dpkg -i /tmp/sockdoc.deb && ${page} && ${monitor} && sockdoc --version && ${check} && ${preload} && dpkg -r sockdoc`,
     );
     expect(installed.status, installed.stderr).toBe(0);
     expect(installed.stdout).toMatch(/sockdoc\/\d+\.\d+\.\d+ linux-x64 node-v/);
