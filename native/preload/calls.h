@@ -63,6 +63,11 @@
   CALL(dup3, int, (int fd, int to, int flags), (fd, to, flags))                                                        \
   CALL(fork, pid_t, (), ())                                                                                            \
   CALL(_Fork, pid_t, (), ())                                                                                           \
+  CALL(execve, int, (const char* path, char* const* arguments, char* const* environment),                              \
+       (path, arguments, environment))                                                                                 \
+  CALL(execveat, int, (int folder, const char* path, char* const* arguments, char* const* environment, int flags),     \
+       (folder, path, arguments, environment, flags))                                                                  \
+  CALL(fexecve, int, (int fd, char* const* arguments, char* const* environment), (fd, arguments, environment))         \
   CALL(syscall, long, (long number, long a, long b, long c, long d, long e, long f), (number, a, b, c, d, e, f))
 
 /** Passed on as they are, as long as all bytes go by the kernel. */
@@ -85,12 +90,7 @@
   CALL(epoll_pwait, int, (int set, epoll_event* events, int count, int timeout, const sigset_t* mask),              \
        (set, events, count, timeout, mask))                                                                         \
   CALL(epoll_pwait2, int, (int set, epoll_event* events, int count, const timespec* timeout, const sigset_t* mask), \
-       (set, events, count, timeout, mask))                                                                         \
-  CALL(execve, int, (const char* path, char* const* arguments, char* const* environment),                           \
-       (path, arguments, environment))                                                                              \
-  CALL(execveat, int, (int folder, const char* path, char* const* arguments, char* const* environment, int flags),  \
-       (folder, path, arguments, environment, flags))                                                               \
-  CALL(fexecve, int, (int fd, char* const* arguments, char* const* environment), (fd, arguments, environment))
+       (set, events, count, timeout, mask))
 
 /**
  * Never patched: inside they jump to a call above. Without patches that jump stays within libc, so symbols have to

@@ -364,6 +364,19 @@ int sockdoc_hook_dup3(int fd, int to, int flags) { return replacing(fd, to, SOCK
 pid_t sockdoc_hook_fork() { return forking(SOCKDOC_CALL(fork)); }
 pid_t sockdoc_hook__Fork() { return forking(SOCKDOC_CALL(_Fork)); }
 
+int sockdoc_hook_execve(const char* path, char* const* arguments, char* const* environment) {
+  table.leave_to_next_program();
+  return sockdoc_original_execve(path, arguments, environment);
+}
+int sockdoc_hook_execveat(int folder, const char* path, char* const* arguments, char* const* environment, int flags) {
+  table.leave_to_next_program();
+  return sockdoc_original_execveat(folder, path, arguments, environment, flags);
+}
+int sockdoc_hook_fexecve(int fd, char* const* arguments, char* const* environment) {
+  table.leave_to_next_program();
+  return sockdoc_original_fexecve(fd, arguments, environment);
+}
+
 #define SOCKDOC_FORWARD(symbol, result, parameters, arguments) \
   result sockdoc_hook_##symbol parameters { return sockdoc_original_##symbol arguments; }
 SOCKDOC_FORWARDED_CALLS(SOCKDOC_FORWARD)

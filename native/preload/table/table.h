@@ -90,6 +90,13 @@ class DescriptorTable {
   /** After fork: both have the sockets, and neither's counts hold all bytes any more. */
   void forked(bool in_child);
 
+  /**
+   * Before exec: when this is the child of vfork or posix_spawn, sockets without close-on-exec get a second owner,
+   * whose bytes nobody counts. (After fork the parent knows by forked(); for itself a process that execs has no use for
+   * its table any more.)
+   */
+  void leave_to_next_program();
+
   bool read(int fd, sockdoc_socket_state& into);
 
  private:
