@@ -9,6 +9,7 @@ import { fail, require, root } from './tools.mjs';
 const LIBSD = join(root, 'build/release/libsd.so');
 const SUITES = ['test_socket', 'test_selectors', 'test_socketserver'];
 // Tests of AF_VSOCK wait for ever in some virtual machines, with libsd or without.
+const RESOURCES = { test_socketserver: ['-u', 'network'] };
 const LEFT_OUT = ['-i', '*VSOCK*'];
 
 const python =
@@ -20,7 +21,7 @@ if (!existsSync(LIBSD)) fail('build/release/libsd.so is not built');
 function results(suite, env) {
   const { stdout, stderr, error } = spawnSync(
     python || '/usr/bin/python3.11',
-    ['-m', 'test', '-v', suite, ...LEFT_OUT],
+    ['-m', 'test', '-v', suite, ...LEFT_OUT, ...(RESOURCES[suite] ?? [])],
     {
       encoding: 'utf8',
       env: { ...process.env, ...env },
