@@ -44,7 +44,7 @@ struct Site {
  *
  * prepare() maps the trampolines and sets the originals; nothing of the functions is touched. apply() and undo() only
  * write: they allocate nothing, take no lock, and call nothing but mprotect(2); no other thread may run meanwhile, or
- * stand between `at` and `at + displaced` of a site. Trampolines stay mapped and usable for ever, since a thread may be
+ * stand within the bytes that the jump takes. Trampolines stay mapped and usable for ever, since a thread may be
  * in one.
  */
 class Patcher {

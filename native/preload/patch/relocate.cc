@@ -59,7 +59,7 @@ Relocated relocate(std::span<const std::uint8_t> from, std::span<std::uint8_t, k
     if (length == 0) return {.why = why};
     taken += instruction.length;
     written += length;
-    result.syscall_inside |= instruction.syscall && taken < from.size() && written > 0;
+    result.syscall_inside |= instruction.syscall && taken < kJump;
     result.goes_on = instruction.flow != Flow::jump && instruction.flow != Flow::end;
     if (!result.goes_on && taken < kJump) return {.why = "it ends within its first bytes"};
   }
