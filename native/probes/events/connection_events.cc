@@ -143,7 +143,7 @@ std::string ConnectionEvents::read() {
   json.field("windowMs", now - began_ms_).key("netns").begin_array();
   for (const Watched& netns : namespaces_) {
     json.begin_object().field("path", netns.path).field("id", netns.id);
-    write_ended(json, netns.events ? netns.events->take({}) : ended[static_cast<std::uint32_t>(std::stoull(netns.id))],
+    write_ended(json, netns.events ? netns.events->take() : ended[static_cast<std::uint32_t>(std::stoull(netns.id))],
                 pids);
     json.end_object();
   }

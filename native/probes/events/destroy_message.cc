@@ -26,8 +26,7 @@ std::optional<EndedSocket> parse_ended_socket(Bytes message) {
   const auto socket = parse_inet_socket(message);
   if (!socket || !was_connected(socket->info)) return std::nullopt;
   if (socket->family != AF_INET && socket->family != AF_INET6) return std::nullopt;
-  return EndedSocket{socket->cookie, socket->info.sent(), payload_received(socket->info), socket->local_port,
-                     socket->remote_port};
+  return EndedSocket{socket->info.sent(), payload_received(socket->info), socket->local_port, socket->remote_port};
 }
 
 }  // namespace sockdoc

@@ -9,7 +9,6 @@ namespace sockdoc {
 
 /** A TCP socket that had been connected and is gone. The kernel gives neither inode nor uid with it. */
 struct EndedSocket {
-  std::uint64_t cookie = 0;
   std::uint64_t sent = 0;
   std::uint64_t received = 0;
   std::uint16_t local_port = 0;

@@ -6,7 +6,7 @@ namespace sockdoc {
 namespace {
 
 constexpr std::size_t kMaxGroups = 4096;
-constexpr std::size_t kMaxWaiting = 65'536;  // 2 MiB
+constexpr std::size_t kMaxWaiting = 65'536;  // 1.5 MiB
 
 /**
  * Tells the ends of connections whose listener is not known here: that of another host, or one that came and went
@@ -50,29 +50,25 @@ void NetnsEvents::drain() {
 
 void NetnsEvents::drain_locked() {
   const bool complete = events_.drain([this](const EndedSocket& socket) {
-    if (waiting_.size() == kMaxWaiting) {
-      settle({});
-      overflowed_ = true;
-    }
+    if (waiting_.size() == kMaxWaiting) settle();
     waiting_.push_back(socket);
   });
   if (!complete) lost_ = true;
 }
 
-EndedNow NetnsEvents::take(const WasSeen& seen) {
+EndedNow NetnsEvents::take() {
   const std::lock_guard lock(mutex_);
   drain_locked();
   refresh_listeners();
-  settle(seen);
+  settle();
   EndedNow now;
   now.total = std::exchange(total_, {});
   for (const auto& [key, sums] : std::exchange(groups_, {})) now.groups.push_back({key, sums, {}});
   now.lost = std::exchange(lost_, false);
-  now.unseen_known = seen && !std::exchange(overflowed_, false);
   return now;
 }
 
-void NetnsEvents::settle(const WasSeen& seen) {
+void NetnsEvents::settle() {
   PortUse use;
   for (const EndedSocket& socket : waiting_) {
     if (!listens(socket.local_port) && !listens(socket.remote_port)) use.add(socket);
@@ -82,8 +78,7 @@ void NetnsEvents::settle(const WasSeen& seen) {
                          : socket.remote_port == 0     ? EndedKey{}
                          : listens(socket.remote_port) ? EndedKey{Side::kConnecting, socket.remote_port}
                                                        : use.key_of(socket);
-    const std::uint64_t unseen = seen && !seen(socket.cookie) ? 1 : 0;
-    count(key, {1, unseen, socket.sent, socket.received});
+    count(key, {.count = 1, .sent = socket.sent, .received = socket.received});
   }
   waiting_.clear();
 }

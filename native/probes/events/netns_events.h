@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,12 +11,9 @@
 
 namespace sockdoc {
 
-/** Whether the reading before showed the socket with this cookie. */
-using WasSeen = std::function<bool(std::uint64_t cookie)>;
-
 /**
  * The destroy events of one namespace, kept as small records until the next reading: only then can be said which ports
- * are listeners' and which sockets were shown before. drain() and take() may be called from different threads.
+ * are listeners'. drain() and take() may be called from different threads.
  */
 class NetnsEvents {
  public:
@@ -28,15 +24,14 @@ class NetnsEvents {
   [[nodiscard]] std::size_t room() const { return events_.room(); }
 
   void drain();
-  /** `seen` may be empty: then `unseen` is not known. */
-  EndedNow take(const WasSeen& seen);
+  EndedNow take();
 
  private:
   NetnsEvents(DestroySocket events, NetlinkSocket queries) : events_(std::move(events)), queries_(std::move(queries)) {}
 
   void drain_locked();
   /** Counts what waits, by the ports that are known to listen now. */
-  void settle(const WasSeen& seen);
+  void settle();
   [[nodiscard]] bool listens(std::uint16_t port) const { return listening_->test(port) || listened_->test(port); }
   void count(const EndedKey& key, const EndedSums& sums);
   void refresh_listeners();
@@ -51,7 +46,6 @@ class NetnsEvents {
   std::map<EndedKey, EndedSums> groups_;
   EndedSums total_;
   bool lost_ = false;
-  bool overflowed_ = false;  // waiting_ had to be counted early
 };
 
 }  // namespace sockdoc

@@ -78,7 +78,7 @@ TEST(NetnsEvents, TellsTheEndsOfAListenerThatCameAndWent) {
   while (accepting + connecting<2 * kConnections&& ::poll(&source, 1, 10'000)> 0) {
     (*events)->drain();
     if (accepting + connecting == 0 && ::poll(&source, 1, 200) > 0) continue;  // as many as possible in one take
-    for (const EndedGroup& group : (*events)->take({}).groups) {
+    for (const EndedGroup& group : (*events)->take().groups) {
       if (group.key.port != port) continue;
       (group.key.side == Side::kAccepting ? accepting : connecting) += group.sums.count;
     }
