@@ -91,7 +91,11 @@ void order(std::vector<Rank>& ranks, bool reverse, std::size_t limit, const std:
     if ((a.group == kLacking) != (b.group == kLacking)) return b.group == kLacking;
     if (a.group != b.group) return (a.group > b.group) != reverse;
     if (a.value != b.value) return (a.value > b.value) != reverse;
-    return rows[a.row].socket.cookie < rows[b.row].socket.cookie;
+    const InetSocket& one = rows[a.row].socket;
+    const InetSocket& other = rows[b.row].socket;
+    // Thousands that only wait to be forgotten must not push out the few listeners, which have no rate either.
+    if ((one.state == kTimeWait) != (other.state == kTimeWait)) return other.state == kTimeWait;
+    return one.cookie < other.cookie;
   };
   if (limit < ranks.size()) {
     std::partial_sort(ranks.begin(), ranks.begin() + static_cast<std::ptrdiff_t>(limit), ranks.end(), before);

@@ -45,7 +45,10 @@ constexpr int kLacking = -1;
  */
 Rank rank_of(Sort sort, std::uint32_t index, const RowView& view);
 
-/** Puts the first `limit` in order and drops the rest; equal ones stand by their cookies, the same at every reading. */
+/**
+ * Puts the first `limit` in order and drops the rest. Of equal ones those in time-wait come last; else they stand by
+ * their cookies, the same at every reading. src/filter/select.ts does the same.
+ */
 void order(std::vector<Rank>& ranks, bool reverse, std::size_t limit, const std::vector<TableRow>& rows);
 
 }  // namespace sockdoc

@@ -94,6 +94,7 @@ struct SchedAssembly {
   Assembler switched() const {
     Assembler a;
     const auto pushed_off = a.label();
+    const auto sleeps = a.label();
     const auto comes = a.label();
     const auto end = a.label();
     a.load(Size::u64, Reg::r6, Reg::r1, argument(at.previous));
@@ -107,11 +108,18 @@ struct SchedAssembly {
     a.jump_if(If::equal, Reg::r1, 0, comes);  // the idle task waits for nothing
     a.jump_if(If::not_equal, Reg::r9, 0, pushed_off);
     a.load(at.state_is_long ? Size::u64 : Size::u32, Reg::r1, Reg::r6, at.state);
-    a.jump_if(If::not_equal, Reg::r1, 0, comes);
+    a.jump_if(If::not_equal, Reg::r1, 0, sleeps);
     a.bind(pushed_off);
     get_mark(a, Reg::r6, true, comes);
     a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, since_ns), Reg::r8);
     a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, woken), 0);
+    a.jump(comes);
+
+    // The kernel refuses a mark while it is busy with another on this CPU. Where that hid that the thread came, its
+    // mark is still set, and would count the sleep that begins now as waiting.
+    a.bind(sleeps);
+    get_mark(a, Reg::r6, false, comes);
+    a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, since_ns), 0);
 
     a.bind(comes);
     count_switch(a, end);

@@ -7,7 +7,7 @@ const HELP_GROUP = 'TARGET';
 /** Flags of every command that looks at some processes or namespaces rather than at all of them. */
 export const targetFlags = {
   pid: Flags.custom<number>({
-    description: 'Judge this process (may be repeated) in its own network namespace.',
+    description: 'Only this process (may be repeated), in its own network namespace.',
     helpGroup: HELP_GROUP,
     helpValue: 'PID',
     multiple: true,
@@ -16,22 +16,22 @@ export const targetFlags = {
     parse: (text) => Promise.resolve(pidOf(text)),
   })(),
   unit: Flags.string({
-    description: 'Judge the processes of a systemd unit.',
+    description: 'Only the processes of a systemd unit.',
     helpGroup: HELP_GROUP,
     helpValue: 'NAME',
   }),
   container: Flags.string({
-    description: 'Judge the processes of a container, by its id (or the beginning of it) or name.',
+    description: 'Only the processes of a container, by its id (or the beginning of it) or name.',
     helpGroup: HELP_GROUP,
     helpValue: 'ID',
   }),
   cgroup: Flags.string({
-    description: 'Judge the processes of a cgroup and of those below it.',
+    description: 'Only the processes of a cgroup and of those below it.',
     helpGroup: HELP_GROUP,
     helpValue: 'PATH',
   }),
   netns: Flags.string({
-    description: 'Judge another network namespace: by its name (ip netns), a pid in it, or all of them.',
+    description: 'Another network namespace: by its name (ip netns), a pid in it, or all of them.',
     helpGroup: HELP_GROUP,
     helpValue: 'NAME|PID|all',
   }),
