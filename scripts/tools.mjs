@@ -25,7 +25,9 @@ export function run(program, args, options = {}) {
     ...options,
   });
   if (error) fail(`${program}: ${error.message}`);
-  if (status !== 0) fail(`${program} ${args.join(' ')} ended with ${signal ?? `status ${status}`}`);
+  if (status === 0) return;
+  const shown = args.length > 8 ? [...args.slice(0, 8), `and ${args.length - 8} more`] : args;
+  fail(`${program} ${shown.join(' ')} ended with ${signal ?? `status ${status}`}`);
 }
 
 export function fail(message) {
