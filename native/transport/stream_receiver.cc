@@ -73,14 +73,15 @@ StreamReceiver::Step StreamReceiver::receive_kernel(std::span<std::byte> into, M
 }
 
 StreamReceiver::Ahead StreamReceiver::look_ahead() const {
+  const Ahead kImpossible{false, std::nullopt, 0};
   const abi::SenderWords& theirs = shared_.sender;
   const std::uint32_t head = shared_.receiver.switch_head.load(memory_order_relaxed);
   const std::uint32_t pending = theirs.switch_tail.load(memory_order_seq_cst) - head;
   if (pending == 0) return {};
-  if (pending > abi::kSwitches) return {.valid = false};
+  if (pending > abi::kSwitches) return kImpossible;
   const auto next = abi::Switch::of(theirs.switches[head % abi::kSwitches].load(memory_order_relaxed));
   const std::uint64_t received = shared_.receiver.received.load(memory_order_relaxed);
-  if (next.at < received) return {.valid = false};
+  if (next.at < received) return kImpossible;
   return {true, next, next.at - received};
 }
 
