@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { matches } from '../../../src/filter/matches.js';
 import { parseFilter } from '../../../src/filter/parse.js';
+import { select } from '../../../src/filter/select.js';
 import type { ConnectionRow } from '../../../src/model/views/connections.js';
 import type { ConnectionSort } from '../../../src/model/views/request.js';
 import { type ConnectionsRequest, ConnectionTable } from '../../../src/probes/connections.js';
@@ -100,17 +101,20 @@ describe.skipIf(!root)('of one reading', () => {
     expect(all.length).toBeGreaterThan(200);
     for (const reverse of [false, true]) {
       const sorted = all
-        .map((row) => ({ cookie: row.cookie, value: VALUES[sort](row) }))
+        .map((row) => ({ cookie: row.cookie, ends: row.state === 'time-wait', value: VALUES[sort](row) }))
         .toSorted(
           (a, b) =>
             Number(a.value === undefined) - Number(b.value === undefined) ||
             ((b.value ?? 0) - (a.value ?? 0)) * (reverse ? -1 : 1) ||
+            Number(a.ends) - Number(b.ends) ||
             Number(BigInt(`0x${a.cookie}`) - BigInt(`0x${b.cookie}`)),
         )
         .map(({ cookie }) => cookie);
       for (const limit of [1, 10, 150, 100_000]) {
         const { connections } = await table.select({ sort, reverse, limit });
         expect(connections.map(({ cookie }) => cookie)).toEqual(sorted.slice(0, limit));
+        const replayed = select(all, { sort, reverse, filter: [], limit, keep: [] });
+        expect(replayed.rows.map(({ cookie }) => cookie)).toEqual(sorted.slice(0, limit));
       }
     }
   });
