@@ -25,6 +25,8 @@ function manual() {
     .sort(([a], [b]) => a.localeCompare(b));
   return [
     `.TH SOCKDOC 1 "" "sockdoc ${text(version)}" "User Commands"`,
+    // Ragged right: words as long as documents' field lists cannot be spread over a line.
+    '.ad l',
     '.SH NAME',
     `sockdoc \\- ${text(description.charAt(0).toLowerCase() + description.slice(1))}`,
     '.SH SYNOPSIS',

@@ -7,9 +7,9 @@ import { favoured, pin, preferred, threadTimes } from '../../../support/scheduli
 const CPU = String(os.cpus().length - 1);
 const ARGS = ['--only', 'run-queue-delay', '--only', 'context-switches', '--window', '1000', '--fail-on', 'never'];
 
-/** A server that computes 10 ms for each message, a client that asks, and a hog on the CPU of the server. */
-async function crowded(ns: Netns, pauseUs: number) {
-  const server = await ns.start('pingpong.c', 'server', 0, 10_000);
+/** A server that computes for each message, a client that asks, and a hog on the CPU of the server. */
+async function crowded(ns: Netns, { workUs, pauseUs }: { workUs: number; pauseUs: number }) {
+  const server = await ns.start('pingpong.c', 'server', 0, workUs);
   await ns.start('pingpong.c', 'client', server.ready.port, 64, pauseUs);
   const hog = await ns.start('hog.py', CPU);
   await pin(server.pid, CPU);
@@ -35,7 +35,8 @@ test('a hog on the CPU of a server delays its thread and pushes it off', { timeo
   requireRoot(ctx);
   requireTool(ctx, 'taskset');
   await withNetns(async (ns) => {
-    const server = await crowded(ns, 0);
+    // Long work: how soon the client asks again, which others may delay, hardly matters.
+    const server = await crowded(ns, { workUs: 100_000, pauseUs: 0 });
     const pushedOff = (run: Awaited<ReturnType<typeof measured>>) =>
       run.checked.of('context-switches').find((result) => result.subject?.pid === server.pid);
     // A crowded machine has longer queues and rarer switches: what is to be found must be there. Our reading is longer
@@ -73,7 +74,7 @@ test('the same server with priority over the hog does not wait, and is not named
   requireTool(ctx, 'taskset', 'chrt');
   await withNetns(async (ns) => {
     // Half of the CPU: the kernel takes it from a real-time thread that leaves less than 5 % to the others.
-    const server = await crowded(ns, 10_000);
+    const server = await crowded(ns, { workUs: 10_000, pauseUs: 10_000 });
     await preferred(server.pid).catch(() => ctx.skip('needs CAP_SYS_NICE and real-time scheduling'));
     const checked = await ns.check(ARGS);
     for (const id of ['run-queue-delay', 'context-switches']) {
