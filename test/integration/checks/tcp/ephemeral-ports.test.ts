@@ -12,11 +12,14 @@ const using = (count: number, body: 'hold' | 'churn' = 'hold') =>
     const client = await ns.start('connector.py', '10.99.0.2', server.ready.port, holding, '10.99.0.1');
     if (body === 'churn') await client.ask(`churn ${count}`, 'churned');
     const state = body === 'churn' ? 'time-wait' : 'established';
-    await poll('all are there', async () => (await ss(ns, '-t', 'state', state)).length === count);
+    // Now and then the kernel lets a connection take over the port of one that waits.
+    const least = body === 'churn' ? count - 3 : count;
+    await poll('all are there', async () => (await ss(ns, '-t', 'state', state)).length >= least);
     const results = (await ns.check(['--only', 'ephemeral-ports', '--window', '0'])).of('ephemeral-ports');
     expect(results).toHaveLength(1);
     const connection = `10.99.0.1 -> 10.99.0.2:${server.ready.port}`;
-    return { result: results[0], client, connection, rows: await ss(ns, '-ta') };
+    const waiting = (await ss(ns, '-t', 'state', 'time-wait')).length;
+    return { result: results[0], client, connection, rows: await ss(ns, '-ta'), waiting };
   });
 
 test('nearly all ports towards one destination: fail; many: warn; half: pass', async (ctx) => {
@@ -38,7 +41,8 @@ test('nearly all ports towards one destination: fail; many: warn; half: pass', a
 
 test('ports in TIME_WAIT count where they may not be taken over', async (ctx) => {
   requireRoot(ctx);
-  const { result } = await using(85, 'churn');
+  const { result, waiting } = await using(85, 'churn');
   expect(result?.status).toBe('warn');
-  expect(evidence(result, 'in TIME_WAIT')).toBe(85);
+  expect(evidence(result, 'in TIME_WAIT')).toBe(waiting);
+  expect(waiting).toBeGreaterThan(80);
 });
