@@ -6,11 +6,10 @@ import { usageError } from '../support/errors.js';
 import { untilInterrupted } from '../support/interrupt.js';
 import { terminalOf } from '../support/terminal.js';
 import { BaseCommand } from './base/command.js';
-import { durationOf, windowOf } from './base/numbers.js';
+import { durationOf } from './base/numbers.js';
 import { withProgress } from './base/progress.js';
 import { targetFlags, targetOf } from './base/target.js';
-
-const DEFAULT_WINDOW_MS = 1000;
+import { DEFAULT_WINDOW_MS, windowFlag } from './base/window.js';
 
 export default class Check extends BaseCommand {
   static override summary = 'Find out why the sockets of this host are slow, and what to do about it.';
@@ -53,11 +52,7 @@ export default class Check extends BaseCommand {
       multipleNonGreedy: true,
       delimiter: ',',
     }),
-    window: Flags.custom<number>({
-      description: `Milliseconds between the two readings; 0 reads once. [default: ${DEFAULT_WINDOW_MS}]`,
-      helpValue: 'MS',
-      parse: (text) => Promise.resolve(windowOf(text)),
-    })(),
+    window: windowFlag,
     for: Flags.custom<number>({
       description: 'Look at one window after the other for so long, and report the worst; Ctrl-C ends it early.',
       helpValue: '10m',

@@ -2,12 +2,10 @@ import { Args, Flags } from '@oclif/core';
 import { untilInterrupted } from '../support/interrupt.js';
 import { terminalOf } from '../support/terminal.js';
 import { BaseCommand } from './base/command.js';
-import { windowOf } from './base/numbers.js';
 import { withProgress } from './base/progress.js';
 import { targetFlags } from './base/target.js';
 import { watchFlags, watchView } from './base/watch.js';
-
-const DEFAULT_WINDOW_MS = 1000;
+import { DEFAULT_WINDOW_MS, windowFlag } from './base/window.js';
 
 export default class Nic extends BaseCommand {
   static override summary = 'Show what the network interfaces are, how they are set and what they move.';
@@ -28,11 +26,7 @@ export default class Nic extends BaseCommand {
   static override flags = {
     netns: targetFlags.netns,
     ...watchFlags,
-    window: Flags.custom<number>({
-      description: `Milliseconds between the two readings; 0 reads once. [default: ${DEFAULT_WINDOW_MS}]`,
-      helpValue: 'MS',
-      parse: (text) => Promise.resolve(windowOf(text)),
-    })(),
+    window: windowFlag,
     all: Flags.boolean({ char: 'a', description: 'Every interface, also where a terminal is shown the busiest.' }),
     verbose: Flags.boolean({ char: 'v', description: 'All counters and features, and all that could not be seen.' }),
   };

@@ -2,12 +2,11 @@ import { Flags } from '@oclif/core';
 import { untilInterrupted } from '../support/interrupt.js';
 import { terminalOf } from '../support/terminal.js';
 import { BaseCommand } from './base/command.js';
-import { limitOf, windowOf } from './base/numbers.js';
+import { limitOf } from './base/numbers.js';
 import { withProgress } from './base/progress.js';
 import { targetFlags, targetOf } from './base/target.js';
 import { watchFlags, watchView } from './base/watch.js';
-
-const DEFAULT_WINDOW_MS = 1000;
+import { DEFAULT_WINDOW_MS, windowFlag } from './base/window.js';
 
 export default class Sched extends BaseCommand {
   static override summary = 'Show how long threads wait for a CPU, those that serve sockets first.';
@@ -27,11 +26,7 @@ export default class Sched extends BaseCommand {
   static override flags = {
     ...targetFlags,
     ...watchFlags,
-    window: Flags.custom<number>({
-      description: `Milliseconds between the two readings; 0 reads once. [default: ${DEFAULT_WINDOW_MS}]`,
-      helpValue: 'MS',
-      parse: (text) => Promise.resolve(windowOf(text)),
-    })(),
+    window: windowFlag,
     limit: Flags.custom<number>({
       description: 'So many threads at most.',
       helpValue: 'N',

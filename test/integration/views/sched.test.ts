@@ -114,8 +114,8 @@ async function workers(parent: number): Promise<number[]> {
 }
 
 /**
- * One of three windows must agree. On a machine under heavy load one in some tens was seen in which BPF and schedstat, which
- * read different clocks, differed by more than 10 %; why is not known.
+ * One of three windows must agree. Under heavy load one in some tens differed by more than 10 %, when a mark could still outlive
+ * its wait (sched_programs.cc); windows under such load have not been counted since.
  */
 async function undisturbed(check: () => Promise<void>): Promise<void> {
   for (let left = 2; ; left--) {
