@@ -11,9 +11,10 @@
 #include <vector>
 
 #include "preload/calls.h"
+#include "preload/originals.h"
 #include "preload/table/own.h"
 
-// The hooks are called by their names here, without patches: their originals find libc by themselves.
+// The hooks are called by their names here, without patches.
 namespace sockdoc::preload {
 namespace {
 
@@ -25,7 +26,10 @@ bool known(int fd) {
 
 class Table : public testing::Test {
  protected:
-  static void SetUpTestSuite() { ASSERT_TRUE(table.start()); }
+  static void SetUpTestSuite() {
+    sockdoc_resolve_originals();  // as the constructor of libsd does, before there are threads
+    ASSERT_TRUE(table.start());
+  }
 };
 
 TEST_F(Table, KnowsSocketsFromBirthToTheLastClose) {
