@@ -12,6 +12,15 @@ import {
 import { CheckDocument } from '../../model/results.js';
 import { SchemaDocument } from '../../model/schema.js';
 import { Snapshot } from '../../model/snapshot/index.js';
+import { Plan } from '../../model/tune/plan.js';
+import {
+  TuneConfirmDocument,
+  TuneDocument,
+  TuneHistoryDocument,
+  TuneRevertDocument,
+  TuneUndoScriptDocument,
+  TuneVerifyDocument,
+} from '../../model/tune/results.js';
 import { ConnectionsDocument } from '../../model/views/connections.js';
 import { DescriptorsDocument } from '../../model/views/descriptors.js';
 import { Frame } from '../../model/views/frame.js';
@@ -36,6 +45,13 @@ const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
   'monitor-start': { title: 'sockdoc monitor start --json', type: MonitorStartDocument },
   'monitor-stop': { title: 'sockdoc monitor stop --json', type: MonitorStopDocument },
   'monitor-policy': { title: 'sockdoc monitor policy check --json', type: MonitorPolicyDocument },
+  tune: { title: 'sockdoc tune --json', type: TuneDocument },
+  'tune-plan': { title: 'what sockdoc tune --save-plan FILE writes', type: Plan },
+  'tune-verify': { title: 'sockdoc tune verify --json', type: TuneVerifyDocument },
+  'tune-history': { title: 'sockdoc tune history --json', type: TuneHistoryDocument },
+  'tune-revert': { title: 'sockdoc tune revert --json', type: TuneRevertDocument },
+  'tune-undo-script': { title: 'sockdoc tune undo-script --json', type: TuneUndoScriptDocument },
+  'tune-confirm': { title: 'sockdoc tune confirm --json', type: TuneConfirmDocument },
   schema: { title: 'sockdoc schema --json', type: SchemaDocument },
   top: { title: 'sockdoc top --json (one per line), and what sockdoc top --record FILE writes', type: Frame },
   error: { title: 'any command that ends with exit code 2, 3, 4 or 70 under --json', type: ErrorDocument },
