@@ -12,7 +12,7 @@
 namespace sockdoc::abi {
 
 /** Two libsd of different versions do not share memory. */
-inline constexpr std::uint32_t kSharedMemoryVersion = 1;
+inline constexpr std::uint32_t kSharedMemoryVersion = 2;
 
 /** Adjacent lines are fetched in pairs on x86, so that two writers on neighbouring ones still disturb each other. */
 inline constexpr std::size_t kWriterAlignment = 128;
@@ -31,13 +31,18 @@ struct Switch {
   static Switch of(std::uint64_t word) { return {word >> 1, static_cast<Carrier>(word & 1)}; }
 };
 
-/** Written by the active sender. */
+/**
+ * The last bit of SenderWords::ring_tail: the receiver sleeps in the kernel, or wants nothing else. While it is set no
+ * byte may be put into the ring, so that whatever comes wakes it.
+ */
+inline constexpr std::uint64_t kKernelWanted = 1;
+
+/** Written by the active sender, but for the one bit of ring_tail that is the receiver's. */
 struct alignas(kWriterAlignment) SenderWords {
-  std::atomic<std::uint64_t> ring_tail;       // bytes ever put into the ring
+  std::atomic<std::uint64_t> ring_tail;       // bytes ever put into the ring << 1 | kKernelWanted
   std::atomic<std::uint64_t> ring_head_seen;  // the receiver's ring_head when the sender last looked
-  std::atomic<std::uint64_t> sent;            // stream offset: bytes ever sent, whatever carried them
-  std::atomic<std::uint32_t> switch_tail;     // switches ever published
-  std::atomic<Carrier> carrier;               // of the last switch
+  std::atomic<std::uint64_t> kernel_sent;     // bytes ever sent by the kernel
+  std::atomic<std::uint64_t> published;       // switches ever published << 1 | carrier of the last
   std::atomic<std::uint32_t> older_read;      // kernel_reads as it was when bytes last went over to the ring
   std::atomic<std::uint32_t> reserved;
   std::atomic<std::uint64_t> switches[kSwitches];
@@ -45,12 +50,12 @@ struct alignas(kWriterAlignment) SenderWords {
 
 /** Written by the active receiver. */
 struct alignas(kWriterAlignment) ReceiverWords {
-  std::atomic<std::uint64_t> ring_head;       // bytes ever taken out of the ring
-  std::atomic<std::uint64_t> ring_tail_seen;  // the sender's ring_tail when the receiver last looked
-  std::atomic<std::uint64_t> received;        // stream offset: bytes ever received
-  std::atomic<std::uint32_t> switch_head;     // switches ever taken
-  std::atomic<Carrier> carrier;
-  std::atomic<std::uint32_t> kernel_reads;  // odd while a read of the kernel socket is under way
+  std::atomic<std::uint64_t> ring_head;        // bytes ever taken out of the ring
+  std::atomic<std::uint64_t> ring_tail_seen;   // bytes put into it when the receiver last looked
+  std::atomic<std::uint64_t> kernel_received;  // bytes ever received from the kernel
+  std::atomic<std::uint64_t> taken;            // switches ever taken << 1 | carrier of the last
+  std::atomic<std::uint32_t> kernel_reads;     // odd while a read of the kernel socket is under way
+  std::atomic<std::uint32_t> error;            // the kernel has told it; it comes after what the ring still holds
 };
 
 /** Zero bytes are its initial state: nothing sent, the kernel carries. */
@@ -59,7 +64,7 @@ struct Direction {
   ReceiverWords receiver;
 };
 
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<Carrier>::is_always_lock_free);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free);
 static_assert(sizeof(SenderWords) == 128 && sizeof(ReceiverWords) == 128 && sizeof(Direction) == 256);
 static_assert(offsetof(SenderWords, switches) == 40 && offsetof(ReceiverWords, kernel_reads) == 32);
 

@@ -34,40 +34,16 @@ struct SlabHeader {
   std::uint64_t id;
 };
 
-/**
- * Which slots have something for an end: its peer sets a slot's bit after it moved bytes or switched, the end clears it
- * before it looks. So waiting costs the ready connections, not all.
- */
-struct alignas(kWriterAlignment) ReadySlots {
-  std::atomic<std::uint64_t> words[kMaxSlots / 64];
-};
-
-/** The first page of a slab. */
-struct SlabHead {
-  SlabHeader header;
-  ReadySlots ready[kEnds];  // by the end that is to look
-};
-
-/**
- * Who works on one role of a direction now: thread id and a generation in one word, 0 for nobody. Taken by
- * compare-and-swap; a dead holder's is taken over.
- */
-using OwnerWord = std::atomic<std::uint64_t>;
-
-/** What an end waits by: `doorbell generation << 8 | doorbell index`, 0 while it does not wait. The peer rings then. */
-using WaitWord = std::atomic<std::uint64_t>;
+/** What an end says of itself in EndWords::flags. */
+inline constexpr std::uint32_t kSaidShutdown = 1;  // shutdown(2) of its writing half: the end of the stream is meant
+inline constexpr std::uint32_t kSaidClose = 2;     // close(2), the last one
 
 /** Written by one end, read by the other. */
 struct alignas(kWriterAlignment) EndWords {
-  WaitWord waits_for_bytes;
-  WaitWord waits_for_room;
-  OwnerWord sending;    // among the threads and processes of this end
-  OwnerWord receiving;  // the same
+  std::atomic<std::uint64_t> mapped;  // the slot's generation once this end looks here: only then may bytes go by ring
   std::atomic<std::uint32_t> flags;
-  std::atomic<std::uint32_t> cpu;  // where it spins; meaningless while it does not
-  std::atomic<std::uint64_t>
-      mapped;  // the slot's generation once this end has mapped it: only then may bytes go by ring
-  std::uint64_t reserved[10];
+  std::atomic<std::uint32_t> cpu;  // where it ran when it last looked, + 1; for a peer that thinks of spinning
+  std::uint64_t reserved[14];
 };
 
 /** The first page of a slot; the two rings follow, that of direction 0 first. All zero when an end gets the slot. */
@@ -97,11 +73,10 @@ struct SlotHead {
   return slot_offset(slots, ring_bytes);
 }
 
-static_assert(sizeof(SlabHeader) == 32 && sizeof(ReadySlots) == 128);
-static_assert(sizeof(SlabHead) == 384 && offsetof(SlabHead, ready) == 128);
-static_assert(sizeof(EndWords) == 128 && offsetof(EndWords, mapped) == 40);
+static_assert(sizeof(SlabHeader) == 32);
+static_assert(sizeof(EndWords) == 128 && offsetof(EndWords, flags) == 8);
 static_assert(sizeof(SlotHead) == 768 && offsetof(SlotHead, ends) == 512);
-static_assert(sizeof(SlabHead) <= kPage && sizeof(SlotHead) <= kPage);
+static_assert(sizeof(SlabHeader) <= kPage && sizeof(SlotHead) <= kPage);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 }  // namespace sockdoc::abi

@@ -15,8 +15,8 @@
  * the child of vfork() on its parent's memory, in a thread that is cancelled or leaves by longjmp() during the call.
  * So: no allocation but mmap(2), no lock, nothing half-done across a call that may not return, no stdio, no
  * thread-local storage, no exceptions; errno only where the call itself fails. Of libc: memory and string functions,
- * getenv() at load, dl_iterate_phdr() at load, __errno_location(). All else by raw() in raw.h: a libc function leads
- * back into the hooks.
+ * getenv() at load, dl_iterate_phdr() at load, __errno_location(). All else by raw() in base/raw.h: a libc function
+ * leads back into the hooks.
  *
  * The program's own call goes to the original through its trampoline, exactly once and with the same arguments, so that
  * cancellation points, EINTR, SIGPIPE and the order of effects stay libc's and the kernel's.

@@ -4,10 +4,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/raw.h"
 #include "preload/libsd.h"
 #include "preload/originals.h"
 #include "preload/patch/patcher.h"
-#include "preload/raw.h"
 #include "preload/table/table.h"
 
 /* The beginning: which way calls are caught in this process, and why. See libsd.h for what may run when. */

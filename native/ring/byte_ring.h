@@ -17,6 +17,9 @@ inline constexpr std::size_t kRingViolated = ~std::size_t{0};
  * time; all state is in the shared words, so that either role may pass to another thread or process, which
  * synchronises by whatever gave it the role. Never waits, never allocates. `data` has a power of two of bytes.
  *
+ * Bytes are announced and given back by one compare-and-swap each, at the end. So a signal handler that used the same
+ * role in between is noticed, and the interrupted call begins anew.
+ *
  * Indexes count bytes since the ring was made and do not wrap in practice. They are masked where data is touched, so
  * that no value of them reaches outside of it.
  */
@@ -26,7 +29,7 @@ class ByteRing {
 
   [[nodiscard]] std::size_t capacity() const { return data_.size(); }
 
-  /** Sender: puts in as much of `bytes` as fits; the number of bytes, or kRingViolated. */
+  /** Sender: puts in as much of `bytes` as fits, nothing while the kernel is wanted; the number, or kRingViolated. */
   [[nodiscard]] std::size_t write(std::span<const std::byte> bytes);
 
   /** Receiver: takes out at most `into.size()` bytes; the number of bytes, or kRingViolated. */
@@ -43,6 +46,14 @@ class ByteRing {
 
   /** Sender: bytes that can be written, by a fresh look; or kRingViolated. */
   [[nodiscard]] std::size_t writable();
+
+  /** Receiver: from now on nothing comes by the ring; false when it is not empty. */
+  [[nodiscard]] bool want_kernel();
+  /** Receiver: bytes may come by the ring again. */
+  void want_ring();
+  /** Either: also the sender's way to keep itself off the ring until the receiver looks again. */
+  void forbid();
+  [[nodiscard]] bool kernel_wanted() const;
 
  private:
   void copy_in(std::uint64_t at, std::span<const std::byte> bytes);

@@ -1,44 +1,40 @@
 #include "transport/kernel_stream.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include <cerrno>
+
+#include "base/raw.h"
 
 namespace sockdoc {
 namespace {
 
-Moved moved(ssize_t result) {
-  if (result < 0) return {0, errno == EWOULDBLOCK ? EAGAIN : errno};
-  return {static_cast<std::size_t>(result), 0};
+Moved receive_from(int fd, std::span<std::byte> into, int flags) {
+  long got = 0;
+  do {
+    got = raw(SYS_recvfrom, fd, into.data(), into.size(), flags | MSG_DONTWAIT, nullptr, nullptr);
+  } while (got == -EINTR);
+  if (failed(got)) return {0, static_cast<int>(-got)};
+  return {static_cast<std::size_t>(got), 0, got == 0 && !into.empty()};
 }
 
 }  // namespace
 
 Moved KernelStream::send(std::span<const std::byte> bytes) const {
-  ssize_t sent = 0;
+  long sent = 0;
   do {
-    sent = ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return moved(sent);
+    sent = raw(SYS_sendto, fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL, nullptr, 0);
+  } while (sent == -EINTR);
+  if (failed(sent)) return {0, static_cast<int>(-sent)};
+  return {static_cast<std::size_t>(sent), 0};
 }
 
-Moved KernelStream::receive(std::span<std::byte> into) const {
-  ssize_t got = 0;
-  do {
-    got = ::recv(fd_, into.data(), into.size(), MSG_DONTWAIT);
-  } while (got < 0 && errno == EINTR);
-  Moved result = moved(got);
-  result.end = got == 0 && !into.empty();
-  return result;
-}
+Moved KernelStream::receive(std::span<std::byte> into) const { return receive_from(fd_, into, 0); }
 
-bool KernelStream::at_end() const {
-  char byte = 0;
-  ssize_t got = 0;
-  do {
-    got = ::recv(fd_, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
-  } while (got < 0 && errno == EINTR);
-  return got == 0;
+Moved KernelStream::look() const {
+  std::byte byte{};
+  return receive_from(fd_, {&byte, 1}, MSG_PEEK);
 }
 
 }  // namespace sockdoc

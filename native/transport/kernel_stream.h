@@ -7,7 +7,7 @@
 
 namespace sockdoc {
 
-/** The kernel's socket under a connection. Never waits; never raises SIGPIPE. */
+/** The kernel's socket under a connection. Never waits; never raises SIGPIPE; goes past libc (base/raw.h). */
 class KernelStream {
  public:
   explicit KernelStream(int fd) : fd_(fd) {}
@@ -15,8 +15,8 @@ class KernelStream {
   [[nodiscard]] Moved send(std::span<const std::byte> bytes) const;
   [[nodiscard]] Moved receive(std::span<std::byte> into) const;
 
-  /** True when the peer has ended the stream and all bytes that the kernel carried have been read. */
-  [[nodiscard]] bool at_end() const;
+  /** What receive() would find now, left where it is: a byte, the end, EAGAIN, or an error, which is reported once. */
+  [[nodiscard]] Moved look() const;
 
  private:
   int fd_;

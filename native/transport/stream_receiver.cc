@@ -10,48 +10,86 @@ using std::memory_order_relaxed;
 using std::memory_order_release;
 using std::memory_order_seq_cst;
 
+void StreamReceiver::begin(std::uint64_t received) {
+  shared_.receiver.kernel_received.store(received, memory_order_relaxed);
+}
+
+std::uint64_t StreamReceiver::received() const {
+  return shared_.receiver.kernel_received.load(memory_order_relaxed) +
+         shared_.receiver.ring_head.load(memory_order_relaxed);
+}
+
+Carrier StreamReceiver::carrier() const {
+  return static_cast<Carrier>(shared_.receiver.taken.load(memory_order_relaxed) & 1);
+}
+
 Moved StreamReceiver::receive(std::span<std::byte> into) {
   Moved result;
   // Each turn takes a switch, of which there are kSwitches at most: more is a peer that makes fun of us.
   for (unsigned turn = 0; turn <= abi::kSwitches; ++turn) {
-    const bool ring = shared_.receiver.carrier.load(memory_order_relaxed) == Carrier::ring;
+    const bool ring = carrier() == Carrier::ring;
     if ((ring ? receive_ring(into, result) : receive_kernel(into, result)) == Step::moved) return result;
   }
   return {0, EAGAIN};
 }
 
-StreamReceiver::Step StreamReceiver::receive_ring(std::span<std::byte> into, Moved& result) {
+Moved StreamReceiver::receive_by_ring(std::span<std::byte> into) {
+  if (carrier() != Carrier::ring) return {};
   // In this order: whatever bytes are seen, the switches that were published before them are seen too.
   const std::size_t there = ring_.readable(into.size());
+  if (there == kRingViolated) return {0, EPROTO};
+  if (there == 0) return {};
   const Ahead ahead = look_ahead();
-  if (there == kRingViolated || !ahead.valid) {
-    result = {0, EPROTO};
-    return Step::moved;
-  }
-  if (ahead.room == 0) {
+  if (!ahead.valid) return {0, EPROTO};
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(ahead.room, std::min(into.size(), there)));
+  const std::size_t got = ring_.read(into.first(wanted));
+  if (got == kRingViolated) return {0, EPROTO};
+  return {got, 0};
+}
+
+std::size_t StreamReceiver::ring_bytes() {
+  if (carrier() != Carrier::ring) return 0;
+  const std::size_t there = ring_.readable();
+  const Ahead ahead = look_ahead();
+  if (there == kRingViolated || !ahead.valid) return 1;  // receive() says what it is
+  return static_cast<std::size_t>(std::min<std::uint64_t>(ahead.room, there));
+}
+
+StreamReceiver::Step StreamReceiver::receive_ring(std::span<std::byte> into, Moved& result) {
+  result = receive_by_ring(into);
+  if (result.bytes > 0 || result.error != 0 || into.empty()) return Step::moved;
+  Ahead ahead = look_ahead();
+  if (ahead.next && ahead.valid && ahead.room == 0) {
     take(*ahead.next);
     return Step::again;
   }
-  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(ahead.room, std::min(into.size(), there)));
-  const std::size_t got = ring_.read(into.first(wanted));
-  if (got == kRingViolated) {
-    result = {0, EPROTO};
+  const Moved by_kernel = kernel_.look();
+  if (by_kernel.error == EAGAIN && !ahead.next) {
+    result = {0, EAGAIN};
     return Step::moved;
   }
-  count(got);
-  result = {got, got > 0 || into.empty() ? 0 : EAGAIN};
-  if (result.error == 0 || ahead.next || !kernel_.at_end()) return Step::moved;
-  // The last bytes may have come between our look and the end: they count first.
+  // What the kernel has came after all that went by the ring before it, and after the switch that says so: by now both
+  // are to be seen.
   const std::size_t late = ring_.readable();
-  if (late == 0 && !look_ahead().next) result = {0, 0, true};
+  ahead = look_ahead();
+  if (late == kRingViolated || !ahead.valid) {
+    result = {0, EPROTO};
+  } else if (late > 0 || (ahead.next && ahead.room == 0)) {
+    defer(by_kernel);
+    return Step::again;
+  } else if (ahead.next || (by_kernel.error == 0 && !by_kernel.end)) {
+    result = {0, EPROTO};  // a switch behind bytes that are not there, or the kernel's bytes without one
+  } else {
+    result = with_deferred(by_kernel);
+  }
   return Step::moved;
 }
 
 StreamReceiver::Step StreamReceiver::receive_kernel(std::span<std::byte> into, Moved& result) {
-  std::atomic<std::uint32_t>& reads = shared_.receiver.kernel_reads;
-  const std::uint32_t before = reads.load(memory_order_relaxed) & ~1u;
+  abi::ReceiverWords& mine = shared_.receiver;
+  const std::uint32_t before = mine.kernel_reads.load(memory_order_relaxed) & ~1u;
   // Sequentially consistent: see StreamSender::publish.
-  reads.store(before + 1, memory_order_seq_cst);
+  mine.kernel_reads.store(before + 1, memory_order_seq_cst);
   const Ahead ahead = look_ahead();
   Step step = Step::moved;
   if (!ahead.valid) {
@@ -61,39 +99,78 @@ StreamReceiver::Step StreamReceiver::receive_kernel(std::span<std::byte> into, M
     step = Step::again;
   } else {
     result = kernel_.receive(into.first(static_cast<std::size_t>(std::min<std::uint64_t>(ahead.room, into.size()))));
-    count(result.bytes);
-    // The kernel's end is that of the stream only when no ring bytes were announced before it.
-    if (result.end && look_ahead().next) {
-      result = {};
-      step = Step::again;
+    mine.kernel_received.store(mine.kernel_received.load(memory_order_relaxed) + result.bytes, memory_order_relaxed);
+    if (result.bytes == 0 && result.error != EAGAIN && !into.empty()) {
+      // The kernel's end is that of the stream only when no ring bytes were announced before it.
+      const Ahead late = look_ahead();
+      if (!late.valid || (late.next && late.room > 0)) {
+        result = {0, EPROTO};
+      } else if (late.next) {
+        defer(result);
+        result = {};
+        step = Step::again;
+      } else {
+        result = with_deferred(result);
+      }
     }
   }
-  reads.store(before + 2, memory_order_release);
+  mine.kernel_reads.store(before + 2, memory_order_release);
   return step;
+}
+
+void StreamReceiver::defer(const Moved& by_kernel) {
+  if (by_kernel.error != 0 && by_kernel.error != EAGAIN) {
+    shared_.receiver.error.store(static_cast<std::uint32_t>(by_kernel.error), memory_order_relaxed);
+  }
+}
+
+/** The kernel tells an error once; what it says afterwards is the end. */
+Moved StreamReceiver::with_deferred(const Moved& by_kernel) {
+  const std::uint32_t error = by_kernel.end ? shared_.receiver.error.exchange(0, memory_order_relaxed) : 0;
+  return error == 0 ? by_kernel : Moved{0, static_cast<int>(error & 0xfff)};
+}
+
+Rest StreamReceiver::rest() {
+  for (unsigned turn = 0; turn <= abi::kSwitches; ++turn) {
+    const std::size_t there = ring_.readable();
+    const Ahead ahead = look_ahead();
+    if (there == kRingViolated || !ahead.valid) return Rest::impossible;
+    if (ahead.next && ahead.room == 0) {
+      take(*ahead.next);
+      continue;
+    }
+    if (carrier() == Carrier::ring) {
+      if (there > 0 || ahead.next) return Rest::bytes;
+    } else {
+      if (ahead.next) {
+        // The bytes before that switch come by the kernel, and all that follow what the ring holds already.
+        ring_.forbid();
+        return Rest::sleep;
+      }
+      if (there > 0) return Rest::impossible;
+    }
+    if (ring_.want_kernel()) return Rest::sleep;
+  }
+  return Rest::bytes;
 }
 
 StreamReceiver::Ahead StreamReceiver::look_ahead() const {
   const Ahead kImpossible{false, std::nullopt, 0};
   const abi::SenderWords& theirs = shared_.sender;
-  const std::uint32_t head = shared_.receiver.switch_head.load(memory_order_relaxed);
-  const std::uint32_t pending = theirs.switch_tail.load(memory_order_seq_cst) - head;
+  const std::uint64_t head = shared_.receiver.taken.load(memory_order_relaxed) >> 1;
+  const std::uint64_t pending = (theirs.published.load(memory_order_seq_cst) >> 1) - head;
   if (pending == 0) return {};
   if (pending > abi::kSwitches) return kImpossible;
   const auto next = abi::Switch::of(theirs.switches[head % abi::kSwitches].load(memory_order_relaxed));
-  const std::uint64_t received = shared_.receiver.received.load(memory_order_relaxed);
-  if (next.at < received) return kImpossible;
-  return {true, next, next.at - received};
+  const std::uint64_t so_far = received();
+  if (next.at < so_far) return kImpossible;
+  return {true, next, next.at - so_far};
 }
 
 void StreamReceiver::take(const abi::Switch& next) {
-  abi::ReceiverWords& mine = shared_.receiver;
-  mine.carrier.store(next.carrier, memory_order_relaxed);
-  mine.switch_head.store(mine.switch_head.load(memory_order_relaxed) + 1, memory_order_release);
-}
-
-void StreamReceiver::count(std::size_t bytes) {
-  std::atomic<std::uint64_t>& received = shared_.receiver.received;
-  received.store(received.load(memory_order_relaxed) + bytes, memory_order_relaxed);
+  std::atomic<std::uint64_t>& taken = shared_.receiver.taken;
+  taken.store(((taken.load(memory_order_relaxed) >> 1) + 1) << 1 | static_cast<std::uint64_t>(next.carrier),
+              memory_order_release);
 }
 
 }  // namespace sockdoc

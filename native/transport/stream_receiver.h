@@ -7,17 +7,44 @@
 
 namespace sockdoc {
 
+/** What a receiver that found nothing may do next. */
+enum class Rest {
+  sleep,       // whatever comes next makes the kernel's socket readable
+  bytes,       // there is something to receive
+  impossible,  // the shared words cannot be what an honest peer wrote
+};
+
 /** The receiving half: see StreamSender. One at a time per direction; all state is in the shared words. */
 class StreamReceiver {
  public:
   StreamReceiver(abi::Direction& shared, ByteRing ring, KernelStream kernel)
       : shared_(shared), ring_(ring), kernel_(kernel) {}
 
+  /** From where in the stream this direction goes on. Once, before the sender may use the ring. */
+  void begin(std::uint64_t received);
+
   /**
    * Takes what is there without waiting, up to the next switch. The end of the stream is reported once everything that
-   * came before it has been taken.
+   * came before it has been taken. No signal handler may use the same role meanwhile.
    */
   [[nodiscard]] Moved receive(std::span<std::byte> into);
+
+  /** The part of receive() that needs no system call and that a signal handler may interrupt: 0 bytes if it does not
+   * apply now. */
+  [[nodiscard]] Moved receive_by_ring(std::span<std::byte> into);
+
+  /** Bytes that receive_by_ring() would find, by a fresh look; 0 where the kernel's come first. */
+  [[nodiscard]] std::size_t ring_bytes();
+
+  /** Before sleeping in the kernel, on this socket alone or on many: asks the sender to wake us by it. */
+  [[nodiscard]] Rest rest();
+  /** After it: bytes may come by the ring again. */
+  void awake() { ring_.want_ring(); }
+  [[nodiscard]] bool resting() const { return ring_.kernel_wanted(); }
+
+  /** Bytes ever received. */
+  [[nodiscard]] std::uint64_t received() const;
+  [[nodiscard]] abi::Carrier carrier() const;
 
  private:
   enum class Step { moved, again };
@@ -32,7 +59,8 @@ class StreamReceiver {
   Step receive_kernel(std::span<std::byte> into, Moved& result);
   [[nodiscard]] Ahead look_ahead() const;
   void take(const abi::Switch& next);
-  void count(std::size_t bytes);
+  void defer(const Moved& by_kernel);
+  [[nodiscard]] Moved with_deferred(const Moved& by_kernel);
 
   abi::Direction& shared_;
   ByteRing ring_;

@@ -1,8 +1,10 @@
 #include "transport/stream_sender.h"
 
-#include <sched.h>
+#include <sys/syscall.h>
 
 #include <cerrno>
+
+#include "base/raw.h"
 
 namespace sockdoc {
 namespace {
@@ -17,29 +19,40 @@ constexpr int kLooksAtOlderRead = 1000;
 
 }  // namespace
 
-Carrier StreamSender::carrier() const { return shared_.sender.carrier.load(memory_order_relaxed); }
+void StreamSender::begin(std::uint64_t sent) { shared_.sender.kernel_sent.store(sent, memory_order_relaxed); }
+
+std::uint64_t StreamSender::sent() const {
+  return shared_.sender.kernel_sent.load(memory_order_relaxed) +
+         (shared_.sender.ring_tail.load(memory_order_relaxed) >> 1);
+}
+
+Carrier StreamSender::carrier() const {
+  return static_cast<Carrier>(shared_.sender.published.load(memory_order_relaxed) & 1);
+}
+
+Moved StreamSender::send_by_ring(std::span<const std::byte> bytes) {
+  if (carrier() != Carrier::ring) return {};
+  const std::size_t ringed = ring_.write(bytes);
+  if (ringed == kRingViolated) return {0, EPROTO};
+  return {ringed, 0};
+}
 
 Moved StreamSender::send(std::span<const std::byte> bytes) {
-  std::size_t ringed = 0;
-  if (carrier() == Carrier::ring) {
-    ringed = ring_.write(bytes);
-    if (ringed == kRingViolated) return {0, EPROTO};
-    count(ringed);
-    if (ringed == bytes.size()) return {ringed, 0};
-    if (!switch_to(Carrier::kernel)) return {ringed, ringed > 0 ? 0 : EAGAIN};
-  }
-  const Moved by_kernel = kernel_.send(bytes.subspan(ringed));
-  count(by_kernel.bytes);
-  if (ringed > 0) return {ringed + by_kernel.bytes, 0};  // an error shows again at the next call
+  const Moved ringed = send_by_ring(bytes);
+  if (ringed.error != 0 || (ringed.bytes == bytes.size() && carrier() == Carrier::ring)) return ringed;
+  if (!switch_to(Carrier::kernel)) return {ringed.bytes, ringed.bytes > 0 ? 0 : EAGAIN};
+  const Moved by_kernel = kernel_.send(bytes.subspan(ringed.bytes));
+  sent_by_kernel(by_kernel.bytes);
+  if (ringed.bytes > 0) return {ringed.bytes + by_kernel.bytes, 0};  // an error shows again at the next call
   return by_kernel;
 }
 
 bool StreamSender::switch_to(Carrier to) {
   if (carrier() == to) return true;
-  const std::uint32_t pending =
-      shared_.sender.switch_tail.load(memory_order_relaxed) - shared_.receiver.switch_head.load(memory_order_acquire);
+  const std::uint64_t pending = (shared_.sender.published.load(memory_order_relaxed) >> 1) -
+                                (shared_.receiver.taken.load(memory_order_acquire) >> 1);
   // Going to the ring leaves one place for the way back, which therefore always exists.
-  const std::uint32_t limit = to == Carrier::ring ? abi::kSwitches - 1 : abi::kSwitches;
+  const std::uint64_t limit = to == Carrier::ring ? abi::kSwitches - 1 : abi::kSwitches;
   if (pending >= limit) return false;
   if (to == Carrier::kernel && !older_read_ended()) return false;
   publish(to);
@@ -48,13 +61,12 @@ bool StreamSender::switch_to(Carrier to) {
 
 void StreamSender::publish(Carrier to) {
   abi::SenderWords& mine = shared_.sender;
-  const std::uint32_t tail = mine.switch_tail.load(memory_order_relaxed);
-  const abi::Switch next{mine.sent.load(memory_order_relaxed), to};
-  mine.switches[tail % abi::kSwitches].store(next.word(), memory_order_relaxed);
-  // Sequentially consistent, as the receiver's pair (raise kernel_reads, look at switch_tail) is: either it sees the
+  const std::uint64_t count = mine.published.load(memory_order_relaxed) >> 1;
+  const abi::Switch next{sent(), to};
+  mine.switches[count % abi::kSwitches].store(next.word(), memory_order_relaxed);
+  // Sequentially consistent, as the receiver's pair (raise kernel_reads, look at published) is: either it sees the
   // switch, or we see its read.
-  mine.switch_tail.store(tail + 1, memory_order_seq_cst);
-  mine.carrier.store(to, memory_order_relaxed);
+  mine.published.store((count + 1) << 1 | static_cast<std::uint64_t>(to), memory_order_seq_cst);
   if (to == Carrier::ring) {
     mine.older_read.store(shared_.receiver.kernel_reads.load(memory_order_seq_cst), memory_order_relaxed);
   }
@@ -65,7 +77,7 @@ bool StreamSender::older_read_ended() const {
   if (older % 2 == 0) return true;
   for (int looks = 0; looks < kLooksAtOlderRead; ++looks) {
     if (shared_.receiver.kernel_reads.load(memory_order_acquire) != older) return true;
-    ::sched_yield();
+    raw(SYS_sched_yield);
   }
   return false;
 }
@@ -73,12 +85,12 @@ bool StreamSender::older_read_ended() const {
 bool StreamSender::drained() const {
   const abi::SenderWords& mine = shared_.sender;
   const abi::ReceiverWords& theirs = shared_.receiver;
-  return theirs.switch_head.load(memory_order_acquire) == mine.switch_tail.load(memory_order_relaxed) &&
-         theirs.ring_head.load(memory_order_acquire) == mine.ring_tail.load(memory_order_relaxed);
+  return theirs.taken.load(memory_order_acquire) >> 1 == mine.published.load(memory_order_relaxed) >> 1 &&
+         theirs.ring_head.load(memory_order_acquire) == mine.ring_tail.load(memory_order_relaxed) >> 1;
 }
 
-void StreamSender::count(std::size_t bytes) {
-  std::atomic<std::uint64_t>& sent = shared_.sender.sent;
+void StreamSender::sent_by_kernel(std::size_t bytes) {
+  std::atomic<std::uint64_t>& sent = shared_.sender.kernel_sent;
   sent.store(sent.load(memory_order_relaxed) + bytes, memory_order_relaxed);
 }
 

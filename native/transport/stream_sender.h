@@ -19,24 +19,35 @@ class StreamSender {
   StreamSender(abi::Direction& shared, ByteRing ring, KernelStream kernel)
       : shared_(shared), ring_(ring), kernel_(kernel) {}
 
+  /** From where in the stream this direction goes on. Once, before the first switch. */
+  void begin(std::uint64_t sent);
+
   /**
    * Sends what can be sent without waiting. What the ring has no room for goes by the kernel, so that it takes at
-   * least what the kernel alone would.
+   * least what the kernel alone would; so does everything while the receiver sleeps in the kernel, which wakes it.
+   * No signal handler may use the same role meanwhile.
    */
   [[nodiscard]] Moved send(std::span<const std::byte> bytes);
+
+  /** The part of send() that needs no system call and that a signal handler may interrupt: what the ring takes now. */
+  [[nodiscard]] Moved send_by_ring(std::span<const std::byte> bytes);
 
   /** True when bytes from here on go by `to`; false when that cannot be now. */
   [[nodiscard]] bool switch_to(abi::Carrier to);
 
   /** True when the receiver has taken all that the ring carried and all switches: the time to go back to the ring. */
   [[nodiscard]] bool drained() const;
+  [[nodiscard]] bool kernel_wanted() const { return ring_.kernel_wanted(); }
 
+  /** For bytes that the caller gave to the kernel himself, after a switch to it. */
+  void sent_by_kernel(std::size_t bytes);
+
+  [[nodiscard]] std::uint64_t sent() const;
   [[nodiscard]] abi::Carrier carrier() const;
 
  private:
   [[nodiscard]] bool older_read_ended() const;
   void publish(abi::Carrier to);
-  void count(std::size_t bytes);
 
   abi::Direction& shared_;
   ByteRing ring_;

@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-#include "preload/raw.h"
+#include "base/raw.h"
 
 namespace sockdoc::preload {
 namespace {

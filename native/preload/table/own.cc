@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-#include "preload/raw.h"
+#include "base/raw.h"
 
 namespace sockdoc::preload {
 namespace {

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "preload/raw.h"
+#include "base/raw.h"
 
 namespace sockdoc::preload {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <random>
 #include <thread>
@@ -96,10 +97,60 @@ TEST(ByteRing, BetweenTwoThreadsNothingIsLostOrDoubled) {
   EXPECT_EQ(f.ring.readable(), 0u);
 }
 
+TEST(ByteRing, TakesNothingWhileTheKernelIsWanted) {
+  Fixture f(64);
+  ASSERT_EQ(f.ring.write(stamped(0, 10)), 10u);
+  EXPECT_FALSE(f.ring.want_kernel());  // there is something to read
+  EXPECT_FALSE(f.ring.kernel_wanted());
+  std::vector<std::byte> got(10);
+  ASSERT_EQ(f.ring.read(got), 10u);
+  EXPECT_TRUE(f.ring.want_kernel());
+  EXPECT_TRUE(f.ring.want_kernel());
+  EXPECT_EQ(f.ring.write(stamped(10, 1)), 0u);
+  EXPECT_EQ(f.ring.readable(), 0u);
+  f.ring.want_ring();
+  EXPECT_EQ(f.ring.write(stamped(10, 5)), 5u);
+  f.ring.forbid();
+  EXPECT_EQ(f.ring.write(stamped(15, 5)), 0u);
+  EXPECT_EQ(f.ring.read(got), 5u);
+}
+
+TEST(ByteRing, NothingIsAnnouncedAfterTheKernelIsWanted) {
+  Fixture f(64);
+  constexpr int kRounds = 3'000;
+  std::atomic<std::uint64_t> written{0};
+  std::atomic<bool> over{false};
+  std::thread sender([&] {
+    while (!over) {
+      const std::size_t put = f.ring.write(stamped(written, 1));
+      if (put == 0) std::this_thread::yield();
+      written += put;
+    }
+  });
+  std::uint64_t read = 0;
+  std::uint64_t wrong = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    if (f.ring.want_kernel()) {
+      const std::size_t there = f.ring.readable();
+      std::this_thread::yield();
+      wrong += there != 0 || f.ring.readable() != 0;
+      f.ring.want_ring();
+    }
+    std::vector<std::byte> got(64);
+    const std::size_t count = f.ring.read(got);
+    for (std::size_t i = 0; i < count; ++i) wrong += got[i] != stamp(read + i);
+    read += count;
+  }
+  over = true;
+  sender.join();
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_EQ(read + f.ring.readable(), written.load());
+}
+
 TEST(ByteRing, IndexesThatCannotBeAreAViolation) {
   Fixture f(64);
   std::vector<std::byte> got(10);
-  f.shared->sender.ring_tail = 65;
+  f.shared->sender.ring_tail = 65 << 1;
   EXPECT_EQ(f.ring.read(got), kRingViolated);
   EXPECT_EQ(f.ring.readable(), kRingViolated);
   f.shared->sender.ring_tail = 0;

@@ -163,7 +163,7 @@ TEST(Stream, SwitchesToAndFroBetweenProcessesWithoutALostByte) {
     link.close_receiver();
     const std::uint64_t sent = send_switching(link.sender(), 10'000, 21);
     // Its own count, where the parent can see it after the last byte.
-    ::_exit(sent == link.shared().sender.sent.load() && sent > 0 ? 0 : 1);
+    ::_exit(sent == link.sender().sent() && sent > 0 ? 0 : 1);
   }
   link.close_sender();
   const Received received = receive_all(link.receiver(), 22);
@@ -172,7 +172,186 @@ TEST(Stream, SwitchesToAndFroBetweenProcessesWithoutALostByte) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   EXPECT_EQ(received.error, 0);
   EXPECT_EQ(received.wrong, 0u);
-  EXPECT_EQ(received.bytes, link.shared().sender.sent.load());
+  EXPECT_EQ(received.bytes, link.sender().sent());
+}
+
+/** Sends stamped messages by the ring where that may be, each answered by a byte from the other side before the next.
+ */
+std::uint64_t send_and_wait(Link& link, int messages, unsigned seed) {
+  StreamSender sender = link.sender();
+  std::mt19937 random(seed);
+  std::vector<std::byte> buffer(2000);
+  std::uint64_t at = 0;
+  for (int i = 0; i < messages; ++i) {
+    const auto piece = std::span(buffer).first(1 + random() % buffer.size());
+    fill(piece, at);
+    if (sender.carrier() == abi::Carrier::kernel && !sender.kernel_wanted() && sender.drained()) {
+      (void)sender.switch_to(abi::Carrier::ring);
+    }
+    for (std::size_t done = 0; done < piece.size();) {
+      const Moved sent = sender.send(piece.subspan(done));
+      if (sent.error != 0 && sent.error != EAGAIN) return 0;
+      done += sent.bytes;
+    }
+    at += piece.size();
+    pollfd answer{link.from(), POLLIN, 0};
+    char byte = 0;
+    if (::poll(&answer, 1, 30'000) != 1 || ::recv(link.from(), &byte, 1, 0) != 1) return 0;
+  }
+  return at;
+}
+
+struct Slept {
+  Received received;
+  std::uint64_t sleeps = 0;
+  std::uint64_t missed = 0;  // nothing woke it although bytes were sent
+  std::uint64_t by_ring = 0;
+};
+
+/** Answers messages; looks a random number of times, then sleeps in poll(2) as a program would. */
+Slept answer_sleeping(Link& link, int messages, unsigned seed) {
+  StreamReceiver receiver = link.receiver();
+  std::mt19937 random(seed);
+  std::mt19937 lengths(seed + 1);
+  std::vector<std::byte> buffer(2000);
+  Slept sum;
+  for (int i = 0; i < messages; ++i) {
+    const std::size_t length = 1 + lengths() % buffer.size();
+    unsigned looks = random() % 3 == 0 ? 0 : static_cast<unsigned>(random() % 400);
+    for (std::size_t done = 0; done < length;) {
+      const auto into = std::span(buffer).first(length - done);
+      const Moved got = receiver.receive(into);
+      sum.by_ring += receiver.carrier() == abi::Carrier::ring ? got.bytes : 0;
+      sum.received.wrong += wrong(into.first(got.bytes), sum.received.bytes);
+      sum.received.bytes += got.bytes;
+      done += got.bytes;
+      if (got.error != EAGAIN) continue;
+      if (looks-- > 0) continue;
+      looks = 0;
+      const Rest rest = receiver.rest();
+      if (rest == Rest::impossible) sum.received.error = EPROTO;
+      if (rest == Rest::sleep) {
+        ++sum.sleeps;
+        pollfd readable{link.to(), POLLIN, 0};
+        if (::poll(&readable, 1, 30'000) != 1) ++sum.missed;
+        receiver.awake();
+      }
+      if (sum.missed > 0 || sum.received.error != 0) return sum;
+    }
+    const char byte = 1;
+    if (::send(link.to(), &byte, 1, MSG_NOSIGNAL) != 1) return sum;
+  }
+  return sum;
+}
+
+void expect_all(const Slept& slept, std::uint64_t sent) {
+  EXPECT_EQ(slept.missed, 0u);
+  EXPECT_EQ(slept.received.error, 0);
+  EXPECT_EQ(slept.received.wrong, 0u);
+  EXPECT_GT(sent, 0u);
+  EXPECT_EQ(slept.received.bytes, sent);
+  EXPECT_GT(slept.sleeps, 0u);
+  EXPECT_GT(slept.by_ring, 0u);
+}
+
+// The lengths of the messages: the receiver draws them from the seed that the sender has.
+TEST(Stream, ASleeperIsWokenByTheKernelBetweenThreads) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  constexpr int kMessages = 1'000;
+  std::atomic<std::uint64_t> sent{0};
+  std::thread sender([&] { sent = send_and_wait(link, kMessages, 32); });
+  const Slept slept = answer_sleeping(link, kMessages, 31);
+  link.close_receiver();
+  sender.join();
+  expect_all(slept, sent);
+}
+
+TEST(Stream, ASleeperIsWokenByTheKernelBetweenProcesses) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  constexpr int kMessages = 1'000;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    link.close_receiver();
+    ::_exit(send_and_wait(link, kMessages, 42) > 0 ? 0 : 1);
+  }
+  link.close_sender();
+  const Slept slept = answer_sleeping(link, kMessages, 41);
+  link.close_receiver();
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  expect_all(slept, link.sender().sent());
+}
+
+TEST(Stream, AReceiverThatWantsTheKernelForGoodGetsEverythingByIt) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  auto sender = link.sender();
+  auto receiver = link.receiver();
+  std::byte bytes[100];
+  fill(bytes, 0);
+  const std::span<const std::byte> all(bytes);
+  std::byte got[100];
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  ASSERT_EQ(sender.send(all.first(10)).bytes, 10u);
+  EXPECT_EQ(receiver.rest(), Rest::bytes);
+  EXPECT_EQ(receiver.receive(got).bytes, 10u);
+  EXPECT_EQ(receiver.rest(), Rest::sleep);
+  EXPECT_EQ(sender.send(all.subspan(10, 20)).bytes, 20u);
+  EXPECT_EQ(sender.carrier(), abi::Carrier::kernel);
+  pollfd readable{link.to(), POLLIN, 0};
+  EXPECT_EQ(::poll(&readable, 1, 30'000), 1);
+  // Even where the sender goes to the ring again, as it would had it not looked, nothing is put into it.
+  EXPECT_TRUE(sender.switch_to(abi::Carrier::ring));
+  EXPECT_EQ(sender.send(all.subspan(30)).bytes, 70u);
+  EXPECT_EQ(sender.carrier(), abi::Carrier::kernel);
+  for (std::size_t at = 10; at < 100;) {
+    const Moved moved = receiver.receive(std::span(got).subspan(at));
+    ASSERT_TRUE(moved.bytes > 0 || moved.error == EAGAIN);
+    at += moved.bytes;
+  }
+  EXPECT_EQ(wrong(got, 0), 0u);
+  EXPECT_EQ(receiver.received(), 100u);
+  EXPECT_EQ(sender.sent(), 100u);
+}
+
+TEST(Stream, GoesOnAtTheOffsetThatBothEndsHaveReached) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  std::byte bytes[30];
+  fill(bytes, 0);
+  ASSERT_EQ(::send(link.from(), bytes, 10, 0), 10);
+  auto sender = link.sender();
+  auto receiver = link.receiver();
+  sender.begin(10);
+  receiver.begin(0);  // none of them has been read
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  ASSERT_EQ(sender.send(std::span(bytes).subspan(10)).bytes, 20u);
+  std::byte got[30];
+  EXPECT_EQ(receiver.receive(got).bytes, 10u);
+  EXPECT_EQ(receiver.receive(std::span(got).subspan(10)).bytes, 20u);
+  EXPECT_EQ(wrong(got, 0), 0u);
+}
+
+TEST(Stream, AResetComesAfterWhatTheRingHolds) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  auto sender = link.sender();
+  auto receiver = link.receiver();
+  std::byte bytes[10];
+  fill(bytes, 0);
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  ASSERT_EQ(sender.send(bytes).bytes, 10u);
+  const linger at_once{1, 0};
+  ::setsockopt(link.from(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  link.close_sender();
+  std::byte got[100];
+  EXPECT_EQ(receiver.receive(got).bytes, 10u);
+  EXPECT_EQ(receiver.receive(got).error, ECONNRESET);
+  EXPECT_TRUE(receiver.receive(got).end);
 }
 
 TEST(Stream, AFullRingTakesWhatTheKernelWouldTake) {
