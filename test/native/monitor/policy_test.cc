@@ -2,7 +2,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cctype>
+#include <ostream>
 #include <random>
+#include <string>
+#include <string_view>
 
 #include "base/fd.h"
 #include "monitor/policy_parser.h"
@@ -123,6 +127,21 @@ struct Mistake {
   int column;
 };
 
+void PrintTo(const Mistake& mistake, std::ostream* out) { *out << '"' << mistake.text << '"'; }
+
+/** Its number and its letters: "1_fine_allow". */
+std::string name_of(const ::testing::TestParamInfo<Mistake>& info) {
+  std::string name = std::to_string(info.index);
+  bool apart = true;
+  for (const char letter : std::string_view(info.param.text)) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(letter)) != 0;
+    if (plain && apart) name += '_';
+    if (plain) name += letter;
+    apart = !plain;
+  }
+  return name;
+}
+
 class PolicyMistakes : public ::testing::TestWithParam<Mistake> {};
 
 TEST_P(PolicyMistakes, AreFoundWhereTheyAre) {
@@ -147,7 +166,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Mistake{"deny any with", 1, 14}, Mistake{"deny with any", 1, 6},
                       Mistake{"deny any with any with any", 1, 19}, Mistake{"allow port=80", 1, 1},
                       Mistake{"limit", 1, 6}, Mistake{"limit slabs=0", 1, 13}, Mistake{"limit ring=5000", 1, 12},
-                      Mistake{"limit bytes=99999999999999999999", 1, 13}, Mistake{"limit fun=1", 1, 7}));
+                      Mistake{"limit bytes=99999999999999999999", 1, 13}, Mistake{"limit fun=1", 1, 7}),
+    name_of);
 
 TEST(PolicyParser, AnythingAtAllIsAnErrorOrAPolicy) {
   const std::vector<std::string> pieces = {

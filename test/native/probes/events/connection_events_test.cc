@@ -48,7 +48,8 @@ TEST_P(ConnectionEventsOf, CountsWhatEndsWhileItIsRead) {
   EXPECT_NE(events.read().find("\"netns\":[]"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(BothWays, ConnectionEventsOf, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(BothWays, ConnectionEventsOf, testing::Bool(),
+                         [](const auto& info) { return info.param ? "DestroyEvents" : "Bpf"; });
 
 TEST(ConnectionEvents, BeginsAnewAndEndsWithTheObject) {
   ConnectionEvents events;
