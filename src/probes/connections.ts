@@ -47,7 +47,8 @@ export interface ConnectionsHead {
   monotonicMs: number;
   /** Since the reading before; 0 at the first. */
   windowMs: number;
-  totals: ConnectionTotals;
+  /** Absent where no namespace could be read. */
+  totals?: ConnectionTotals;
   /** Every process that holds a socket. A socket that several hold counts for each of them. */
   processes?: { process: Process; container?: string; traffic: Traffic }[];
   threads?: Thread[];

@@ -69,7 +69,7 @@ test('a recording as documents, filtered, from the first to the last frame', asy
   expect(all).toHaveLength(8);
   for (const { connections, totals } of all) {
     expect(connections.map(({ state }) => state)).toEqual(['listen', 'listen', 'listen']);
-    expect(totals.matching).toBe(3);
+    expect(totals?.matching).toBe(3);
   }
 });
 

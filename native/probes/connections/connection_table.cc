@@ -92,6 +92,7 @@ struct ConnectionTable::State {
   void count(const std::vector<std::uint32_t>& inodes, std::uint32_t ProcessEntry::*counter);
   void note_ownerless(Gaps& gaps) const;
   ConnectionsAnswer answer(const ConnectionSelection& selection, const ConnectionsRequest* request, Gaps& gaps);
+  void write_totals(Json& json, std::size_t matching) const;
   void write_processes(Json& json, const ConnectionsRequest& request, Gaps& gaps) const;
 };
 
@@ -160,19 +161,23 @@ ConnectionsAnswer ConnectionTable::State::answer(const ConnectionSelection& sele
   Json json;
   const double window = reading.netns.empty() ? 0 : reading.netns.front().window_ms;
   json.begin_object().field("monotonicMs", started_ms).field("windowMs", window);
-  json.key("totals").begin_object().field("sockets", std::uint64_t{reading.rows.size()});
-  json.key("states").begin_object();
-  for (std::uint8_t state = 1; state < kTcpStates; ++state) {
-    if (totals.states[state] > 0) json.field(tcp_state_name(state), totals.states[state]);
-  }
-  json.end_object().field("matching", std::uint64_t{chosen.matching});
-  totals.all.write(json);
-  json.end_object();
+  if (reading.listed()) write_totals(json, chosen.matching);
   if (request != nullptr && request->processes) write_processes(json, *request, gaps);
   json.key("gaps");
   gaps.write(json);
   json.end_object();
   return {json.take(), write_rows(reading, chosen.ranks, selection.row_per_line)};
+}
+
+void ConnectionTable::State::write_totals(Json& json, std::size_t matching) const {
+  json.key("totals").begin_object().field("sockets", std::uint64_t{reading.rows.size()});
+  json.key("states").begin_object();
+  for (std::uint8_t state = 1; state < kTcpStates; ++state) {
+    if (totals.states[state] > 0) json.field(tcp_state_name(state), totals.states[state]);
+  }
+  json.end_object().field("matching", std::uint64_t{matching});
+  totals.all.write(json);
+  json.end_object();
 }
 
 void ConnectionTable::State::write_processes(Json& json, const ConnectionsRequest& request, Gaps& gaps) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -35,6 +36,7 @@ struct TableNetns {
   double at_ms = 0;
   double window_ms = 0;  // 0 at the first reading
   bool read = false;
+  bool listed = false;  // at least one of the dumps of TCP sockets was answered
   std::map<std::uint32_t, std::string> interfaces;
   std::set<Address> addresses;
 };
@@ -46,6 +48,11 @@ struct TableReading {
   ProcessTable processes;
   DescriptorTable descriptors;
   std::vector<std::string> containers;  // by index of the process; empty for none
+
+  /** False: that there are no rows says nothing. */
+  bool listed() const {
+    return netns.empty() || std::any_of(netns.begin(), netns.end(), [](const TableNetns& n) { return n.listed; });
+  }
 };
 
 /** What is shown of a row, computed when it is asked for. */

@@ -32,7 +32,9 @@ class Visit {
     netns.read = true;
     for (const auto family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
       const char* what = family == AF_INET ? "TCP sockets over IPv4" : "TCP sockets over IPv6";
-      check(what, dump_inet(*socket, family, IPPROTO_TCP, [&](const InetSocket& s) { take(s); }));
+      const auto dumped = dump_inet(*socket, family, IPPROTO_TCP, [&](const InetSocket& s) { take(s); });
+      check(what, dumped);
+      netns.listed = netns.listed || dumped;
     }
     if (others_ != nullptr) read_others(*socket);
     name_interfaces();

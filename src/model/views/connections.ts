@@ -71,7 +71,7 @@ export const ConnectionRow = Type.Object({
 });
 export type ConnectionRow = Static<typeof ConnectionRow>;
 
-/** Sums over all sockets that were read, those beyond `limit` and outside the filter too. */
+/** Sums over all sockets that were read, those beyond `limit` and outside the filter too. Absent where none could be read. */
 export const ConnectionTotals = Type.Object({
   sockets: Type.Integer(),
   states: Type.Record(Type.String(), Type.Integer()),
@@ -89,7 +89,7 @@ export const ConnectionsDocument = Type.Object(
     version: Type.String(),
     takenAt: Type.String(),
     windowMs: Type.Number({ description: '0: read once.' }),
-    totals: ConnectionTotals,
+    totals: Type.Optional(ConnectionTotals),
     connections: Type.Array(ConnectionRow),
     shortLived: Type.Optional(ShortLived),
     gaps: Type.Array(Gap),

@@ -21,7 +21,7 @@ export const Frame = Type.Object(
     intervalMs: Type.Number({
       description: 'Between the reading before and this one, as it really was; 0 at the first.',
     }),
-    totals: ConnectionTotals,
+    totals: Type.Optional(ConnectionTotals),
     connections: Type.Array(ConnectionRow),
     shortLived: Type.Optional(ShortLived),
     processes: Type.Array(ProcessRow),

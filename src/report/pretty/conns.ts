@@ -20,9 +20,9 @@ export function prettyConns(document: ConnectionsDocument, options: Options): st
   if (shortLived) paper.text(endedText(shortLived), { rest: '  ' });
   if (connections.length > 0) {
     paper.table(COLUMNS, connections);
-    const more = totals.matching - connections.length;
+    const more = (totals?.matching ?? 0) - connections.length;
     if (more > 0) paper.text(`and ${more} more${options.shortened ? ' (--all)' : ''}`, { ink: 'dim' });
-  } else if (totals.sockets > 0) paper.text('No socket meets what was asked for.');
+  } else if (totals !== undefined && totals.sockets > 0) paper.text('No socket meets what was asked for.');
   writeGaps(paper, gaps, options);
   return paper.toString();
 }
@@ -31,6 +31,7 @@ export function prettyConns(document: ConnectionsDocument, options: Options): st
 export const FRAME_LINES = 12;
 
 function headline({ totals, windowMs }: ConnectionsDocument): string {
+  if (totals === undefined) return 'The TCP sockets could not be read.';
   const states = Object.entries(totals.states).toSorted((a, b) => b[1] - a[1]);
   const rates =
     windowMs === 0 ? [] : [`${bitRate(totals.sendBps) ?? '?'} out`, `${bitRate(totals.receiveBps) ?? '?'} in`];

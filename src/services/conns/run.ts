@@ -130,7 +130,7 @@ function documentOf(
     version: packageVersion(),
     takenAt,
     windowMs: Math.round(windowMs),
-    totals,
+    ...(totals ? { totals } : {}),
     ...(shortLived ? { shortLived } : {}),
     gaps: [...gaps],
   };

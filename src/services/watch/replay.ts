@@ -116,8 +116,8 @@ class Replay implements ReplaySource {
 function chosen(frame: Frame, request: Readonly<FrameRequest>): Frame {
   const { rows, matching } = select(frame.connections, request);
   // The recording holds the first rows only: with no filter of ours its own count is the better one.
-  const known = request.filter.length === 0 ? frame.totals.matching : matching;
-  return { ...frame, connections: rows, totals: { ...frame.totals, matching: known } };
+  if (request.filter.length === 0 || frame.totals === undefined) return { ...frame, connections: rows };
+  return { ...frame, connections: rows, totals: { ...frame.totals, matching } };
 }
 
 /** An hour is as good as for ever: whatever ends it wakes us. */

@@ -5,7 +5,7 @@ import { bytes, count, microseconds, milliseconds } from '../../report/units.js'
 import type { Span } from '../draw/spans.js';
 import type { Column } from '../draw/table.js';
 import { connectionDetail } from './connection-detail.js';
-import { listTab, type Scene } from './tab.js';
+import { listTab, type Scene, UNREAD } from './tab.js';
 
 const COLUMNS: readonly Column<ConnectionRow>[] = [
   { title: 'PROCESS', width: 8, max: 15, priority: 0, cell: (row) => row.comm },
@@ -35,8 +35,10 @@ export const connections = listTab<ConnectionRow>({
   rows: selected,
   key: ({ cookie }) => cookie,
   mark: (row) => (troubleOf(row) === undefined ? ' ' : { text: '!', ink: 'yellow' }),
-  empty: ({ frame, state }) =>
-    state.filter.length > 0 && frame.totals.sockets > 0 ? 'No connection meets the filter.' : 'No connections.',
+  empty: ({ frame: { totals }, state }) => {
+    if (totals === undefined) return UNREAD;
+    return state.filter.length > 0 && totals.sockets > 0 ? 'No connection meets the filter.' : 'No connections.';
+  },
   detail: connectionDetail,
   find: (key, { frame }) => frame.connections.find(({ cookie }) => cookie === key),
 });

@@ -15,7 +15,7 @@ export function footerLines(scene: Scene, prepared: Prepared, origin: Origin, hi
 
 function statusLine({ frame, state }: Scene, { keys, sort }: Prepared): Line {
   const filter = state.filterText === '' ? 'none' : state.filterText;
-  const { matching } = frame.totals;
+  const matching = frame.totals?.matching ?? 0;
   const beyond = state.tab === 'connections' && matching > keys.length && keys.length > 0;
   return [
     { text: ` sorted by ${sort}`, ink: 'dim' },

@@ -3,7 +3,7 @@ import { bitRate, bytes, count, milliseconds, percent, perSecond } from '../../r
 import { type Line, lineWidth, type Span, type Style } from '../draw/spans.js';
 import { TABS, type UiState } from '../state/state.js';
 import { around, listed } from './detail-lines.js';
-import type { Scene } from './tab.js';
+import { type Scene, UNREAD } from './tab.js';
 import { tabs } from './tabs.js';
 
 /** Where the frames come from, beyond the frame itself. */
@@ -52,6 +52,7 @@ function stateOf({ paused }: UiState, { recording, replay }: Origin): Span {
 }
 
 function totalsLine({ totals }: Frame): Line {
+  if (totals === undefined) return [{ text: ` ${UNREAD}`, ink: 'yellow' }];
   const { sockets, states, sendBps, receiveBps, retransmitsPerS } = totals;
   const many = Object.entries(states)
     .filter(([, value]) => value > 0)

@@ -4,7 +4,7 @@ import type { Line, Span } from '../draw/spans.js';
 import { type Column, measured } from '../draw/table.js';
 import { around, heading, labelled, listed } from './detail-lines.js';
 import { narrowed } from './narrow.js';
-import { listTab, type Scene } from './tab.js';
+import { listTab, type Scene, UNREAD } from './tab.js';
 
 const right = { align: 'right' } as const;
 
@@ -67,7 +67,10 @@ export const processes = listTab<ProcessRow>({
   rows: ({ frame, state }) => narrowed(frame.processes, state.filter, (row) => row),
   key: ({ pid }) => String(pid),
   mark: (row) => ((row.runDelayMsPerS ?? 0) >= MUCH_DELAY_MS ? { text: '!', ink: 'yellow' } : ' '),
-  empty: ({ state }) => (state.filter.length > 0 ? 'No process meets the filter.' : 'No process holds a socket.'),
+  empty: ({ frame, state }) => {
+    if (frame.totals === undefined) return UNREAD;
+    return state.filter.length > 0 ? 'No process meets the filter.' : 'No process holds a socket.';
+  },
   detail,
 });
 

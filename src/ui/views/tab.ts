@@ -4,6 +4,9 @@ import { type Column, headLine, type Placed, place, rowLine, sortName } from '..
 import type { History } from '../state/history.js';
 import type { UiState } from '../state/state.js';
 
+/** Said where rows of sockets would stand. */
+export const UNREAD = 'The TCP sockets could not be read.';
+
 /** All that a view is made of. */
 export interface Scene {
   frame: Frame;

@@ -3,7 +3,7 @@ import { count, percent } from '../../report/units.js';
 import type { Line } from '../draw/spans.js';
 import type { Column } from '../draw/table.js';
 import { heading, labelled } from './detail-lines.js';
-import { listTab, type Scene } from './tab.js';
+import { listTab, type Scene, UNREAD } from './tab.js';
 
 interface ReasonRow {
   transport: string;
@@ -41,7 +41,7 @@ export const userSpace = listTab<ReasonRow>({
   rows: ({ frame }) => reasonsOf(frame.connections),
   key: ({ transport, reason }) => `${transport} ${reason}`,
   above,
-  empty: () => 'No connections.',
+  empty: ({ frame }) => (frame.totals === undefined ? UNREAD : 'No connections.'),
   detail: (row, { columns }) => [
     heading(`${row.transport}: ${row.connections} connections`),
     ...labelled('Why', row.reason, columns),
@@ -61,6 +61,7 @@ function reasonsOf(connections: Scene['frame']['connections']): ReasonRow[] {
 }
 
 function above({ frame }: Scene): readonly Line[] {
+  if (frame.totals === undefined) return [];
   const talking = frame.connections.filter(({ state }) => state !== 'listen');
   const counts = TRANSPORTS.map((name) => `${name} ${talking.filter(({ transport }) => transport === name).length}`);
   const { matching } = frame.totals;

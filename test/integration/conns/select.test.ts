@@ -162,7 +162,7 @@ test('what moved in the window is said per second', async (ctx) => {
     expect(row).not.toHaveProperty('ageMs');
     const newcomer = connections.find(({ local }) => local === later.ready.local);
     expect(newcomer?.ageMs).toBeLessThanOrEqual(windowMs);
-    expect(totals.sendBps).toBeCloseTo(bits, 2);
+    expect(totals?.sendBps).toBeCloseTo(bits, 2);
     const of = (pid: number) => processes?.find(({ process }) => process.pid === pid);
     expect(of(sender.pid)?.traffic.sendBps).toBeCloseTo(bits, 2);
     expect(of(sink.pid)).toMatchObject({ traffic: { sendBps: 0 }, process: { tcp: { listen: 1, established: 2 } } });

@@ -2,7 +2,11 @@ import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { expect, test } from 'vitest';
 import { Frame } from '../../../src/model/views/frame.js';
+import type { FrameRequest } from '../../../src/model/views/request.js';
+import { currentNetns } from '../../../src/probes/namespaces.js';
+import { GapList } from '../../../src/services/diagnose/collecting/gaps.js';
 import { liveSource } from '../../../src/services/watch/live.js';
+import { SocketPart } from '../../../src/services/watch/parts/sockets.js';
 import { requireCgroup, withCgroup } from '../../support/cgroup.js';
 import { frameRequest, framesOf, framesUntil } from '../../support/frames.js';
 import { poll, requireRoot, withNetns } from '../../support/live.js';
@@ -33,7 +37,7 @@ test('frames follow the schema, the first at once and the next soon; intervals a
     const between = later.reduce((sum, frame) => sum + frame.intervalMs, second?.intervalMs ?? 0);
     expect(between).toBeLessThanOrEqual((taken.at(-1) ?? 0) - (taken[0] ?? 0) + (first?.self.readMs ?? 0) + 5);
     expect(frames.at(-1)?.processes.map((row) => row.pid)).toContain(server.pid);
-    expect(frames.at(-1)?.totals.states).toMatchObject({ listen: 1, established: 2 });
+    expect(frames.at(-1)?.totals?.states).toMatchObject({ listen: 1, established: 2 });
     const thread = frames.at(-1)?.scheduler?.threads.find((row) => row.tid === server.pid);
     expect(thread).toMatchObject({ pid: server.pid, comm: 'pingpong', servesSockets: true });
     expect(frames.at(-1)?.nics).toMatchObject([{ name: 'lo', netns: ns.name }]);
@@ -137,8 +141,22 @@ test('a changed request is answered at once, from the reading that is there', as
     expect(filtered?.connections.map(({ pid }) => pid)).toEqual([client.pid]);
     expect(kept?.connections).toEqual(filtered?.connections);
     expect([filtered?.takenAt, kept?.takenAt]).toEqual([all?.takenAt, all?.takenAt]);
-    expect([all, filtered, kept].map((frame) => frame?.totals.matching)).toEqual([3, 1, 3]);
+    expect([all, filtered, kept].map((frame) => frame?.totals?.matching)).toEqual([3, 1, 3]);
   });
+});
+
+test('a reading that fails has no totals and no rows of the one before', async () => {
+  const part = new SocketPart();
+  const scope = { namespaces: [currentNetns()], pids: undefined };
+  const gaps = new GapList();
+  const { rows } = await part.read(scope, frameRequest(), gaps);
+  expect(rows.totals?.sockets).toBeGreaterThanOrEqual(0);
+  expect(await part.select(frameRequest())).toMatchObject({ totals: rows.totals });
+  const refused = frameRequest({ sort: 'no such order' as FrameRequest['sort'] });
+  expect((await part.read(scope, refused, gaps)).rows).toEqual({ connections: [], processes: [], descriptors: [] });
+  expect(gaps.all().map(({ probe }) => probe)).toContain('sockets');
+  expect(await part.select(frameRequest())).toBeUndefined();
+  expect((await part.read(scope, frameRequest(), gaps)).rows).toHaveProperty('totals');
 });
 
 test('an aborted source ends at once, in the pause and in the middle of a reading', async () => {

@@ -28,7 +28,7 @@ export interface SocketReading {
 }
 
 const NOTHING: SocketReading = {
-  rows: { totals: { sockets: 0, states: {}, matching: 0 }, connections: [], processes: [], descriptors: [] },
+  rows: { connections: [], processes: [], descriptors: [] },
   owners: [],
   holders: [],
 };
@@ -45,16 +45,19 @@ export class SocketPart {
   readonly #containers = new Aged(CONTAINERS_MS, namesById);
   #table: ConnectionTable | undefined;
   #before: Readings | undefined;
+  /** Of the last reading, when it was one. */
+  #isRead = false;
   #selected: readonly number[] | undefined;
 
   async read(scope: Scoped, request: Readonly<FrameRequest>, gaps: GapList): Promise<SocketReading> {
     this.#selected = scope.pids;
     const answer = await gaps.attempt('sockets', () => this.#ask(scope, request));
+    this.#isRead = answer !== undefined;
     if (answer === undefined) return NOTHING;
     gaps.add(...answer.gaps);
     const holders = wanted(answer.processes ?? [], scope.pids);
     const now = { monotonicMs: answer.monotonicMs, processes: holders.map(({ process }) => process) };
-    const rows = { totals: answer.totals, connections: answer.connections, ...this.#rows(now, holders, scope) };
+    const rows = { ...selectedOf(answer), ...this.#rows(now, holders, scope) };
     this.#before = now;
     const owners = await gaps.attempt(
       'listeners',
@@ -63,11 +66,11 @@ export class SocketPart {
     return { rows, owners: owners ?? [], holders: now.processes };
   }
 
-  /** Other rows of the reading that is there. */
+  /** Other rows of the last reading; undefined when it failed. */
   async select(request: Readonly<FrameRequest>): Promise<Pick<Frame, 'totals' | 'connections'> | undefined> {
-    if (this.#before === undefined) return undefined;
+    if (!this.#isRead) return undefined;
     const answer = await this.#table?.select(selectionOf(request, this.#selected));
-    return answer && { totals: answer.totals, connections: answer.connections };
+    return answer && selectedOf(answer);
   }
 
   async #ask({ namespaces, pids }: Scoped, request: Readonly<FrameRequest>): Promise<ConnectionsAnswer> {
@@ -99,6 +102,11 @@ async function namesById(): Promise<Record<string, string>> {
   const names = await readContainerNames();
   return Object.fromEntries([...names].flatMap(([name, ids]) => ids.map((id) => [id, name])));
 }
+
+const selectedOf = ({ totals, connections }: ConnectionsAnswer): Pick<Frame, 'totals' | 'connections'> => ({
+  ...(totals ? { totals } : {}),
+  connections,
+});
 
 const labelled = (label: string | undefined) => (label === undefined ? {} : { label });
 

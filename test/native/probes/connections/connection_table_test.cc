@@ -104,6 +104,18 @@ TEST_F(ConnectionTableTest, SelectingAnewReadsNothing) {
   EXPECT_EQ(ConnectionTable().select(selection).rows, "") << "nothing was read yet";
 }
 
+TEST_F(ConnectionTableTest, WithoutAReadingThereIsNoNumberOfSockets) {
+  ConnectionsRequest request;
+  request.netns = {{"/proc/self/ns/none", "none"}};
+  const Answer unread(table_.read(request));
+  EXPECT_FALSE(unread.head.has("totals"));
+  ASSERT_EQ(unread.head["gaps"].items.size(), 1u);
+  request.netns.push_back({"", ""});
+  const Answer half(table_.read(request));
+  EXPECT_GE(half.head["totals"]["sockets"].number, 2);
+  EXPECT_EQ(half.head["gaps"].items.at(0)["what"].text, unread.head["gaps"].items[0]["what"].text);
+}
+
 TEST_F(ConnectionTableTest, OfAProcessOnly) {
   ConnectionsRequest request;
   request.netns = {{"", ""}};

@@ -20,7 +20,7 @@ const rows: ConnectionRow[] = [
   }),
   connectionOf({ state: 'listen', remote: '0.0.0.0:0', recvQueueBytes: 3, sendQueueBytes: 128 }),
 ];
-const document: ConnectionsDocument = {
+const document = {
   schemaVersion: 1,
   command: 'conns',
   version: '0',
@@ -29,7 +29,7 @@ const document: ConnectionsDocument = {
   totals: { sockets: 5, states: { established: 4, listen: 1 }, matching: 3, sendBps: 9.4e9, receiveBps: 0 },
   connections: rows,
   gaps: [{ probe: 'sockets', what: 'the processes of 2 sockets', reason: 'of other users', needs: 'root' }],
-};
+} satisfies ConnectionsDocument;
 const look = { columns: undefined, colour: false, unicode: true, verbose: false, shortened: true };
 
 test('says how many there are, what each does, and what was not seen', () => {
@@ -56,6 +56,8 @@ test('nothing that was asked for is said, and an empty host is not', () => {
   expect(prettyConns(none, look)).toContain('No socket meets what was asked for.');
   const empty = { ...none, totals: { sockets: 0, states: {}, matching: 0 }, windowMs: 0, gaps: [] };
   expect(prettyConns(empty, look)).toBe('0 TCP sockets · one reading\n');
+  const { totals: _, ...unread } = none;
+  expect(prettyConns(unread, look)).toMatch(/^The TCP sockets could not be read\.\n/);
 });
 
 test('the document around rows that are text already is the document', () => {

@@ -132,6 +132,15 @@ test('what ended and what could not be seen stand in the header', () => {
   expect(press('!', { frame }).text).toMatch(/sockets +owners: permission denied; CAP_SYS_PTRACE would help/);
 });
 
+test('sockets that could not be read are not none', () => {
+  const { totals: _, ...frame } = frameOf({ gaps: [{ probe: 'sockets', what: 'sockets', reason: 'no memory' }] });
+  for (const tab of '126') {
+    const { text } = press(tab, { frame });
+    expect(text).toContain('The TCP sockets could not be read.');
+    expect(text).not.toMatch(/\b0 TCP sockets|No connections|No process holds|kernel 0/);
+  }
+});
+
 test('a recording says where it is', () => {
   const replay = { position: 2, count: 9, speed: 2, isPaused: false, isCut: false };
   const at = (parts: object) => press('', { origin: { intervalMs: 1000, replay: { ...replay, ...parts } } }).text;
