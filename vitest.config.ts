@@ -1,10 +1,29 @@
 import { defineConfig } from 'vitest/config';
 
-// unit: pure code. integration and e2e: real processes, namespaces and the built command; one file at a time, because the
-// host's counters are shared and this is meant to pass on two cores.
+/** What counts or times on the whole host: one file at a time, since anything beside it would be seen. */
+const HOST_WIDE = [
+  'test/integration/at-rest.test.ts',
+  'test/integration/checks/host/**',
+  'test/integration/checks/net/{drop-reasons,kernel-log}.test.ts',
+  'test/integration/checks/nic/{packet-path,rfs}.test.ts',
+  'test/integration/conns/ended.test.ts',
+  'test/integration/diagnose/**',
+  'test/integration/probes/**',
+  'test/integration/views/**',
+  'test/e2e/top-load.test.ts',
+];
+
+/** These look at a machine that others may use too. A second try is reported as such, and never hides at home. */
+const retry = process.env.CI ? 1 : 0;
+
+// unit: pure code. integration: real processes and the built command, in namespaces of their own, which mostly wait: two
+// files at a time, also on two cores. host: the same, for what is host-wide.
 export default defineConfig({
   test: {
     disableConsoleIntercept: true,
+    // Ends what hangs: a busy machine may be slow.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
@@ -12,13 +31,15 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'],
-          exclude: ['test/integration/guest/**'],
-          fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          // These look at a whole machine that others may use too. A second try is reported as such, and never hides at home.
-          retry: process.env.CI ? 1 : 0,
+          exclude: ['test/integration/guest/**', ...HOST_WIDE],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          retry,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'host', include: HOST_WIDE, fileParallelism: false, sequence: { groupOrder: 2 }, retry },
       },
       // Emulated hosts: they take minutes each, so that scripts/test.sh runs them beside the others.
       {
@@ -27,7 +48,7 @@ export default defineConfig({
           name: 'guest',
           include: ['test/integration/guest/**/*.test.ts'],
           fileParallelism: false,
-          retry: process.env.CI ? 1 : 0,
+          retry,
         },
       },
       // Not a test: writes fixtures/hosts anew (npm run record), to be read before it is committed.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests: lint, native tests (plain, address + undefined, thread sanitizer), unit, integration. As root on Debian it
+# All tests: lint, native tests (plain, address + undefined, thread sanitizer), unit, integration, guests. As root on Debian it
 # installs what only the tests need; otherwise tests that miss something are skipped with their reason.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -38,21 +38,38 @@ fi
 npm run build
 npm run lint
 
-# Guests take minutes, on less than one processor: they run beside everything else, and are shown at the end.
+# What runs beside the rest is a process group each, which can be ended with all that it started.
 mkdir -p build
+set -m
+trap '[ -z "$(jobs -p)" ] || kill -- $(jobs -p | sed "s/^/-/") 2>/dev/null || true' EXIT
+
+# Guests take minutes, on less than one processor; they are shown at the end.
 node_modules/.bin/vitest run --project guest > build/guest-tests.log 2>&1 &
 guests=$!
-trap 'kill "$guests" 2>/dev/null || true' EXIT
 
-# The plain tests are built into the release tree, which has all but the tests already.
-cmake --preset release -D SOCKDOC_TESTS=ON --log-level=WARNING
-for preset in release asan tsan; do
-  node scripts/build-native.mjs "$preset"
-  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error
-done
+# Compilers work while tests in namespaces wait. The plain tests are built into the release tree, which has all else already.
+native_tests() {
+  set -e
+  cmake --preset release -D SOCKDOC_TESTS=ON --log-level=WARNING > build/cmake-release.log
+  for preset in release asan tsan; do
+    nice node scripts/build-native.mjs "$preset"
+    local log=build/ctest-$preset.log
+    local status=0
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error > "$log" 2>&1 || status=$?
+    echo "native tests ($preset):"
+    grep -vE '^ *Start +[0-9]+:| Passed +[0-9.]+ sec$|^Internal|^$' "$log"
+    [ "$status" = 0 ] || return "$status"
+  done
+}
+native_tests > build/native-tests.log 2>&1 &
+native=$!
+
 status=0
 npx vitest run --project unit --project integration || status=$?
+wait "$native" || status=$?
+cat build/native-tests.log
+# The host's counters are shared: beside these run no others but the guests.
+npx vitest run --project host || status=$?
 wait "$guests" || status=$?
-trap - EXIT
 cat build/guest-tests.log
 exit "$status"
