@@ -92,6 +92,11 @@ enum class Reason : std::uint32_t {
   inconsistent,
   switched_off,
   other,
+  waited_for,
+  socket_option,
+  asynchronous,
+  broken_peer,
+  spliced,
   count_,
 };
 

@@ -49,6 +49,11 @@ namespace sockdoc::abi {
       "libsd met an inconsistency",
       "libsd is switched off",
       "a reason that this monitor does not know",
+      "the program waits for it by poll, select or epoll",
+      "an option of the socket needs the kernel",
+      "the program wants signals for it",
+      "the peer wrote into the shared memory what cannot be",
+      "the program moves its bytes by splice",
   };
   static_assert(std::size(kTexts) == static_cast<std::size_t>(Reason::count_));
   const auto at = static_cast<std::size_t>(reason);

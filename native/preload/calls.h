@@ -53,6 +53,17 @@
   CALL(shutdown, int, (int fd, int how), (fd, how))                                                                    \
   CALL(getsockopt, int, (int fd, int level, int name, void* value, socklen_t* length),                                 \
        (fd, level, name, value, length))                                                                               \
+  CALL(setsockopt, int, (int fd, int level, int name, const void* value, socklen_t length),                            \
+       (fd, level, name, value, length))                                                                               \
+  CALL(select, int, (int count, fd_set* in, fd_set* out, fd_set* error, timeval* timeout),                             \
+       (count, in, out, error, timeout))                                                                               \
+  CALL(pselect, int,                                                                                                   \
+       (int count, fd_set* in, fd_set* out, fd_set* error, const timespec* timeout, const sigset_t* mask),             \
+       (count, in, out, error, timeout, mask))                                                                         \
+  CALL(poll, int, (pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))                                    \
+  CALL(ppoll, int, (pollfd * fds, nfds_t count, const timespec* timeout, const sigset_t* mask),                        \
+       (fds, count, timeout, mask))                                                                                    \
+  CALL(epoll_ctl, int, (int set, int operation, int fd, epoll_event* event), (set, operation, fd, event))              \
   CALL(fcntl, int, (int fd, int command, void* argument), (fd, command, argument))                                     \
   CALL(ioctl, int, (int fd, unsigned long request, void* argument), (fd, request, argument))                           \
   CALL(close, int, (int fd), (fd))                                                                                     \
@@ -73,19 +84,8 @@
 /** Passed on as they are, as long as all bytes go by the kernel. */
 #define SOCKDOC_FORWARDED_CALLS(CALL)                                                                               \
   CALL(bind, int, (int fd, const sockaddr* to, socklen_t length), (fd, to, length))                                 \
-  CALL(setsockopt, int, (int fd, int level, int name, const void* value, socklen_t length),                         \
-       (fd, level, name, value, length))                                                                            \
-  CALL(select, int, (int count, fd_set* in, fd_set* out, fd_set* error, timeval* timeout),                          \
-       (count, in, out, error, timeout))                                                                            \
-  CALL(pselect, int,                                                                                                \
-       (int count, fd_set* in, fd_set* out, fd_set* error, const timespec* timeout, const sigset_t* mask),          \
-       (count, in, out, error, timeout, mask))                                                                      \
-  CALL(poll, int, (pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))                                 \
-  CALL(ppoll, int, (pollfd * fds, nfds_t count, const timespec* timeout, const sigset_t* mask),                     \
-       (fds, count, timeout, mask))                                                                                 \
   CALL(epoll_create, int, (int size), (size))                                                                       \
   CALL(epoll_create1, int, (int flags), (flags))                                                                    \
-  CALL(epoll_ctl, int, (int set, int operation, int fd, epoll_event* event), (set, operation, fd, event))           \
   CALL(epoll_wait, int, (int set, epoll_event* events, int count, int timeout), (set, events, count, timeout))      \
   CALL(epoll_pwait, int, (int set, epoll_event* events, int count, int timeout, const sigset_t* mask),              \
        (set, events, count, timeout, mask))                                                                         \

@@ -1,5 +1,6 @@
 #include <netinet/tcp.h>
 
+#include "preload/connection/waiting.h"
 #include "preload/tracking.h"
 
 /* The hooks: what the program calls instead of libc. */
@@ -9,70 +10,83 @@ using namespace sockdoc::preload;
 extern "C" {
 
 ssize_t sockdoc_hook_read(int fd, void* into, size_t size) {
-  return receiving(fd, 0, SOCKDOC_CALL(read, fd, into, size));
+  return receiving(fd, Parts::of(into, size), 0, kCancellable, nullptr, SOCKDOC_CALL(read, fd, into, size));
 }
 ssize_t sockdoc_hook___read_nocancel(int fd, void* into, size_t size) {
-  return receiving(fd, 0, SOCKDOC_CALL(__read_nocancel, fd, into, size));
+  return receiving(fd, Parts::of(into, size), 0, kNotCancellable, nullptr,
+                   SOCKDOC_CALL(__read_nocancel, fd, into, size));
 }
 ssize_t sockdoc_hook___read_chk(int fd, void* into, size_t size, size_t room) {
-  return receiving(fd, 0, SOCKDOC_CALL(__read_chk, fd, into, size, room));
+  if (size > room) return sockdoc_original___read_chk(fd, into, size, room);  // ends the program
+  return receiving(fd, Parts::of(into, size), 0, kCancellable, nullptr, SOCKDOC_CALL(__read_chk, fd, into, size, room));
 }
 ssize_t sockdoc_hook_readv(int fd, const iovec* parts, int count) {
-  return receiving(fd, 0, SOCKDOC_CALL(readv, fd, parts, count));
+  return receiving(fd, Parts::of(parts, count), 0, kCancellable, nullptr, SOCKDOC_CALL(readv, fd, parts, count));
 }
 // At offset -1 it is readv(); at others a socket has ESPIPE.
 ssize_t sockdoc_hook_preadv2(int fd, const iovec* parts, int count, off_t at, int flags) {
-  return receiving(fd, 0, SOCKDOC_CALL(preadv2, fd, parts, count, at, flags));
+  if (at != -1) return sockdoc_original_preadv2(fd, parts, count, at, flags);
+  return receiving(fd, Parts::of(parts, count), flags_of_read(flags), kCancellable, nullptr,
+                   SOCKDOC_CALL(preadv2, fd, parts, count, at, flags));
 }
 ssize_t sockdoc_hook_recv(int fd, void* into, size_t size, int flags) {
-  return receiving(fd, flags, SOCKDOC_CALL(recv, fd, into, size, flags));
+  return receiving(fd, Parts::of(into, size), flags, kCancellable, nullptr, SOCKDOC_CALL(recv, fd, into, size, flags));
 }
 ssize_t sockdoc_hook___recv_chk(int fd, void* into, size_t size, size_t room, int flags) {
-  return receiving(fd, flags, SOCKDOC_CALL(__recv_chk, fd, into, size, room, flags));
+  if (size > room) return sockdoc_original___recv_chk(fd, into, size, room, flags);
+  return receiving(fd, Parts::of(into, size), flags, kCancellable, nullptr,
+                   SOCKDOC_CALL(__recv_chk, fd, into, size, room, flags));
 }
 ssize_t sockdoc_hook_recvfrom(int fd, void* into, size_t size, int flags, sockaddr* from, socklen_t* length) {
-  return receiving(fd, flags, SOCKDOC_CALL(recvfrom, fd, into, size, flags, from, length));
+  return receiving(fd, Parts::of(into, size), flags, kCancellable, from == nullptr ? nullptr : length,
+                   SOCKDOC_CALL(recvfrom, fd, into, size, flags, from, length));
 }
 ssize_t sockdoc_hook___recvfrom_chk(int fd, void* into, size_t size, size_t room, int flags, sockaddr* from,
                                     socklen_t* length) {
-  return receiving(fd, flags, SOCKDOC_CALL(__recvfrom_chk, fd, into, size, room, flags, from, length));
+  if (size > room) return sockdoc_original___recvfrom_chk(fd, into, size, room, flags, from, length);
+  return receiving(fd, Parts::of(into, size), flags, kCancellable, from == nullptr ? nullptr : length,
+                   SOCKDOC_CALL(__recvfrom_chk, fd, into, size, room, flags, from, length));
 }
 ssize_t sockdoc_hook_recvmsg(int fd, msghdr* message, int flags) {
-  return receiving_message(fd, message, flags, SOCKDOC_CALL(recvmsg, fd, message, flags));
+  return receiving_message(fd, message, flags, kCancellable, SOCKDOC_CALL(recvmsg, fd, message, flags));
 }
 int sockdoc_hook_recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
-  return receiving_messages(fd, messages, flags, SOCKDOC_CALL(recvmmsg, fd, messages, count, flags, timeout));
+  return receiving_messages(fd, messages, count, flags, timeout != nullptr,
+                            SOCKDOC_CALL(recvmmsg, fd, messages, count, flags, timeout));
 }
 
 ssize_t sockdoc_hook_write(int fd, const void* from, size_t size) {
-  return sending(fd, 0, SOCKDOC_CALL(write, fd, from, size));
+  return sending(fd, Parts::of(from, size), 0, kCancellable, SOCKDOC_CALL(write, fd, from, size));
 }
 ssize_t sockdoc_hook___write_nocancel(int fd, const void* from, size_t size) {
-  return sending(fd, 0, SOCKDOC_CALL(__write_nocancel, fd, from, size));
+  return sending(fd, Parts::of(from, size), 0, kNotCancellable, SOCKDOC_CALL(__write_nocancel, fd, from, size));
 }
 ssize_t sockdoc_hook_writev(int fd, const iovec* parts, int count) {
-  return sending(fd, 0, SOCKDOC_CALL(writev, fd, parts, count));
+  return sending(fd, Parts::of(parts, count), 0, kCancellable, SOCKDOC_CALL(writev, fd, parts, count));
 }
 ssize_t sockdoc_hook_pwritev2(int fd, const iovec* parts, int count, off_t at, int flags) {
-  return sending(fd, 0, SOCKDOC_CALL(pwritev2, fd, parts, count, at, flags));
+  if (at != -1) return sockdoc_original_pwritev2(fd, parts, count, at, flags);
+  return sending(fd, Parts::of(parts, count), flags_of_read(flags), kCancellable,
+                 SOCKDOC_CALL(pwritev2, fd, parts, count, at, flags));
 }
 ssize_t sockdoc_hook_send(int fd, const void* from, size_t size, int flags) {
-  return sending(fd, flags, SOCKDOC_CALL(send, fd, from, size, flags));
+  return sending(fd, Parts::of(from, size), flags, kCancellable, SOCKDOC_CALL(send, fd, from, size, flags));
 }
 ssize_t sockdoc_hook_sendto(int fd, const void* from, size_t size, int flags, const sockaddr* to, socklen_t length) {
-  return sending(fd, flags, SOCKDOC_CALL(sendto, fd, from, size, flags, to, length));
+  return sending(fd, Parts::of(from, size), flags, kCancellable,
+                 SOCKDOC_CALL(sendto, fd, from, size, flags, to, length));
 }
 ssize_t sockdoc_hook_sendmsg(int fd, const msghdr* message, int flags) {
-  return sending(fd, flags, SOCKDOC_CALL(sendmsg, fd, message, flags));
+  return sending_message(fd, message, flags, kCancellable, SOCKDOC_CALL(sendmsg, fd, message, flags));
 }
 int sockdoc_hook_sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
-  return sending_messages(fd, messages, flags, SOCKDOC_CALL(sendmmsg, fd, messages, count, flags));
+  return sending_messages(fd, messages, count, flags, SOCKDOC_CALL(sendmmsg, fd, messages, count, flags));
 }
 ssize_t sockdoc_hook_sendfile(int to, int from, off_t* at, size_t size) {
-  return sending(to, 0, SOCKDOC_CALL(sendfile, to, from, at, size));
+  return sending_natively(to, SOCKDOC_CALL(sendfile, to, from, at, size));
 }
 ssize_t sockdoc_hook_splice(int from, off64_t* from_at, int to, off64_t* to_at, size_t size, unsigned flags) {
-  return splicing(from, to, SOCKDOC_CALL(splice, from, from_at, to, to_at, size, flags));
+  return splicing(from, to, size, flags, SOCKDOC_CALL(splice, from, from_at, to, to_at, size, flags));
 }
 
 int sockdoc_hook_socket(int domain, int type, int protocol) {
@@ -92,17 +106,16 @@ int sockdoc_hook_listen(int fd, int backlog) {
   if (result == 0) table.become(table.find(fd), SOCKDOC_SOCKET_LISTENER);
   return result;
 }
-int sockdoc_hook_shutdown(int fd, int how) {
-  const int result = sockdoc_original_shutdown(fd, how);
-  if (result == 0 && how != SHUT_WR) table.raise(table.find(fd), kShutRead);
-  if (result == 0 && how != SHUT_RD) table.raise(table.find(fd), kShutWrite);
-  return result;
+int sockdoc_hook_shutdown(int fd, int how) { return shutting_down(fd, how, SOCKDOC_CALL(shutdown, fd, how)); }
+int sockdoc_hook_setsockopt(int fd, int level, int name, const void* value, socklen_t length) {
+  return setting_option(fd, level, name, value, length, SOCKDOC_CALL(setsockopt, fd, level, name, value, length));
 }
 int sockdoc_hook_getsockopt(int fd, int level, int name, void* value, socklen_t* length) {
-  const int result = sockdoc_original_getsockopt(fd, level, name, value, length);
-  // It may have taken bytes out of the stream, by mapping and by copying.
-  if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE) table.raise(table.find(fd), kUncounted);
-  return result;
+  // It takes bytes out of the stream, by mapping and by copying.
+  const bool takes = level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE && table.find(fd);
+  if (takes) connections.stay(table.find(fd), sockdoc::abi::Reason::socket_option);
+  if (takes) table.raise(table.find(fd), kUncounted);
+  return sockdoc_original_getsockopt(fd, level, name, value, length);
 }
 int sockdoc_hook_fcntl(int fd, int command, void* argument) {
   return controlling(fd, command, reinterpret_cast<long>(argument), SOCKDOC_CALL(fcntl, fd, command, argument));
@@ -141,6 +154,28 @@ int sockdoc_hook_execveat(int folder, const char* path, char* const* arguments, 
 int sockdoc_hook_fexecve(int fd, char* const* arguments, char* const* environment) {
   table.leave_to_next_program();
   return sockdoc_original_fexecve(fd, arguments, environment);
+}
+
+int sockdoc_hook_select(int count, fd_set* in, fd_set* out, fd_set* error, timeval* timeout) {
+  wait_by_kernel(count, in);
+  return sockdoc_original_select(count, in, out, error, timeout);
+}
+int sockdoc_hook_pselect(int count, fd_set* in, fd_set* out, fd_set* error, const timespec* timeout,
+                         const sigset_t* mask) {
+  wait_by_kernel(count, in);
+  return sockdoc_original_pselect(count, in, out, error, timeout, mask);
+}
+int sockdoc_hook_poll(pollfd* fds, nfds_t count, int timeout) {
+  wait_by_kernel(fds, count);
+  return sockdoc_original_poll(fds, count, timeout);
+}
+int sockdoc_hook_ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+  wait_by_kernel(fds, count);
+  return sockdoc_original_ppoll(fds, count, timeout, mask);
+}
+int sockdoc_hook_epoll_ctl(int set, int operation, int fd, epoll_event* event) {
+  wait_by_kernel(fd);
+  return sockdoc_original_epoll_ctl(set, operation, fd, event);
 }
 
 #define SOCKDOC_FORWARD(symbol, result, parameters, arguments) \

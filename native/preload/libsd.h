@@ -4,7 +4,9 @@
 
 /*
  * libsd.so: sockdoc inside a program. LD_PRELOAD loads it; its constructor patches the entries of libc's socket calls,
- * so that they lead to the hooks of hooks.cc, which so far only keep count and pass every call on to the kernel.
+ * so that they lead to the hooks of hooks.cc. Without a monitor (SOCKDOC_MONITOR) these only keep count and pass every
+ * call on to the kernel; with one, a connection whose both ends are under libsd goes over to shared memory
+ * (connection/).
  *
  * What may be called where. Code of native/preload is one of three kinds:
  *
@@ -60,12 +62,18 @@ enum sockdoc_libsd_kind {
 /* A TCP socket as libsd saw it. */
 struct sockdoc_socket_state {
   uint32_t kind;
-  uint32_t non_blocking; /* as this process set it last: somebody else who holds the socket may have changed it */
-  uint32_t complete;     /* the counts hold all bytes of the connection: no other process and no uncounted call */
-  uint32_t shut;         /* 1: reading, 2: writing was shut down */
-  uint64_t cookie;       /* SO_COOKIE */
-  uint64_t sent;         /* bytes that calls accepted */
-  uint64_t received;     /* bytes that calls delivered */
+  uint32_t non_blocking;  /* as this process set it last: somebody else who holds the socket may have changed it */
+  uint32_t complete;      /* the counts hold all bytes of the connection: no other process and no uncounted call */
+  uint32_t shut;          /* 1: reading, 2: writing was shut down */
+  uint64_t cookie;        /* SO_COOKIE */
+  uint64_t sent;          /* bytes that calls accepted */
+  uint64_t received;      /* bytes that calls delivered */
+  uint32_t mapped;        /* this process shares memory with the peer */
+  uint32_t reason;        /* why the kernel carries it, a number of abi/reasons.h; 0: none known */
+  uint32_t sends_by_ring; /* what carries now, each direction for itself */
+  uint32_t receives_by_ring;
+  uint64_t ring_sent; /* of `sent`, the bytes that the ring carried */
+  uint64_t ring_received;
 };
 
 const char *sockdoc_libsd_version(void);

@@ -5,7 +5,10 @@
 #include <cstring>
 
 #include "base/raw.h"
+#include "preload/connection/connections.h"
+#include "preload/connection/spinning.h"
 #include "preload/libsd.h"
+#include "preload/monitor/link.h"
 #include "preload/originals.h"
 #include "preload/patch/patcher.h"
 #include "preload/table/table.h"
@@ -51,6 +54,18 @@ bool one_thread(const Image& libc) {
   return tasks.st_nlink == 3;
 }
 
+/** Calls on a socket before the monitor is asked about it: short connections stay on the kernel. */
+constexpr std::uint64_t kAskAfter = 8;
+
+std::uint64_t number(const char* text, std::uint64_t otherwise) {
+  if (text == nullptr || *text < '0' || *text > '9') return otherwise;
+  std::uint64_t result = 0;
+  for (; *text >= '0' && *text <= '9' && result < 1'000'000'000; text++) {
+    result = result * 10 + static_cast<std::uint64_t>(*text - '0');
+  }
+  return result;
+}
+
 void interpose() {
   lead_exports_to(Exports::hooks);
   status.mode = SOCKDOC_LIBSD_INTERPOSED;
@@ -63,6 +78,10 @@ void start() {
     remember({.what = "no libc.so.6 in this process"});
     return lead_exports_to(Exports::libc);
   }
+  // Before it is complete nothing can be asked: a connection has to be counted from its first byte.
+  monitor_link.configure(std::getenv("SOCKDOC_MONITOR"));
+  set_spinning(std::getenv("SOCKDOC_SPIN_US"));
+  connections.ask_after(number(std::getenv("SOCKDOC_AFTER_CALLS"), kAskAfter));
   if (!table.start()) {
     status.mode = SOCKDOC_LIBSD_DISABLED;
     remember({.what = "no memory", .error = ENOMEM});

@@ -16,28 +16,46 @@ long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e
   const auto fd = static_cast<int>(a);
   switch (number) {
     case SYS_read:
+      return receiving(fd, Parts::of(reinterpret_cast<void*>(b), static_cast<std::size_t>(c)), 0, kNotCancellable,
+                       nullptr, call);
     case SYS_readv:
+      return receiving(fd, Parts::of(reinterpret_cast<iovec*>(b), c), 0, kNotCancellable, nullptr, call);
     case SYS_preadv2:
-      return receiving(fd, 0, call);
+      if (static_cast<off_t>(d) != -1) return call();
+      return receiving(fd, Parts::of(reinterpret_cast<iovec*>(b), c), flags_of_read(static_cast<int>(f)),
+                       kNotCancellable, nullptr, call);
     case SYS_recvfrom:
-      return receiving(fd, static_cast<int>(d), call);
+      return receiving(fd, Parts::of(reinterpret_cast<void*>(b), static_cast<std::size_t>(c)), static_cast<int>(d),
+                       kNotCancellable, e == 0 ? nullptr : reinterpret_cast<socklen_t*>(f), call);
     case SYS_recvmsg:
-      return receiving_message(fd, reinterpret_cast<msghdr*>(b), static_cast<int>(c), call);
+      return receiving_message(fd, reinterpret_cast<msghdr*>(b), static_cast<int>(c), kNotCancellable, call);
     case SYS_recvmmsg:
-      return receiving_messages(fd, reinterpret_cast<mmsghdr*>(b), static_cast<int>(d), call);
+      return receiving_messages(fd, reinterpret_cast<mmsghdr*>(b), static_cast<unsigned>(c), static_cast<int>(d),
+                                e != 0, call);
     case SYS_write:
+      return sending(fd, Parts::of(reinterpret_cast<void*>(b), static_cast<std::size_t>(c)), 0, kNotCancellable, call);
     case SYS_writev:
+      return sending(fd, Parts::of(reinterpret_cast<iovec*>(b), c), 0, kNotCancellable, call);
     case SYS_pwritev2:
+      if (static_cast<off_t>(d) != -1) return call();
+      return sending(fd, Parts::of(reinterpret_cast<iovec*>(b), c), flags_of_read(static_cast<int>(f)), kNotCancellable,
+                     call);
     case SYS_sendfile:
-      return sending(fd, 0, call);
+      return sending_natively(fd, call);
     case SYS_sendto:
-      return sending(fd, static_cast<int>(d), call);
+      return sending(fd, Parts::of(reinterpret_cast<void*>(b), static_cast<std::size_t>(c)), static_cast<int>(d),
+                     kNotCancellable, call);
     case SYS_sendmsg:
-      return sending(fd, static_cast<int>(c), call);
+      return sending_message(fd, reinterpret_cast<msghdr*>(b), static_cast<int>(c), kNotCancellable, call);
     case SYS_sendmmsg:
-      return sending_messages(fd, reinterpret_cast<mmsghdr*>(b), static_cast<int>(d), call);
+      return sending_messages(fd, reinterpret_cast<mmsghdr*>(b), static_cast<unsigned>(c), static_cast<int>(d), call);
     case SYS_splice:
-      return splicing(fd, static_cast<int>(c), call);
+      return splicing(fd, static_cast<int>(c), static_cast<std::size_t>(e), static_cast<unsigned>(f), call);
+    case SYS_shutdown:
+      return shutting_down(fd, static_cast<int>(b), call);
+    case SYS_setsockopt:
+      return setting_option(fd, static_cast<int>(b), static_cast<int>(c), reinterpret_cast<void*>(d),
+                            static_cast<socklen_t>(e), call);
     case SYS_socket:
       return opening(fd, static_cast<int>(b), static_cast<int>(c), call);
     case SYS_accept:
@@ -74,10 +92,10 @@ struct Numbers {
 constexpr Numbers numbers() {
   Numbers result;
   for (const int number :
-       {SYS_read,   SYS_readv,    SYS_preadv2,  SYS_recvfrom, SYS_recvmsg, SYS_recvmmsg,    SYS_write,
-        SYS_writev, SYS_pwritev2, SYS_sendfile, SYS_sendto,   SYS_sendmsg, SYS_sendmmsg,    SYS_splice,
-        SYS_socket, SYS_accept,   SYS_accept4,  SYS_connect,  SYS_close,   SYS_close_range, SYS_dup,
-        SYS_dup2,   SYS_dup3,     SYS_fcntl,    SYS_ioctl}) {
+       {SYS_read,   SYS_readv,    SYS_preadv2,  SYS_recvfrom, SYS_recvmsg,  SYS_recvmmsg,    SYS_write,
+        SYS_writev, SYS_pwritev2, SYS_sendfile, SYS_sendto,   SYS_sendmsg,  SYS_sendmmsg,    SYS_splice,
+        SYS_socket, SYS_accept,   SYS_accept4,  SYS_connect,  SYS_close,    SYS_close_range, SYS_dup,
+        SYS_dup2,   SYS_dup3,     SYS_fcntl,    SYS_ioctl,    SYS_shutdown, SYS_setsockopt}) {
     result.tracked[number] = 1;
   }
   return result;

@@ -9,6 +9,9 @@
 #include <cstring>
 
 #include "preload/calls.h"
+#include "preload/connection/connections.h"
+#include "preload/connection/options.h"
+#include "preload/connection/transfers.h"
 #include "preload/table/own.h"
 #include "preload/table/table.h"
 
@@ -22,27 +25,51 @@
 
 namespace sockdoc::preload {
 
-inline constexpr int kNotOfTheStream = MSG_PEEK | MSG_ERRQUEUE;
+/** Where a call's memory is: one part, or a vector whose count may be nonsense. */
+struct Parts {
+  iovec own = {};
+  const iovec* at = nullptr;
+  std::size_t count = 1;
+
+  static Parts of(const void* memory, std::size_t size) { return {{const_cast<void*>(memory), size}, nullptr, 1}; }
+  static Parts of(const iovec* parts, long count) { return {{}, parts, static_cast<std::size_t>(count)}; }
+  [[nodiscard]] const iovec* first() const { return at != nullptr || count != 1 ? at : &own; }
+};
+
+inline constexpr bool kCancellable = true;
+inline constexpr bool kNotCancellable = false;
 
 // A descriptor without a socket leaves by a tail call: no frame of ours stands on its stack while it waits.
 template <typename Call>
-inline auto receiving(int fd, int flags, Call call) {
+inline auto receiving(int fd, Parts parts, int flags, bool cancellable, socklen_t* from_length, Call call) {
   const Handle socket = table.find(fd);
   if (!socket) return call();
-  const auto got = call();
-  if (got > 0 && (flags & kNotOfTheStream) == 0) table.received(socket, static_cast<std::uint64_t>(got));
-  if ((flags & MSG_OOB) != 0) table.raise(socket, kUncounted);
-  return got;
+  using Got = decltype(call());
+  return static_cast<Got>(
+      receive_bytes(socket, fd, parts.first(), parts.count, flags, cancellable, from_length, Native(call)));
 }
 
 template <typename Call>
-inline auto sending(int fd, int flags, Call call) {
+inline auto sending(int fd, Parts parts, int flags, bool cancellable, Call call) {
   const Handle socket = table.find(fd);
   if (!socket) return call();
-  const auto put = call();
-  if (put > 0) table.sent(socket, static_cast<std::uint64_t>(put));
-  if ((flags & MSG_OOB) != 0) table.raise(socket, kUncounted);
-  return put;
+  using Put = decltype(call());
+  return static_cast<Put>(send_bytes(socket, fd, parts.first(), parts.count, flags, cancellable, Native(call)));
+}
+
+/** By the kernel alone: sendfile(). */
+template <typename Call>
+inline auto sending_natively(int fd, Call call) {
+  const Handle socket = table.find(fd);
+  if (!socket) return call();
+  return static_cast<decltype(call())>(send_natively(socket, fd, Native(call)));
+}
+
+template <typename Call>
+inline auto sending_message(int fd, const msghdr* message, int flags, bool cancellable, Call call) {
+  const Handle socket = table.find(fd);
+  if (!socket) return call();
+  return static_cast<decltype(call())>(send_message(socket, fd, message, flags, cancellable, Native(call)));
 }
 
 /** Descriptors that came with a message: sockets may be among them. */
@@ -67,8 +94,11 @@ inline void take_stock_of(const msghdr& message) {
 }
 
 template <typename Call>
-inline auto receiving_message(int fd, const msghdr* message, int flags, Call call) {
-  const auto got = receiving(fd, flags, call);
+inline auto receiving_message(int fd, msghdr* message, int flags, bool cancellable, Call call) {
+  const Handle socket = table.find(fd);
+  using Got = decltype(call());
+  const Got got =
+      socket ? static_cast<Got>(receive_message(socket, fd, message, flags, cancellable, Native(call))) : call();
   if (got >= 0 && message->msg_controllen >= sizeof(cmsghdr) && message->msg_control != nullptr) {
     take_stock_of(*message);
   }
@@ -76,37 +106,33 @@ inline auto receiving_message(int fd, const msghdr* message, int flags, Call cal
 }
 
 template <typename Call>
-inline auto receiving_messages(int fd, mmsghdr* messages, int flags, Call call) {
+inline auto receiving_messages(int fd, mmsghdr* messages, unsigned most, int flags, bool timed, Call call) {
   const Handle socket = table.find(fd);
-  const auto count = call();
-  for (decltype(call()) i = 0; i < count; i++) {
+  using Count = decltype(call());
+  const Count count =
+      socket ? static_cast<Count>(receive_messages(socket, fd, messages, most, flags, timed, Native(call))) : call();
+  for (Count i = 0; i < count; i++) {
     const msghdr& message = messages[i].msg_hdr;
-    if (socket && (flags & kNotOfTheStream) == 0) table.received(socket, messages[i].msg_len);
     if (message.msg_controllen >= sizeof(cmsghdr) && message.msg_control != nullptr) take_stock_of(message);
   }
-  if (socket && (flags & MSG_OOB) != 0) table.raise(socket, kUncounted);
   return count;
 }
 
 template <typename Call>
-inline auto sending_messages(int fd, const mmsghdr* messages, int flags, Call call) {
+inline auto sending_messages(int fd, mmsghdr* messages, unsigned most, int flags, Call call) {
   const Handle socket = table.find(fd);
   if (!socket) return call();
-  const auto count = call();
-  for (decltype(call()) i = 0; i < count; i++) table.sent(socket, messages[i].msg_len);
-  if ((flags & MSG_OOB) != 0) table.raise(socket, kUncounted);
-  return count;
+  return static_cast<decltype(call())>(send_messages(socket, fd, messages, most, flags, Native(call)));
 }
 
 template <typename Call>
-inline auto splicing(int from, int to, Call call) {
+inline auto splicing(int from, int to, std::size_t size, unsigned flags, Call call) {
   const Handle source = table.find(from);
   const Handle sink = table.find(to);
   if (!source && !sink) return call();
-  const auto moved = call();
-  if (moved > 0 && source) table.received(source, static_cast<std::uint64_t>(moved));
-  if (moved > 0 && sink) table.sent(sink, static_cast<std::uint64_t>(moved));
-  return moved;
+  using Moved = decltype(call());
+  if (source) return static_cast<Moved>(splice_from(source, from, to, size, flags, Native(call)));
+  return static_cast<Moved>(send_natively(sink, to, Native(call)));
 }
 
 inline std::uint32_t flags_of_type(int type) { return (type & SOCK_NONBLOCK) != 0 ? kNonBlocking : 0; }
@@ -194,18 +220,45 @@ inline auto controlling(int fd, int command, long argument, Call call) {
   if (result == 0 && command == F_SETFL) {
     const Handle socket = table.find(fd);
     (argument & O_NONBLOCK) != 0 ? table.raise(socket, kNonBlocking) : table.lower(socket, kNonBlocking);
+    if (socket && (argument & O_ASYNC) != 0) connections.stay_receiving(socket, abi::Reason::asynchronous);
   }
   return result;
 }
 
 template <typename Call>
-inline auto requesting(int fd, unsigned long request, const void* argument, Call call) {
+inline auto requesting(int fd, unsigned long request, void* argument, Call call) {
   const auto result = call();
+  if (result == 0 && (request == FIONREAD || request == TIOCOUTQ)) {
+    add_ring_bytes(table.find(fd), request, static_cast<int*>(argument));
+  }
+  if (result == 0 && request == FIOASYNC && *static_cast<const int*>(argument) != 0) {
+    connections.stay_receiving(table.find(fd), abi::Reason::asynchronous);
+  }
   if (result == 0 && request == FIONBIO) {
     const Handle socket = table.find(fd);
     *static_cast<const int*>(argument) != 0 ? table.raise(socket, kNonBlocking) : table.lower(socket, kNonBlocking);
   }
   return result;
+}
+
+template <typename Call>
+inline auto shutting_down(int fd, int how, Call call) {
+  const Handle socket = table.find(fd);
+  if (!socket) return call();
+  // Before: whoever sees the end must know by then that it was meant.
+  if (how == SHUT_WR || how == SHUT_RDWR) said_shutdown(socket);
+  const auto result = call();
+  if (result == 0 && how != SHUT_WR) table.raise(socket, kShutRead);
+  if (result == 0 && how != SHUT_RD) table.raise(socket, kShutWrite);
+  return result;
+}
+
+template <typename Call>
+inline auto setting_option(int fd, int level, int name, const void* value, socklen_t length, Call call) {
+  const Handle socket = table.find(fd);
+  if (!socket) return call();
+  before_option(socket, level, name, value, length);
+  return call();
 }
 
 /** `call(first, last)` for what lies between our own descriptors; the kernel is asked at least once. */

@@ -32,9 +32,11 @@ Moved KernelStream::send(std::span<const std::byte> bytes) const {
 
 Moved KernelStream::receive(std::span<std::byte> into) const { return receive_from(fd_, into, 0); }
 
+Moved KernelStream::peek(std::span<std::byte> into) const { return receive_from(fd_, into, MSG_PEEK); }
+
 Moved KernelStream::look() const {
   std::byte byte{};
-  return receive_from(fd_, {&byte, 1}, MSG_PEEK);
+  return peek({&byte, 1});
 }
 
 }  // namespace sockdoc

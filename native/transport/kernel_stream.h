@@ -15,6 +15,9 @@ class KernelStream {
   [[nodiscard]] Moved send(std::span<const std::byte> bytes) const;
   [[nodiscard]] Moved receive(std::span<std::byte> into) const;
 
+  /** Like receive(), leaving the bytes where they are. */
+  [[nodiscard]] Moved peek(std::span<std::byte> into) const;
+
   /** What receive() would find now, left where it is: a byte, the end, EAGAIN, or an error, which is reported once. */
   [[nodiscard]] Moved look() const;
 

@@ -47,12 +47,67 @@ Moved StreamReceiver::receive_by_ring(std::span<std::byte> into) {
   return {got, 0};
 }
 
-std::size_t StreamReceiver::ring_bytes() {
-  if (carrier() != Carrier::ring) return 0;
+Carrier StreamReceiver::next_carrier(std::uint64_t& room) const {
+  const std::uint64_t taken = shared_.receiver.taken.load(memory_order_relaxed);
+  const std::uint64_t published = shared_.sender.published.load(memory_order_seq_cst) >> 1;
+  const std::uint64_t so_far = received();
+  auto carrier = static_cast<Carrier>(taken & 1);
+  room = ~std::uint64_t{0};
+  for (std::uint64_t at = taken >> 1, turn = 0; at != published && turn < abi::kSwitches; ++at, ++turn) {
+    const auto next = abi::Switch::of(shared_.sender.switches[at % abi::kSwitches].load(memory_order_relaxed));
+    if (next.at > so_far) {
+      room = next.at - so_far;
+      break;
+    }
+    carrier = next.carrier;
+  }
+  return carrier;
+}
+
+bool StreamReceiver::ring_is_next() {
   const std::size_t there = ring_.readable();
-  const Ahead ahead = look_ahead();
-  if (there == kRingViolated || !ahead.valid) return 1;  // receive() says what it is
-  return static_cast<std::size_t>(std::min<std::uint64_t>(ahead.room, there));
+  std::uint64_t room = 0;
+  return there > 0 && next_carrier(room) == Carrier::ring;
+}
+
+std::size_t StreamReceiver::in_ring() {
+  const std::size_t there = ring_.readable();
+  return there == kRingViolated ? 0 : there;
+}
+
+bool StreamReceiver::nothing_yet() {
+  if (carrier() != Carrier::ring || ring_.readable() != 0 || look_ahead().next) return false;
+  const Moved by_kernel = kernel_.look();
+  defer(by_kernel);
+  return by_kernel.error == EAGAIN;
+}
+
+Moved StreamReceiver::peek(std::span<std::byte> into) {
+  for (unsigned turn = 0; turn <= abi::kSwitches; ++turn) {
+    const std::size_t there = ring_.readable();
+    std::uint64_t room = 0;
+    const Carrier first = next_carrier(room);
+    if (there == kRingViolated) return {0, EPROTO};
+    const auto limit = static_cast<std::size_t>(std::min<std::uint64_t>(room, into.size()));
+    if (first == Carrier::kernel) {
+      const Moved by_kernel = kernel_.peek(into.first(limit));
+      if (by_kernel.bytes < room || by_kernel.bytes == into.size()) return by_kernel;
+      const std::size_t got = ring_.peek(into.subspan(by_kernel.bytes));
+      return {by_kernel.bytes + (got == kRingViolated ? 0 : got), 0};
+    }
+    const std::size_t got = ring_.peek(into.first(limit));
+    if (got == kRingViolated) return {0, EPROTO};
+    if (got > 0 && got == room && got < into.size()) return {got + kernel_.peek(into.subspan(got)).bytes, 0};
+    if (got > 0 || into.empty()) return {got, 0};
+    const Moved by_kernel = kernel_.look();
+    if (by_kernel.error == EAGAIN) return by_kernel;
+    // As in receive_ring(): what came before it is to be seen by now.
+    if (!ring_is_next() && next_carrier(room) == Carrier::ring) {
+      return by_kernel.bytes > 0 ? Moved{0, EPROTO} : with_deferred(by_kernel);
+    }
+    defer(by_kernel);
+  }
+  return {0, EAGAIN};
 }
 
 StreamReceiver::Step StreamReceiver::receive_ring(std::span<std::byte> into, Moved& result) {
@@ -169,8 +224,10 @@ StreamReceiver::Ahead StreamReceiver::look_ahead() const {
 
 void StreamReceiver::take(const abi::Switch& next) {
   std::atomic<std::uint64_t>& taken = shared_.receiver.taken;
-  taken.store(((taken.load(memory_order_relaxed) >> 1) + 1) << 1 | static_cast<std::uint64_t>(next.carrier),
-              memory_order_release);
+  std::uint64_t before = taken.load(memory_order_relaxed);
+  const std::uint64_t after = ((before >> 1) + 1) << 1 | static_cast<std::uint64_t>(next.carrier);
+  // Where it fails a signal handler has taken the switch meanwhile.
+  (void)taken.compare_exchange_strong(before, after, memory_order_release, memory_order_relaxed);
 }
 
 }  // namespace sockdoc

@@ -33,14 +33,26 @@ class StreamReceiver {
    * apply now. */
   [[nodiscard]] Moved receive_by_ring(std::span<std::byte> into);
 
-  /** Bytes that receive_by_ring() would find, by a fresh look; 0 where the kernel's come first. */
-  [[nodiscard]] std::size_t ring_bytes();
+  /** Whether receive() would find bytes in the ring, by a fresh look and without a system call. */
+  [[nodiscard]] bool ring_is_next();
+  /** True when receive() would find nothing; only where the ring carries. Cheaper, and a handler may interrupt it. */
+  [[nodiscard]] bool nothing_yet();
+  /** Bytes in the ring, whatever comes before them. */
+  [[nodiscard]] std::size_t in_ring();
+
+  /** Like receive(), leaving the bytes where they are; not across more than one switch. */
+  [[nodiscard]] Moved peek(std::span<std::byte> into);
 
   /** Before sleeping in the kernel, on this socket alone or on many: asks the sender to wake us by it. */
   [[nodiscard]] Rest rest();
   /** After it: bytes may come by the ring again. */
   void awake() { ring_.want_ring(); }
+  /** Like rest(), whatever the ring holds. */
+  void forbid_ring() { ring_.forbid(); }
   [[nodiscard]] bool resting() const { return ring_.kernel_wanted(); }
+
+  /** Keeps an error that the kernel has told, until all that came before it is taken. */
+  void defer(const Moved& by_kernel);
 
   /** Bytes ever received. */
   [[nodiscard]] std::uint64_t received() const;
@@ -59,8 +71,9 @@ class StreamReceiver {
   Step receive_kernel(std::span<std::byte> into, Moved& result);
   [[nodiscard]] Ahead look_ahead() const;
   void take(const abi::Switch& next);
-  void defer(const Moved& by_kernel);
   [[nodiscard]] Moved with_deferred(const Moved& by_kernel);
+  /** The carrier of the next byte, after all switches that lie before it; and bytes up to the switch behind it. */
+  [[nodiscard]] abi::Carrier next_carrier(std::uint64_t& room) const;
 
   abi::Direction& shared_;
   ByteRing ring_;

@@ -1,17 +1,56 @@
 #pragma once
 
+#include <sys/uio.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "abi/messages.h"
+#include "abi/slab.h"
+#include "preload/connection/role.h"
+#include "preload/connection/slabs.h"
 #include "preload/table/table.h"
+#include "transport/stream_receiver.h"
+#include "transport/stream_sender.h"
 
 namespace sockdoc::preload {
 
+/** What a call came to: as the program sees it, with the errno value where the result is -1. */
+struct Result {
+  long value = 0;
+  int error = 0;
+  bool native = false;  // the program's own call has said it: what else it wrote is right
+};
+
+/** The program's own call, to be made at most once. */
+class Native {
+ public:
+  template <typename Call>
+  explicit Native(Call& call)
+      : function_([](void* made) { return static_cast<long>((*static_cast<Call*>(made))()); }), call_(&call) {}
+  /** errno is as the call left it. */
+  [[nodiscard]] long operator()() const { return function_(call_); }
+
+ private:
+  long (*function_)(void*);
+  void* call_;
+};
+
+/** A call that moves bytes: which descriptor, which memory, and how the program wants it. */
+struct Transfer {
+  int fd;
+  int flags;  // MSG_…
+  std::span<const iovec> parts;
+  std::size_t bytes;  // of all parts
+  bool waits;         // neither O_NONBLOCK nor MSG_DONTWAIT
+  bool cancellable;   // a cancellation point
+};
+
 /**
  * This process's record of a socket whose bytes go, or went, by shared memory. Never unmapped, and used again for
- * another socket only after both roles were taken: whoever holds one late finds that it is another's.
+ * another socket only after both roles were taken: whoever comes late finds that it is another's.
  *
  * For readiness, beside what the send and receive hooks do by themselves. A socket is readable when the kernel says so
  * or has_ring_bytes(); writable when the kernel says so. Who is about to sleep on it, in whatever call, alone or
@@ -34,6 +73,77 @@ class Connection {
 
   /** Both directions go by the kernel from here on, for good: `reason` is reported. */
   void keep_on_kernel(abi::Reason reason);
+  /** The same for what this process receives: somebody waits for it in a way that only the kernel knows. */
+  void receive_by_kernel(abi::Reason reason);
+
+  [[nodiscard]] Result receive(const Transfer& transfer, Native call);
+  [[nodiscard]] Result send(const Transfer& transfer, Native call);
+  /** A call that sends by itself: sendfile, splice, a message with control data. */
+  [[nodiscard]] Result send_by_kernel(Native call);
+  /** A call that receives by itself: after the ring is drained the direction stays on the kernel. False: it is not. */
+  [[nodiscard]] bool receives_natively();
+
+  /** Bytes in the ring that wait to be read: by us, by the peer. */
+  [[nodiscard]] std::size_t unread();
+  [[nodiscard]] std::size_t unsent() const;
+
+  void said_shutdown();
+  void read(sockdoc_socket_state& into);
+
+ private:
+  friend class Connections;
+  static constexpr std::uint32_t kStayReceiving = 1;
+  static constexpr std::uint32_t kStaySending = 2;
+  static constexpr std::uint32_t kBroken = 4;  // the peer's words cannot be
+
+  /** Whether this process has the memory: a child does not. */
+  [[nodiscard]] bool here() const { return process_ == table.process(); }
+  [[nodiscard]] abi::SlotHead& slot() const { return *slot_; }
+  [[nodiscard]] ByteRing ring(unsigned direction) const;
+  [[nodiscard]] StreamSender outbound(int fd = -1) const;
+  [[nodiscard]] StreamReceiver inbound(int fd = -1) const;
+  [[nodiscard]] bool has(std::uint32_t flag) const { return (flags_.load(std::memory_order_relaxed) & flag) != 0; }
+
+  Moved take(const Transfer& transfer, std::size_t skip);
+  Moved take_part(StreamReceiver& from, int flags, std::span<std::byte> into);
+  [[nodiscard]] Result end_of_stream();
+  [[nodiscard]] Result sleep(const Transfer& transfer);
+  [[nodiscard]] bool spin();
+  [[nodiscard]] bool something_new() const;
+  Moved give(const Transfer& transfer, bool nested);
+  [[nodiscard]] bool wait_for_room() const;
+  void prefer_ring(int fd);
+  [[nodiscard]] Result finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call);
+  [[nodiscard]] bool go_to_kernel(int fd);
+  void broke();
+  void now_and_then(const Transfer& transfer);
+  void finish(int fd, bool last);
+
+  std::atomic<std::uint64_t> handle_{0};
+  std::int32_t process_ = 0;
+  std::uint32_t end_ = 0;
+  abi::SlotHead* slot_ = nullptr;
+  std::byte* rings_ = nullptr;
+  std::uint32_t ring_bytes_ = 0;
+  std::atomic<std::uint32_t> flags_{0};
+  MappedSlab* slab_ = nullptr;
+  abi::Place place_ = {};
+  std::uint64_t cookie_ = 0;
+
+  Role sending_;
+  Role receiving_;
+  std::atomic<std::uint32_t> sleepers_{0};
+  std::atomic<std::uint32_t> marked_{0};        // we may have set kernel_wanted
+  std::atomic<std::uint32_t> natively_{0};      // receiving: the ring is drained for good
+  std::atomic<std::uint32_t> native_sends_{0};  // calls of the program that send by themselves now
+  std::atomic<std::uint32_t> reason_{0};
+  std::atomic<std::uint32_t> vain_spins_{0};
+  std::atomic<std::uint32_t> calls_{0};
+
+  std::atomic<std::uint64_t> granted_{0};  // the handle, while the memory is there but not in use
+  std::atomic<std::uint32_t> crossing_{0};
+  std::uint32_t tries_ = 0;
+  std::uint32_t run_ = 0;  // of the link to the monitor, which knows of it
 };
 
 /** Null for a socket that never left the kernel: the common case, which costs two loads. */

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "base/raw.h"
+#include "preload/connection/connections.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -66,7 +67,9 @@ bool DescriptorTable::mine() {
 void DescriptorTable::forked(bool in_child) {
   if (owner_ == nullptr) return;
   epoch_.fetch_add(1, std::memory_order_relaxed);
-  if (in_child) owner_->process = static_cast<std::int32_t>(raw(SYS_getpid));
+  if (!in_child) return;
+  owner_->process = static_cast<std::int32_t>(raw(SYS_getpid));
+  connections.forked();
 }
 
 std::atomic<std::uint64_t>* DescriptorTable::slot(int fd) {
@@ -144,6 +147,8 @@ Handle DescriptorTable::make(sockdoc_libsd_kind kind, std::uint32_t flags) {
   socket.sent = 0;
   socket.received = 0;
   socket.cookie = 0;
+  socket.gate = 0;
+  socket.reason = 0;
   socket.kind = kind;
   socket.flags = flags;
   socket.epoch = epoch_.load();
@@ -161,10 +166,11 @@ bool DescriptorTable::hold(Handle handle) {
   return true;
 }
 
-void DescriptorTable::drop(Handle handle) {
+void DescriptorTable::drop(Handle handle, int fd) {
   if (!handle) return;
   SocketState& socket = at(handle.index());
   std::uint64_t seen = socket.life.load();
+  if (seen >> 32 == handle.generation() && static_cast<std::uint32_t>(seen) == 1) connections.closing(handle, fd);
   std::uint64_t next = 0;
   do {
     const auto holders = static_cast<std::uint32_t>(seen);
@@ -256,12 +262,19 @@ bool DescriptorTable::read(int fd, sockdoc_socket_state& into) {
   into = {
       .kind = socket->kind.load(),
       .non_blocking = flags & kNonBlocking,
-      .complete = (flags & kUncounted) == 0 && socket->epoch.load() == epoch_.load(),
+      .complete = complete(*socket),
       .shut = ((flags & kShutRead) != 0 ? 1U : 0U) | ((flags & kShutWrite) != 0 ? 2U : 0U),
       .cookie = cookie,
       .sent = socket->sent.load(),
       .received = socket->received.load(),
+      .mapped = 0,
+      .reason = socket->reason.load(),
+      .sends_by_ring = 0,
+      .receives_by_ring = 0,
+      .ring_sent = 0,
+      .ring_received = 0,
   };
+  if (Connection* connection = connection_of(find(fd)); connection != nullptr) connection->read(into);
   return true;
 }
 

@@ -18,7 +18,9 @@ struct alignas(64) SocketState {
   std::atomic<std::uint32_t> flags;
   std::atomic<std::uint32_t> epoch;  // of the table when it was made
   std::atomic<std::uint32_t> next_free;
-  std::uint64_t reserved[2];
+  std::atomic<std::uint64_t> gate;    // connection/gate.h
+  std::atomic<std::uint32_t> reason;  // abi::Reason: why the kernel carries it
+  std::uint32_t reserved;
 };
 static_assert(sizeof(SocketState) == 64);
 
@@ -26,6 +28,8 @@ inline constexpr std::uint32_t kNonBlocking = 1;
 inline constexpr std::uint32_t kUncounted = 2;  // bytes went by that no count holds
 inline constexpr std::uint32_t kShutRead = 4;
 inline constexpr std::uint32_t kShutWrite = 8;
+inline constexpr std::uint32_t kStays = 16;           // on the kernel, for `reason`
+inline constexpr std::uint32_t kStaysReceiving = 32;  // what it receives, at least
 
 /** A socket as a descriptor named it at one moment: it stays told apart from what the number means later. */
 class Handle {
@@ -65,6 +69,24 @@ class DescriptorTable {
     return Handle((*slots)[static_cast<unsigned>(fd) % kSlots].load(std::memory_order_relaxed));
   }
 
+  /** Null when the handle's socket is gone. */
+  [[nodiscard]] SocketState* state(Handle handle) const;
+  /** Whether a number that came from elsewhere can be asked about. */
+  [[nodiscard]] bool knows(Handle handle) const { return handle && handle.index() < used_.load(); }
+  /** Whether the counts hold all bytes of the connection. */
+  [[nodiscard]] bool complete(const SocketState& socket) const {
+    return (socket.flags.load() & kUncounted) == 0 && socket.epoch.load() == epoch_.load();
+  }
+  /** Whether no fork has happened since the socket was made, so that no other process has it by that. */
+  [[nodiscard]] bool unshared(const SocketState& socket) const { return socket.epoch.load() == epoch_.load(); }
+
+  /** The id of the process that this memory belongs to; 0 in a child that has not been noticed yet: see mine(). */
+  [[nodiscard]] std::int32_t process() const {
+    return owner_ == nullptr ? 0 : owner_->process.load(std::memory_order_relaxed);
+  }
+  /** Whether the table is the calling process's. A child with its own copy takes it over. */
+  bool mine();
+
   void sent(Handle handle, std::uint64_t bytes);
   void received(Handle handle, std::uint64_t bytes);
   void raise(Handle handle, std::uint32_t flags);
@@ -81,8 +103,9 @@ class DescriptorTable {
   /** Takes the descriptor out, before the kernel closes it; what comes back can be put back if it did not. */
   [[nodiscard]] Handle take(int fd);
   void put_back(int fd, Handle handle);
-  void drop(Handle handle);
-  void forget(int fd) { drop(take(fd)); }
+  /** `fd`, where it is still open, is the descriptor that goes. */
+  void drop(Handle handle, int fd = -1);
+  void forget(int fd) { drop(take(fd), fd); }
   void forget_range(unsigned first, unsigned last);
   /** `to` now means what `from` means. */
   void share(int from, int to);
@@ -109,9 +132,7 @@ class DescriptorTable {
     std::atomic<std::int32_t> process;
   };
 
-  [[nodiscard]] bool mine();
   [[nodiscard]] std::atomic<std::uint64_t>* slot(int fd);
-  [[nodiscard]] SocketState* state(Handle handle) const;
   [[nodiscard]] SocketState& at(std::uint32_t index) const { return (*states_[index / kSlots].load())[index % kSlots]; }
   [[nodiscard]] Handle make(sockdoc_libsd_kind kind, std::uint32_t flags);
   [[nodiscard]] bool claim(std::uint32_t& index);

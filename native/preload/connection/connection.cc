@@ -1,0 +1,138 @@
+#include "preload/connection/connection.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "preload/connection/connections.h"
+#include "preload/monitor/link.h"
+
+namespace sockdoc::preload {
+
+ByteRing Connection::ring(unsigned direction) const {
+  return ByteRing(slot_->directions[direction], {rings_ + std::size_t{direction} * ring_bytes_, ring_bytes_});
+}
+
+StreamSender Connection::outbound(int fd) const { return {slot_->directions[end_], ring(end_), KernelStream(fd)}; }
+
+StreamReceiver Connection::inbound(int fd) const {
+  const unsigned direction = 1 - end_;
+  return {slot_->directions[direction], ring(direction), KernelStream(fd)};
+}
+
+bool Connection::has_ring_bytes() {
+  if (!here() || natively_.load(std::memory_order_relaxed) != 0) return false;
+  return has(kBroken) || inbound().ring_is_next();
+}
+
+bool Connection::let_kernel_wake() {
+  if (!here()) return true;
+  const Holding holding(receiving_);
+  if (has(kBroken)) return false;
+  if (natively_.load() == 0) {
+    const Rest rest = inbound().rest();
+    if (rest == Rest::impossible) broke();
+    if (rest != Rest::sleep) return false;
+    marked_ = 1;
+  }
+  sleepers_++;
+  return true;
+}
+
+void Connection::awake() {
+  if (!here()) return;
+  const Holding holding(receiving_);
+  if (sleepers_.load() > 0) sleepers_--;
+}
+
+std::uint64_t Connection::arrivals() const {
+  if (!here()) return 0;
+  return slot_->directions[1 - end_].sender.ring_tail.load(std::memory_order_acquire) >> 1;
+}
+
+void Connection::receive_by_kernel(abi::Reason reason) {
+  if (!here() || (flags_.fetch_or(kStayReceiving) & kStayReceiving) != 0) return;
+  inbound().forbid_ring();
+  marked_ = 1;
+  if (reason_.load() == 0) reason_ = static_cast<std::uint32_t>(reason);
+  monitor_link.report(cookie_, abi::Carrier::kernel, reason);
+}
+
+void Connection::keep_on_kernel(abi::Reason reason) {
+  if (!here()) return;
+  flags_.fetch_or(kStaySending);
+  receive_by_kernel(reason);
+}
+
+/** With the receiver's role. */
+bool Connection::receives_natively() {
+  if (natively_.load(std::memory_order_relaxed) != 0) return true;
+  if (!has(kStayReceiving)) return false;
+  StreamReceiver from = inbound();
+  // No byte can be put into the ring any more, so an empty one stays empty.
+  if (!from.resting() || from.in_ring() != 0) return false;
+  natively_ = 1;
+  return true;
+}
+
+void Connection::broke() {
+  flags_.fetch_or(kBroken);
+  reason_ = static_cast<std::uint32_t>(abi::Reason::broken_peer);
+  monitor_link.report(cookie_, abi::Carrier::kernel, abi::Reason::broken_peer);
+}
+
+std::size_t Connection::unread() { return here() ? inbound().in_ring() : 0; }
+
+std::size_t Connection::unsent() const {
+  if (!here()) return 0;
+  const abi::Direction& direction = slot_->directions[end_];
+  const std::uint64_t bytes = (direction.sender.ring_tail.load() >> 1) - direction.receiver.ring_head.load();
+  return bytes <= ring_bytes_ ? static_cast<std::size_t>(bytes) : 0;
+}
+
+void Connection::said_shutdown() {
+  if (here()) slot_->ends[end_].flags.fetch_or(abi::kSaidShutdown);
+}
+
+void Connection::read(sockdoc_socket_state& into) {
+  if (!here()) return;
+  into.mapped = 1;
+  if (into.reason == 0) into.reason = reason_.load();
+  into.sends_by_ring = outbound().carrier() == abi::Carrier::ring;
+  into.receives_by_ring = inbound().carrier() == abi::Carrier::ring;
+  into.ring_sent = slot_->directions[end_].sender.ring_tail.load() >> 1;
+  into.ring_received = slot_->directions[1 - end_].receiver.ring_head.load();
+}
+
+/** The end of this process's part; `last`: no other process has the socket. */
+void Connection::finish(int fd, bool last) {
+  if (!here()) {
+    handle_ = 0;
+    return;
+  }
+  const Holding receiving(receiving_);
+  const Holding sending(sending_);
+  handle_ = 0;
+  if (last) {
+    if (fd >= 0 && natively_.load() == 0 && inbound().in_ring() > 0) {
+      // The kernel would tell a peer that its bytes were thrown away, had it carried them.
+      const linger at_once = {1, 0};
+      raw(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+    slot_->ends[end_].flags.fetch_or(abi::kSaidClose);
+  }
+  slab_->users.fetch_sub(1);
+}
+
+void Connection::now_and_then(const Transfer& transfer) {
+  monitor_link.look();
+  monitor_link.tend_at_times();
+  const std::uint32_t runs = monitor_link.runs();
+  if (runs != run_) {
+    run_ = runs;
+    monitor_link.restore(Handle(handle_.load()), transfer.fd, place_);
+  }
+}
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,243 @@
+#include "preload/connection/connections.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+
+#include "preload/connection/gate.h"
+#include "preload/monitor/link.h"
+
+namespace sockdoc::preload {
+namespace {
+
+/** A socket that was not asked for in time (no monitor, a busy one) is asked for again after so many calls. */
+constexpr std::uint64_t kAskAgain = 64;
+/** The monitor may have been restarted, and know nothing of the question any more. */
+constexpr std::uint64_t kAskAnew = 4096;
+
+bool connected(const SocketState& state) {
+  const std::uint32_t kind = state.kind.load();
+  return kind == SOCKDOC_SOCKET_OPENED || kind == SOCKDOC_SOCKET_ACCEPTED;
+}
+
+std::uint64_t cookie_of(SocketState& state, int fd) {
+  std::uint64_t cookie = state.cookie.load();
+  socklen_t length = sizeof cookie;
+  if (cookie != 0 || failed(raw(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))) return cookie;
+  state.cookie = cookie;
+  return cookie;
+}
+
+}  // namespace
+
+constinit Connections connections;
+
+Connection* Connections::at(std::uint32_t index) {
+  std::atomic<Chunk*>& place = chunks_[index / kChunk];
+  Chunk* chunk = place.load(std::memory_order_acquire);
+  if (chunk == nullptr) {
+    const long mapped =
+        raw(SYS_mmap, 0, sizeof(Chunk), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (failed(mapped)) return nullptr;
+    auto* mine = reinterpret_cast<Chunk*>(mapped);
+    if (place.compare_exchange_strong(chunk, mine)) {
+      chunk = mine;
+    } else {
+      raw(SYS_munmap, mapped, sizeof(Chunk));
+    }
+  }
+  return &(*chunk)[index % kChunk];
+}
+
+void Connections::consider(Handle socket, SocketState& state, int fd, std::uint64_t word) {
+  const std::uint64_t calls = gate::calls(word);
+  if (gate::phase(word) == Phase::native) {
+    if (calls < ask_after_ || (calls - ask_after_) % kAskAgain != 0 || !connected(state)) return;
+    if (!table.complete(state) || (state.flags.load() & kStays) != 0) {
+      if (state.reason.load() == 0) state.reason = static_cast<std::uint32_t>(abi::Reason::shared_by_more);
+      (void)gate::change(state, word, Phase::refused);
+      return;
+    }
+    if (cookie_of(state, fd) == 0 || !gate::change(state, word, Phase::asked)) return;
+    if (monitor_link.ask(socket, fd)) return;
+    word = state.gate.load();
+    while (gate::phase(word) == Phase::asked && !gate::change(state, word, Phase::native)) word = state.gate.load();
+    return;
+  }
+  if (gate::phase(word) != Phase::asked) return;
+  monitor_link.look();
+  const Chunk* chunk = chunks_[socket.index() / kChunk].load(std::memory_order_acquire);
+  if (chunk != nullptr) {
+    Connection& connection = const_cast<Connection&>((*chunk)[socket.index() % kChunk]);
+    if (connection.granted_.load(std::memory_order_acquire) == socket.word()) {
+      return cross(socket, state, connection, fd, word);
+    }
+  }
+  if (calls % kAskAnew == 0) {
+    monitor_link.tend();
+    (void)monitor_link.ask(socket, fd);
+  }
+}
+
+/** Whether the kernel's counts are ours: nothing moved bytes that we did not see. */
+bool Connections::counts_agree(const SocketState& state, int fd) const {
+  struct {
+    std::uint8_t before[120];
+    std::uint64_t acknowledged, received;
+  } info = {};
+  socklen_t length = sizeof info;
+  int unsent = 0;
+  int unread = 0;
+  if (failed(raw(SYS_ioctl, fd, TIOCOUTQ, &unsent)) ||
+      failed(raw(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length)) ||
+      failed(raw(SYS_ioctl, fd, FIONREAD, &unread)) || length < sizeof info) {
+    return false;
+  }
+  // The opener's SYN is acknowledged as a byte.
+  const std::uint64_t flag_bytes = state.kind.load() == SOCKDOC_SOCKET_OPENED ? 1 : 0;
+  return info.acknowledged + static_cast<std::uint64_t>(unsent) - flag_bytes == state.sent.load() &&
+         info.received - static_cast<std::uint64_t>(unread) == state.received.load();
+}
+
+/** From the kernel to the rings, if no call of the program is with the kernel now. */
+void Connections::cross(Handle socket, SocketState& state, Connection& connection, int fd, std::uint64_t word) {
+  constexpr std::uint32_t kTries = 64;
+  if (gate::under_way(word) != 0 || !connection.here()) return;
+  // One at a time, and not in a handler that interrupted it: what is written here counts once the word has changed.
+  if (connection.crossing_.exchange(1, std::memory_order_acquire) != 0) return;
+  const bool may = table.complete(state) && (state.flags.load() & kStays) == 0;
+  const bool fits = may && counts_agree(state, fd);
+  if (fits) {
+    connection.outbound().begin(state.sent.load());
+    StreamReceiver inbound = connection.inbound();
+    inbound.begin(state.received.load());
+    inbound.forbid_ring();  // somebody may sleep in the kernel; who reads next opens the ring
+    connection.marked_ = 1;
+    if (gate::change(state, word, Phase::mapped)) {
+      connection.granted_ = 0;
+      connection.handle_.store(socket.word(), std::memory_order_release);
+      const std::uint32_t flags = state.flags.load();
+      if ((flags & kStaysReceiving) != 0) connection.receive_by_kernel(abi::Reason::waited_for);
+      abi::EndWords& mine = connection.slot().ends[connection.end_];
+      if ((flags & kShutWrite) != 0) mine.flags.fetch_or(abi::kSaidShutdown);
+      mine.mapped.store(connection.place_.generation, std::memory_order_release);
+      state.reason = 0;
+      monitor_link.report(connection.cookie_, abi::Carrier::ring, abi::Reason::none);
+    }
+  } else if (!may || connection.tries_++ >= kTries) {
+    if (gate::change(state, word, Phase::refused)) {
+      const auto reason = may ? abi::Reason::counters_differ : abi::Reason::shared_by_more;
+      if (state.reason.load() == 0 || may) state.reason = static_cast<std::uint32_t>(reason);
+      connection.granted_ = 0;
+      connection.slab_->users.fetch_sub(1);
+      monitor_link.report(connection.cookie_, abi::Carrier::kernel, static_cast<abi::Reason>(state.reason.load()));
+    }
+  }
+  connection.crossing_.store(0, std::memory_order_release);
+}
+
+Connections::Reply Connections::answered(const abi::Answer& answer, int memory) {
+  const Handle socket(answer.header.sequence);
+  SocketState* state = table.knows(socket) ? table.state(socket) : nullptr;
+  const abi::Place& place = answer.place;
+  const bool shared = answer.outcome == abi::Outcome::shared;
+  MappedSlab* slab = nullptr;
+  if (shared) {
+    if (!abi::valid_geometry(place.slots, place.ring_bytes) || place.slot >= place.slots || place.end >= abi::kEnds ||
+        place.generation == 0) {
+      return Reply::nothing;
+    }
+    // In any case: its memory comes but once.
+    slab = slabs_.find(place);
+    if (slab == nullptr && memory >= 0) slab = slabs_.map(place, memory);
+  }
+  if (state == nullptr || state->cookie.load() != answer.cookie) return shared ? Reply::not_there : Reply::nothing;
+  std::uint64_t word = state->gate.load();
+  Connection* connection = find(socket);
+  if (!shared) {
+    state->reason = static_cast<std::uint32_t>(answer.reason);
+    if (answer.outcome != abi::Outcome::kernel) return Reply::nothing;
+    if (connection != nullptr) connection->keep_on_kernel(answer.reason);
+    while (gate::phase(word) == Phase::asked && !gate::change(*state, word, Phase::refused)) word = state->gate.load();
+    return Reply::nothing;
+  }
+  if (connection != nullptr || gate::phase(word) != Phase::asked) return Reply::nothing;
+  connection = at(socket.index());
+  if (connection == nullptr || slab == nullptr) return Reply::no_memory;
+  if (connection->granted_.load() == socket.word()) return Reply::nothing;
+  std::byte* const slot = slab->memory + abi::slot_offset(place.slot, place.ring_bytes);
+  if (!populate(slot, place.ring_bytes)) {
+    state->reason = static_cast<std::uint32_t>(abi::Reason::no_memory);
+    while (gate::phase(word) == Phase::asked && !gate::change(*state, word, Phase::refused)) word = state->gate.load();
+    return Reply::no_memory;
+  }
+  slab->users.fetch_add(1);
+  connection->process_ = table.process();
+  connection->end_ = place.end;
+  connection->slot_ = reinterpret_cast<abi::SlotHead*>(slot);
+  connection->rings_ = slot + abi::kPage;
+  connection->ring_bytes_ = place.ring_bytes;
+  connection->flags_ = 0;
+  connection->slab_ = slab;
+  connection->place_ = place;
+  connection->cookie_ = answer.cookie;
+  connection->sleepers_ = 0;
+  connection->natively_ = 0;
+  connection->native_sends_ = 0;
+  connection->reason_ = 0;
+  connection->vain_spins_ = 0;
+  connection->calls_ = 0;
+  connection->tries_ = 0;
+  connection->crossing_ = 0;
+  connection->run_ = monitor_link.runs();
+  connection->granted_.store(socket.word(), std::memory_order_release);
+  return Reply::nothing;
+}
+
+void Connections::withdrawn(std::uint64_t cookie, abi::Reason reason) {
+  each([&](Connection& connection) {
+    if (connection.cookie_ == cookie) connection.keep_on_kernel(reason);
+  });
+}
+
+void Connections::stay(Handle socket, abi::Reason reason) {
+  SocketState* state = table.state(socket);
+  if (state == nullptr) return;
+  if (state->reason.load() == 0) state->reason = static_cast<std::uint32_t>(reason);
+  state->flags.fetch_or(kStays);
+  if (Connection* connection = find(socket); connection != nullptr) connection->keep_on_kernel(reason);
+}
+
+void Connections::stay_receiving(Handle socket, abi::Reason reason) {
+  SocketState* state = table.state(socket);
+  if (state == nullptr) return;
+  state->flags.fetch_or(kStaysReceiving);
+  if (Connection* connection = find(socket); connection != nullptr) connection->receive_by_kernel(reason);
+}
+
+void Connections::closing(Handle socket, int fd) {
+  SocketState* state = table.state(socket);
+  if (state == nullptr || gate::phase(state->gate.load()) == Phase::native) return;
+  const Chunk* chunk = chunks_[socket.index() / kChunk].load(std::memory_order_acquire);
+  if (chunk != nullptr) {
+    Connection& connection = const_cast<Connection&>((*chunk)[socket.index() % kChunk]);
+    std::uint64_t word = socket.word();
+    if (connection.granted_.compare_exchange_strong(word, 0) && connection.here()) connection.slab_->users.fetch_sub(1);
+    if (connection.handle_.load() == socket.word()) connection.finish(fd, table.unshared(*state));
+  }
+  if (state->cookie.load() != 0) monitor_link.release(state->cookie.load());
+}
+
+void Connections::forked() {
+  slabs_.forget_all();
+  monitor_link.forked();
+}
+
+void notice_messages() { monitor_link.look(); }
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "preload/connection/connection.h"
+#include "preload/connection/slabs.h"
+
+namespace sockdoc::preload {
+
+/** All connections of this process, each at the place that its socket has in the table. */
+class Connections {
+ public:
+  enum class Reply { nothing, no_memory, not_there };
+
+  [[nodiscard]] Connection* find(Handle socket) const {
+    if (!socket) return nullptr;
+    const Chunk* chunk = chunks_[socket.index() / kChunk].load(std::memory_order_acquire);
+    if (chunk == nullptr) return nullptr;
+    Connection& connection = const_cast<Connection&>((*chunk)[socket.index() % kChunk]);
+    return connection.handle_.load(std::memory_order_acquire) == socket.word() ? &connection : nullptr;
+  }
+
+  /** How many calls a socket makes before it is worth to ask. */
+  void ask_after(std::uint64_t calls) { ask_after_ = calls; }
+  /** A socket that has made `calls` so far may be worth to ask for; one that was granted memory may go over to it. */
+  void consider(Handle socket, SocketState& state, int fd, std::uint64_t word);
+  /** It stays on the kernel: it goes back, or never leaves. */
+  void stay(Handle socket, abi::Reason reason);
+  /** The same for the inbound direction. */
+  void stay_receiving(Handle socket, abi::Reason reason);
+
+  /** For the link to the monitor, under its lock. */
+  [[nodiscard]] Reply answered(const abi::Answer& answer, int memory);
+  void withdrawn(std::uint64_t cookie, abi::Reason reason);
+  [[nodiscard]] MappedSlabs& slabs() { return slabs_; }
+  /** The connection of a socket whose word says that it crossed; whoever sees that first may be another thread. */
+  [[nodiscard]] Connection* crossed(Handle socket) {
+    Connection* connection = at(socket.index());
+    if (connection != nullptr) connection->handle_.store(socket.word(), std::memory_order_release);
+    return connection;
+  }
+
+  template <typename Visit>
+  void each(Visit visit) {
+    for (std::atomic<Chunk*>& place : chunks_) {
+      Chunk* chunk = place.load();
+      if (chunk == nullptr) continue;
+      for (Connection& connection : *chunk) {
+        if (connection.handle_.load() != 0 && connection.here()) visit(connection);
+      }
+    }
+  }
+
+  /** The last descriptor of a socket goes; -1 when it has gone. */
+  void closing(Handle socket, int fd);
+  /** In a child with its own memory. */
+  void forked();
+
+ private:
+  static constexpr unsigned kChunk = 512;
+  static constexpr unsigned kChunks = 2048;
+  using Chunk = Connection[kChunk];
+
+  [[nodiscard]] Connection* at(std::uint32_t index);
+  [[nodiscard]] bool counts_agree(const SocketState& state, int fd) const;
+  void cross(Handle socket, SocketState& state, Connection& connection, int fd, std::uint64_t word);
+
+  std::atomic<Chunk*> chunks_[kChunks] = {};
+  std::uint64_t ask_after_ = 8;
+  MappedSlabs slabs_;
+};
+
+extern Connections connections;
+
+inline Connection* connection_of(Handle socket) { return connections.find(socket); }
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,189 @@
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "preload/calls.h"
+#include "preload/connection/connection.h"
+#include "preload/connection/spinning.h"
+
+namespace sockdoc::preload {
+namespace {
+
+/** A look at the monitor, and a cancellation point, every so many calls that needed neither. */
+constexpr std::uint32_t kNowAndThen = 1024;
+
+std::span<std::byte> memory_of(const iovec& part) { return {static_cast<std::byte*>(part.iov_base), part.iov_len}; }
+
+bool nothing_now(const Moved& moved) { return moved.bytes == 0 && !moved.end && moved.error == EAGAIN; }
+
+}  // namespace
+
+/** By the ring without a system call, or whatever else there is with signals blocked: see ByteRing. */
+Moved Connection::take_part(StreamReceiver& from, int flags, std::span<std::byte> into) {
+  if ((flags & MSG_PEEK) != 0) {
+    const SignalsBlocked blocked;
+    return from.peek(into);
+  }
+  const Moved by_ring = from.receive_by_ring(into);
+  if (by_ring.bytes > 0 || by_ring.error != 0) return by_ring;
+  if (from.nothing_yet()) return {0, EAGAIN};
+  const SignalsBlocked blocked;
+  return from.receive(into);
+}
+
+/** What is there for the parts behind the first `skip` bytes, with the receiver's role. */
+Moved Connection::take(const Transfer& transfer, std::size_t skip) {
+  StreamReceiver from = inbound(transfer.fd);
+  if (sleepers_.load(std::memory_order_relaxed) == 0 && !has(kStayReceiving) &&
+      (marked_.load(std::memory_order_relaxed) != 0 || from.carrier() == abi::Carrier::kernel) && from.resting()) {
+    from.awake();
+    marked_ = 0;
+  }
+  Moved sum;
+  for (const iovec& part : transfer.parts) {
+    std::span<std::byte> into = memory_of(part);
+    if (skip >= into.size()) {
+      skip -= into.size();
+      continue;
+    }
+    into = into.subspan(skip);
+    skip = 0;
+    Moved moved;
+    if ((transfer.flags & MSG_TRUNC) != 0) {
+      // Thrown away: the program's memory is not written to.
+      std::byte nowhere[4096];
+      moved = take_part(from, transfer.flags, std::span(nowhere).first(std::min(into.size(), sizeof nowhere)));
+    } else {
+      moved = take_part(from, transfer.flags, into);
+    }
+    if (moved.bytes == 0) {
+      if (sum.bytes == 0) return moved;
+      if (moved.error != 0 && moved.error != EAGAIN) from.defer(moved);
+      return sum;
+    }
+    sum.bytes += moved.bytes;
+    // More may be there, but a peek would find the same again.
+    if (moved.bytes < into.size() || (transfer.flags & MSG_PEEK) != 0) return sum;
+  }
+  return sum;
+}
+
+/** The peer has closed or shut down, or died; then what it did not read is lost, as a reset would say. */
+Result Connection::end_of_stream() {
+  const bool meant = (slot_->ends[1 - end_].flags.load() & abi::kSaidShutdown) != 0;
+  if (meant || unsent() == 0) return {0, 0};
+  return {-1, ECONNRESET};
+}
+
+Result Connection::receive(const Transfer& transfer, Native call) {
+  if (!here()) return {-1, ECONNRESET};
+  const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
+  std::size_t got = 0;
+  bool spun = false;
+  if (calls_.fetch_add(1, std::memory_order_relaxed) % kNowAndThen == kNowAndThen - 1) {
+    now_and_then(transfer);
+    if (transfer.cancellable) sockdoc_original_recv(transfer.fd, nullptr, 0, MSG_PEEK | MSG_DONTWAIT);
+  }
+  for (;;) {
+    Moved moved;
+    bool natively = false;
+    {
+      const Holding holding(receiving_);
+      if (handle_.load(std::memory_order_relaxed) != socket) return got > 0 ? Result{long(got)} : Result{-1, EBADF};
+      if (has(kBroken)) return got > 0 ? Result{long(got)} : Result{-1, ECONNRESET};
+      natively = receives_natively() && got == 0;
+      if (!natively) moved = take(transfer, got);
+      if (moved.error == EPROTO) broke();
+      if (got > 0 && moved.bytes == 0 && moved.error != 0 && moved.error != EAGAIN && moved.error != EPROTO) {
+        inbound().defer(moved);
+      }
+    }
+    if (natively) {
+      const long result = call();
+      return {result, errno, true};
+    }
+    got += moved.bytes;
+    const bool all = (transfer.flags & MSG_WAITALL) != 0 && (transfer.flags & MSG_PEEK) == 0 && transfer.waits;
+    if (got == transfer.bytes || (got > 0 && !all)) return {static_cast<long>(got)};
+    if (moved.bytes > 0) continue;
+    if (!nothing_now(moved)) {
+      if (got > 0) return {static_cast<long>(got)};
+      if (moved.end) return end_of_stream();
+      if (moved.error != 0) return {-1, moved.error == EPROTO ? ECONNRESET : moved.error};
+      return {0};
+    }
+    if (!transfer.waits) return {-1, EAGAIN};
+    if (!spun) {
+      spun = true;
+      if (spin()) continue;
+    }
+    const Result slept = sleep(transfer);
+    spun = false;
+    if (slept.value >= 0) continue;
+    return got > 0 ? Result{static_cast<long>(got)} : slept;
+  }
+}
+
+/** In the kernel, until something comes: by a call that takes nothing. */
+Result Connection::sleep(const Transfer& transfer) {
+  now_and_then(transfer);
+  if (!let_kernel_wake()) return {0};
+  char byte = 0;
+  long result = 0;
+  int error = 0;
+  if (transfer.cancellable) {
+    result = sockdoc_original_recv(transfer.fd, &byte, 1, MSG_PEEK);
+    error = errno;
+  } else {
+    result = raw(SYS_recvfrom, transfer.fd, &byte, 1, MSG_PEEK, nullptr, nullptr);
+    error = failed(result) ? static_cast<int>(-result) : 0;
+  }
+  awake();
+  return failed(result) ? Result{-1, error} : Result{0};
+}
+
+/** Whether there is something that the last look did not find. Only loads. */
+bool Connection::something_new() const {
+  const abi::Direction& direction = slot_->directions[1 - end_];
+  return direction.sender.ring_tail.load(std::memory_order_acquire) >> 1 !=
+             direction.receiver.ring_head.load(std::memory_order_relaxed) ||
+         direction.sender.published.load(std::memory_order_relaxed) >> 1 !=
+             direction.receiver.taken.load(std::memory_order_relaxed) >> 1;
+}
+
+/** Looks for a while before sleeping, where that has helped lately. True when something came. */
+bool Connection::spin() {
+  // After so many in vain only now and then: the peer is slow, or has our CPU.
+  constexpr std::uint32_t kPatience = 4;
+  constexpr std::uint32_t kTryAgain = 32;
+  if (natively_.load(std::memory_order_relaxed) != 0 || spin_ticks == 0) return false;
+  const std::uint32_t vain = vain_spins_.load(std::memory_order_relaxed);
+  if (vain >= kPatience && vain % kTryAgain != 0) {
+    vain_spins_.store(vain + 1, std::memory_order_relaxed);
+    return false;
+  }
+  abi::EndWords& mine = slot_->ends[end_];
+  const std::uint32_t cpu = this_cpu() + 1;
+  if (mine.cpu.load(std::memory_order_relaxed) != cpu) mine.cpu.store(cpu, std::memory_order_relaxed);
+  const abi::EndWords& theirs = slot_->ends[1 - end_];
+  const bool together = theirs.cpu.load(std::memory_order_relaxed) == cpu;
+  const std::uint64_t start = __builtin_ia32_rdtsc();
+  do {
+    if (something_new()) {
+      vain_spins_.store(0, std::memory_order_relaxed);
+      return true;
+    }
+    if ((theirs.flags.load(std::memory_order_relaxed) & (abi::kSaidShutdown | abi::kSaidClose)) != 0) return false;
+    if (together) {
+      raw(SYS_sched_yield);
+    } else {
+      __builtin_ia32_pause();
+    }
+  } while (__builtin_ia32_rdtsc() - start < spin_ticks);
+  vain_spins_.store(vain + 1, std::memory_order_relaxed);
+  return false;
+}
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "preload/thread.h"
+
+namespace sockdoc::preload {
+
+/**
+ * Who of this process's threads sends, or receives, on a connection now. Held for a copy or a system call that does not
+ * wait, never longer. A signal handler that interrupted the holder gets it too, `nested`: what the interrupted step
+ * would commit then fails (ByteRing).
+ */
+class Role {
+ public:
+  enum class Taken { fresh, nested };
+
+  Taken take() {
+    const std::uint64_t me = this_thread();
+    std::uint64_t holder = 0;
+    if (owner_.compare_exchange_strong(holder, me, std::memory_order_acquire)) [[likely]]
+      return Taken::fresh;
+    if (holder == me) return Taken::nested;
+    return wait(me);
+  }
+  void leave(Taken taken) {
+    if (taken == Taken::fresh) owner_.store(0, std::memory_order_release);
+  }
+
+ private:
+  Taken wait(std::uint64_t me) {
+    // A holder that a signal handler left by longjmp() comes back to it or not; nobody waits for ever.
+    constexpr std::uint64_t kPatience = 10'000;  // ms
+    const std::uint64_t start = coarse_ms();
+    std::uint64_t waited_for = owner_.load(std::memory_order_relaxed);
+    for (unsigned looks = 1;; looks++) {
+      std::uint64_t holder = 0;
+      if (owner_.compare_exchange_strong(holder, me, std::memory_order_acquire)) return Taken::fresh;
+      if (holder != waited_for) looks = 1;
+      waited_for = holder;
+      if (looks % 64 != 0) {
+        __builtin_ia32_pause();
+        continue;
+      }
+      raw(SYS_sched_yield);
+      if (coarse_ms() - start > kPatience && owner_.compare_exchange_strong(holder, me)) return Taken::fresh;
+    }
+  }
+
+  std::atomic<std::uint64_t> owner_{0};
+};
+
+/** Holds a role for a block. */
+class Holding {
+ public:
+  explicit Holding(Role& role) : role_(role), taken_(role.take()) {}
+  ~Holding() { role_.leave(taken_); }
+  Holding(const Holding&) = delete;
+  Holding& operator=(const Holding&) = delete;
+  [[nodiscard]] bool nested() const { return taken_ == Role::Taken::nested; }
+
+ private:
+  Role& role_;
+  Role::Taken taken_;
+};
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,174 @@
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <climits>
+
+#include "preload/calls.h"
+#include "preload/connection/connection.h"
+#include "preload/connection/spinning.h"
+
+namespace sockdoc::preload {
+namespace {
+
+std::span<const std::byte> memory_of(const iovec& part) {
+  return {static_cast<const std::byte*>(part.iov_base), part.iov_len};
+}
+
+}  // namespace
+
+/** Back to the ring, once the receiver is awake and has taken everything. With the sender's role. */
+void Connection::prefer_ring(int fd) {
+  if (has(kStaySending) || native_sends_.load(std::memory_order_relaxed) != 0) return;
+  StreamSender to = outbound(fd);
+  if (to.carrier() == abi::Carrier::ring || to.kernel_wanted()) return;
+  const abi::EndWords& theirs = slot_->ends[1 - end_];
+  if (theirs.mapped.load(std::memory_order_acquire) != place_.generation || !to.drained()) return;
+  const SignalsBlocked blocked;
+  (void)to.switch_to(abi::Carrier::ring);
+}
+
+/** False when the receiver stands in an old kernel read for longer than anybody should. */
+bool Connection::go_to_kernel(int fd) {
+  const SignalsBlocked blocked;
+  return outbound(fd).switch_to(abi::Carrier::kernel);
+}
+
+/** What goes without waiting. With the sender's role. */
+Moved Connection::give(const Transfer& transfer, bool nested) {
+  StreamSender to = outbound(transfer.fd);
+  // We interrupted a send of this thread on this socket: what it is about to announce must not be, see ByteRing.
+  if (nested) ring(end_).forbid();
+  if ((slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) & abi::kSaidClose) != 0) {
+    flags_.fetch_or(kStaySending);  // the kernel's answer is the right one now
+  }
+  if (has(kStaySending)) {
+    if (!go_to_kernel(transfer.fd)) return {0, EAGAIN};
+  } else if (to.carrier() == abi::Carrier::kernel) {
+    prefer_ring(transfer.fd);
+  }
+  Moved sum;
+  for (const iovec& part : transfer.parts) {
+    const auto from = memory_of(part);
+    for (std::size_t sent = 0; sent < from.size();) {
+      Moved moved = to.send_by_ring(from.subspan(sent));
+      if (moved.error == 0 && moved.bytes == 0) {
+        if (transfer.waits && to.carrier() == abi::Carrier::ring && !to.kernel_wanted() && wait_for_room()) continue;
+        const SignalsBlocked blocked;
+        moved = to.send(from.subspan(sent));
+      }
+      if (moved.bytes == 0) {
+        sum.error = moved.error;
+        return sum;
+      }
+      sent += moved.bytes;
+      sum.bytes += moved.bytes;
+    }
+  }
+  return sum;
+}
+
+/** The ring is full and its reader may be at work: true when there is room again soon. */
+bool Connection::wait_for_room() const {
+  const abi::Direction& direction = slot_->directions[end_];
+  const std::uint64_t head = direction.receiver.ring_head.load(std::memory_order_relaxed);
+  const std::uint64_t start = __builtin_ia32_rdtsc();
+  while (__builtin_ia32_rdtsc() - start < spin_ticks) {
+    if (direction.receiver.ring_head.load(std::memory_order_acquire) != head) return true;
+    __builtin_ia32_pause();
+  }
+  return false;
+}
+
+Result Connection::send(const Transfer& transfer, Native call) {
+  if (!here()) return {-1, ECONNRESET};
+  const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
+  Moved moved;
+  {
+    const Holding holding(sending_);
+    if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
+    if (has(kBroken)) return {-1, ECONNRESET};
+    moved = give(transfer, holding.nested());
+  }
+  if (moved.bytes == transfer.bytes) return {static_cast<long>(moved.bytes)};
+  if (moved.error == EPROTO) {
+    broke();
+    return moved.bytes > 0 ? Result{static_cast<long>(moved.bytes)} : Result{-1, ECONNRESET};
+  }
+  if (moved.error == EAGAIN) {
+    if (transfer.waits) return finish_by_kernel(transfer, moved.bytes, call);
+    return moved.bytes > 0 ? Result{static_cast<long>(moved.bytes)} : Result{-1, EAGAIN};
+  }
+  if (moved.bytes > 0) return {static_cast<long>(moved.bytes)};
+  // The kernel says it again, with its signal.
+  if (moved.error == EPIPE) return send_by_kernel(call);
+  return {-1, moved.error};
+}
+
+/** A call that waits: the kernel waits for it, with its own timeout, signals and cancellation. */
+Result Connection::finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call) {
+  if (sent == 0) return send_by_kernel(call);
+  constexpr std::size_t kMostParts = IOV_MAX;
+  // The first part that is not sent in full goes alone when there are many: a shorter result is the program's to go on
+  // from.
+  iovec rest[16];
+  std::size_t count = 0;
+  std::size_t skip = sent;
+  std::size_t bytes = 0;
+  for (const iovec& part : transfer.parts) {
+    if (skip >= part.iov_len) {
+      skip -= part.iov_len;
+      continue;
+    }
+    if (count == sizeof rest / sizeof rest[0]) break;
+    rest[count++] = {static_cast<std::byte*>(part.iov_base) + skip, part.iov_len - skip};
+    bytes += part.iov_len - skip;
+    skip = 0;
+  }
+  static_assert(kMostParts >= sizeof rest / sizeof rest[0]);
+  msghdr message = {};
+  message.msg_iov = rest;
+  message.msg_iovlen = count;
+  auto go_on = [&]() -> long {
+    if (transfer.cancellable) return sockdoc_original_sendmsg(transfer.fd, &message, transfer.flags | MSG_NOSIGNAL);
+    const long result = raw(SYS_sendmsg, transfer.fd, &message, transfer.flags | MSG_NOSIGNAL);
+    if (!failed(result)) return result;
+    errno = static_cast<int>(-result);
+    return -1;
+  };
+  const Result result = send_by_kernel(Native(go_on));
+  if (result.value < 0) return {static_cast<long>(sent)};  // the next call is told why
+  sent += static_cast<std::size_t>(result.value);
+  if (static_cast<std::size_t>(result.value) < bytes || sent == transfer.bytes) return {static_cast<long>(sent)};
+  return finish_by_kernel(transfer, sent, call);
+}
+
+Result Connection::send_by_kernel(Native call) {
+  if (!here()) return {-1, ECONNRESET};
+  const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
+  for (;;) {
+    {
+      const Holding holding(sending_);
+      if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
+      if (has(kBroken)) return {-1, ECONNRESET};
+      if (holding.nested()) ring(end_).forbid();
+      if (go_to_kernel(-1)) {
+        // As long as it lasts nobody goes back to the ring: how much it sends is known afterwards.
+        native_sends_++;
+        break;
+      }
+    }
+    raw(SYS_sched_yield);
+  }
+  const long result = call();
+  const int error = errno;
+  const Holding holding(sending_);
+  if (handle_.load(std::memory_order_relaxed) == socket) {
+    const SignalsBlocked blocked;
+    if (result > 0) outbound().sent_by_kernel(static_cast<std::size_t>(result));
+    native_sends_--;
+  }
+  return {result, error, true};
+}
+
+}  // namespace sockdoc::preload

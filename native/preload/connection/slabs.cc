@@ -1,0 +1,82 @@
+#include "preload/connection/slabs.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "abi/slab.h"
+#include "base/raw.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23  // Linux 5.14
+#endif
+
+namespace sockdoc::preload {
+namespace {
+
+/** Of each ring: enough for small messages. The rest comes as it is used. */
+constexpr std::uint32_t kFirstBytes = 16384;
+
+}  // namespace
+
+MappedSlab* MappedSlabs::find(const abi::Place& place) {
+  for (std::size_t i = 0; i < used_; i++) {
+    MappedSlab& slab = slabs_[i];
+    if (slab.memory == nullptr || slab.id != place.slab) continue;
+    return slab.slots == place.slots && slab.ring_bytes == place.ring_bytes ? &slab : nullptr;
+  }
+  return nullptr;
+}
+
+MappedSlab* MappedSlabs::map(const abi::Place& place, int memory) {
+  std::size_t at = 0;
+  while (at < used_ && slabs_[at].memory != nullptr) at++;
+  if (at == kMost) return nullptr;
+  const std::uint64_t bytes = abi::slab_bytes(place.slots, place.ring_bytes);
+  const long mapped = raw(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  if (failed(mapped)) return nullptr;
+  if (failed(raw(SYS_madvise, mapped, bytes, MADV_DONTFORK))) {
+    raw(SYS_munmap, mapped, bytes);
+    return nullptr;
+  }
+  MappedSlab& slab = slabs_[at];
+  slab.id = place.slab;
+  slab.memory = reinterpret_cast<std::byte*>(mapped);
+  slab.slots = place.slots;
+  slab.ring_bytes = place.ring_bytes;
+  slab.users = 0;
+  slab.peer_gone = false;
+  if (at == used_) used_++;
+  return &slab;
+}
+
+void MappedSlabs::peer_gone(std::uint64_t id) {
+  for (std::size_t i = 0; i < used_; i++) {
+    if (slabs_[i].memory != nullptr && slabs_[i].id == id) slabs_[i].peer_gone = true;
+  }
+}
+
+void MappedSlabs::sweep() {
+  for (std::size_t i = 0; i < used_; i++) {
+    MappedSlab& slab = slabs_[i];
+    if (slab.memory == nullptr || !slab.peer_gone || slab.users.load() != 0) continue;
+    raw(SYS_munmap, slab.memory, abi::slab_bytes(slab.slots, slab.ring_bytes));
+    slab.memory = nullptr;
+  }
+}
+
+void MappedSlabs::forget_all() { used_ = 0; }
+
+bool populate(std::byte* slot, std::uint32_t ring_bytes) {
+  const std::uint32_t first = ring_bytes < kFirstBytes ? ring_bytes : kFirstBytes;
+  const struct { std::uint64_t at, bytes; } pieces[] = {{0, abi::kPage + first}, {abi::kPage + ring_bytes, first}};
+  for (const auto& piece : pieces) {
+    const long result = raw(SYS_madvise, slot + piece.at, piece.bytes, MADV_POPULATE_WRITE);
+    if (result == -EINVAL) return true;  // a kernel that does not know it: the pages come when they are touched
+    if (failed(result)) return false;
+  }
+  return true;
+}
+
+}  // namespace sockdoc::preload

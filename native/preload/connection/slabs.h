@@ -1,0 +1,42 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "abi/messages.h"
+
+namespace sockdoc::preload {
+
+/** A slab that this process maps. */
+struct MappedSlab {
+  std::uint64_t id = 0;
+  std::byte* memory = nullptr;
+  std::uint32_t slots = 0;
+  std::uint32_t ring_bytes = 0;
+  std::atomic<std::uint32_t> users{0};  // connections
+  bool peer_gone = false;
+};
+
+/** The slabs of this process, by number. All but `users` under the lock of the link to the monitor. */
+class MappedSlabs {
+ public:
+  /** Maps `memory`, which stays open; null when there is no room. Not inherited by children. */
+  [[nodiscard]] MappedSlab* map(const abi::Place& place, int memory);
+  [[nodiscard]] MappedSlab* find(const abi::Place& place);
+  void peer_gone(std::uint64_t id);
+  /** Lets go of those whose peer has ended and whose connections are closed. */
+  void sweep();
+  /** In a child, which has no mapping. */
+  void forget_all();
+
+ private:
+  static constexpr std::size_t kMost = 4096;
+  MappedSlab slabs_[kMost];
+  std::size_t used_ = 0;
+};
+
+/** Makes sure that the pages of a slot which come into use first are there; false without memory. */
+[[nodiscard]] bool populate(std::byte* slot, std::uint32_t ring_bytes);
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,25 @@
+#include "preload/connection/spinning.h"
+
+namespace sockdoc::preload {
+namespace {
+
+/** About a wake-up by the kernel. */
+constexpr std::uint64_t kDefaultUs = 30;
+constexpr std::uint64_t kMostUs = 10'000;
+/** What today's machines count; half or double does no harm. */
+constexpr std::uint64_t kTicksPerUs = 2500;
+
+}  // namespace
+
+constinit std::uint64_t spin_ticks = kDefaultUs * kTicksPerUs;
+
+void set_spinning(const char* microseconds) {
+  if (microseconds == nullptr || *microseconds < '0' || *microseconds > '9') return;
+  std::uint64_t us = 0;
+  for (; *microseconds >= '0' && *microseconds <= '9' && us < kMostUs; microseconds++) {
+    us = us * 10 + static_cast<std::uint64_t>(*microseconds - '0');
+  }
+  spin_ticks = (us < kMostUs ? us : kMostUs) * kTicksPerUs;
+}
+
+}  // namespace sockdoc::preload

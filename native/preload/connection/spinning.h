@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace sockdoc::preload {
+
+/** How long a call looks for bytes, or for room, before it sleeps: in ticks of the CPU's counter; 0: not at all. */
+extern std::uint64_t spin_ticks;
+
+/** From SOCKDOC_SPIN_US as text, or the default when null. */
+void set_spinning(const char* microseconds);
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,320 @@
+#include "preload/connection/transfers.h"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include "preload/calls.h"
+#include "preload/connection/connections.h"
+#include "preload/connection/gate.h"
+#include "preload/monitor/link.h"
+
+namespace sockdoc::preload {
+namespace {
+
+constexpr int kNotOfTheStream = MSG_PEEK | MSG_ERRQUEUE;
+constexpr int kReceivedByRing =
+    MSG_DONTWAIT | MSG_PEEK | MSG_WAITALL | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC | MSG_TRUNC | MSG_WAITFORONE;
+constexpr int kSentByRing = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_EOR | MSG_CONFIRM | MSG_DONTROUTE;
+
+/** Of one call, as the kernel has it. */
+constexpr std::size_t kMostBytes = 0x7ffff000;
+
+enum class Way { in, out };
+
+void count(Handle socket, Way way, int flags, long moved) {
+  if (moved > 0 && (way == Way::out || (flags & kNotOfTheStream) == 0)) {
+    const auto bytes = static_cast<std::uint64_t>(moved);
+    way == Way::in ? table.received(socket, bytes) : table.sent(socket, bytes);
+  }
+  if ((flags & MSG_OOB) != 0) {
+    table.raise(socket, kUncounted);
+    connections.stay(socket, abi::Reason::urgent_data);
+  }
+}
+
+/** The socket's connection; else the call was made, by the kernel, and `result` is what it gave. */
+template <typename Count>
+Connection* connection_or_call(Handle socket, int fd, Native call, Count counted, long& result) {
+  SocketState* state = monitor_link.wanted() ? table.state(socket) : nullptr;
+  Connection* connection = state == nullptr ? nullptr : connection_of(socket);
+  if (connection != nullptr) return connection;
+  std::uint64_t word = state == nullptr ? std::uint64_t{0} : state->gate.load();
+  if (state == nullptr || gate::phase(word) == Phase::refused) {
+    result = call();
+    counted(result);
+    return nullptr;
+  }
+  connections.consider(socket, *state, fd, word);
+  word = gate::enter(*state);
+  if (gate::phase(word) == Phase::mapped) {
+    gate::leave(*state);
+    return connections.crossed(socket);
+  }
+  result = call();
+  counted(result);
+  gate::leave(*state);
+  return nullptr;
+}
+
+/** Addresses that no process has: the kernel is asked, and says EFAULT. */
+bool impossible(const void* memory, std::size_t size) {
+  constexpr std::uintptr_t kLowest = 4096;
+  constexpr std::uintptr_t kHighest = 0x7ffffffff000;
+  const auto at = reinterpret_cast<std::uintptr_t>(memory);
+  return size != 0 && (at < kLowest || at > kHighest || size > kHighest - at);
+}
+
+enum class Memory { ordinary, refused, too_much };
+
+/** How many bytes the parts are; whether the kernel would refuse them, or take a part only. */
+Memory look_at(const iovec* parts, std::size_t count, std::size_t& bytes) {
+  bytes = 0;
+  if (count > IOV_MAX || impossible(parts, count * sizeof(iovec))) return Memory::refused;
+  bool too_much = false;
+  for (std::size_t i = 0; i < count; i++) {
+    if (static_cast<ssize_t>(parts[i].iov_len) < 0 || impossible(parts[i].iov_base, parts[i].iov_len)) {
+      return Memory::refused;
+    }
+    too_much = too_much || parts[i].iov_len > kMostBytes;
+    bytes += parts[i].iov_len;
+  }
+  return too_much || bytes > kMostBytes ? Memory::too_much : Memory::ordinary;
+}
+
+/** What a call is about; false where it moves nothing: the kernel has to say why. `one` is room for a shorter part. */
+bool transfer_of(const iovec* parts, std::size_t count, iovec& one, Transfer& into) {
+  const Memory memory = look_at(parts, count, into.bytes);
+  if (memory == Memory::refused) return false;
+  into.parts = {parts, count};
+  if (memory == Memory::too_much) {
+    // The first part alone: the kernel takes less than was asked for too.
+    while (parts->iov_len == 0) parts++;
+    one = {parts->iov_base, std::min(parts->iov_len, kMostBytes)};
+    into.parts = {&one, 1};
+    into.bytes = one.iov_len;
+  }
+  return true;
+}
+
+bool waits(Handle socket, int fd, int flags) {
+  if ((flags & MSG_DONTWAIT) != 0) return false;
+  const SocketState* state = table.state(socket);
+  if (state == nullptr) return true;
+  if (table.unshared(*state)) return (state->flags.load(std::memory_order_relaxed) & kNonBlocking) == 0;
+  // Another holder of the socket may have changed it.
+  const long now = raw(SYS_fcntl, fd, F_GETFL, 0);
+  return failed(now) || (now & O_NONBLOCK) == 0;
+}
+
+long told(const Result& result) {
+  if (result.value < 0) errno = result.error;
+  return result.value;
+}
+
+/** A call that takes nothing, such as one for 0 bytes or into impossible memory: the kernel answers, once something is
+ * there if it waits for that. */
+Result ask_kernel(Connection& connection, Native call) {
+  if (connection.has_ring_bytes() || !connection.let_kernel_wake()) return {-1, EFAULT};
+  const long value = call();
+  const int error = errno;
+  connection.awake();
+  return {value, error, true};
+}
+
+Result receive_by(Connection& connection, Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags,
+                  bool cancellable, Native call) {
+  Transfer transfer = {fd, flags, {}, 0, false, cancellable};
+  iovec one;
+  if (!transfer_of(parts, parts_count, one, transfer)) return ask_kernel(connection, call);
+  if (transfer.bytes == 0) {
+    const Result asked = ask_kernel(connection, call);
+    return asked.native ? asked : Result{0};
+  }
+  if ((flags & ~kReceivedByRing) != 0) {
+    // MSG_OOB finds no urgent byte where the kernel carries none; others are the kernel's own business.
+    const long value = call();
+    return {value, errno, true};
+  }
+  transfer.waits = waits(socket, fd, flags);
+  return connection.receive(transfer, call);
+}
+
+Result send_by(Connection& connection, Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags,
+               bool cancellable, Native call) {
+  Transfer transfer = {fd, flags, {}, 0, false, cancellable};
+  iovec one;
+  if ((flags & ~kSentByRing) != 0 || !transfer_of(parts, parts_count, one, transfer) || transfer.bytes == 0) {
+    if ((flags & MSG_OOB) != 0) connections.stay(socket, abi::Reason::urgent_data);
+    return connection.send_by_kernel(call);
+  }
+  transfer.waits = waits(socket, fd, flags);
+  return connection.send(transfer, call);
+}
+
+}  // namespace
+
+long receive_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags, bool cancellable,
+                   socklen_t* from_length, Native call) {
+  const auto counted = [&](long moved) { count(socket, Way::in, flags, moved); };
+  if ((flags & MSG_ERRQUEUE) != 0) return call();
+  long value = 0;
+  Connection* connection = connection_or_call(socket, fd, call, counted, value);
+  if (connection == nullptr) return value;
+  const Result result = receive_by(*connection, socket, fd, parts, parts_count, flags, cancellable, call);
+  counted(result.value);
+  if (!result.native && result.value >= 0 && from_length != nullptr) *from_length = 0;
+  return told(result);
+}
+
+long receive_message(Handle socket, int fd, msghdr* message, int flags, bool cancellable, Native call) {
+  const auto counted = [&](long moved) { count(socket, Way::in, flags, moved); };
+  if ((flags & MSG_ERRQUEUE) != 0) return call();
+  long value = 0;
+  Connection* connection = connection_or_call(socket, fd, call, counted, value);
+  if (connection == nullptr) return value;
+  const bool odd = impossible(message, sizeof *message);
+  const Result result =
+      odd ? ask_kernel(*connection, call)
+          : receive_by(*connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call);
+  counted(result.value);
+  if (!result.native && result.value >= 0 && !odd) {
+    message->msg_namelen = 0;
+    message->msg_controllen = 0;
+    message->msg_flags = flags & MSG_CMSG_CLOEXEC;
+  }
+  return told(result);
+}
+
+long send_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags, bool cancellable,
+                Native call) {
+  const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
+  long value = 0;
+  Connection* connection = connection_or_call(socket, fd, call, counted, value);
+  if (connection == nullptr) return value;
+  const Result result = send_by(*connection, socket, fd, parts, parts_count, flags, cancellable, call);
+  counted(result.value);
+  return told(result);
+}
+
+long send_message(Handle socket, int fd, const msghdr* message, int flags, bool cancellable, Native call) {
+  const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
+  long value = 0;
+  Connection* connection = connection_or_call(socket, fd, call, counted, value);
+  if (connection == nullptr) return value;
+  const bool plain = !impossible(message, sizeof *message) && message->msg_controllen == 0;
+  const Result result =
+      plain ? send_by(*connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call)
+            : connection->send_by_kernel(call);
+  counted(result.value);
+  return told(result);
+}
+
+long receive_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_count, int flags, bool timed,
+                      Native call) {
+  const auto counted = [&](long done) {
+    for (long i = 0; i < done; i++) count(socket, Way::in, flags, static_cast<long>(messages[i].msg_len));
+  };
+  long value = 0;
+  Connection* connection = connection_or_call(socket, fd, call, counted, value);
+  if (connection == nullptr) return value;
+  if (messages_count == 0 || impossible(messages, messages_count * sizeof *messages)) {
+    return told(ask_kernel(*connection, call));
+  }
+  // With a timeout the rest is what is there: the kernel would look at the time between two of them only.
+  const bool one = (flags & MSG_WAITFORONE) != 0 || timed;
+  unsigned done = 0;
+  for (; done < messages_count; done++) {
+    msghdr* message = &messages[done].msg_hdr;
+    const int now = (flags & ~MSG_WAITFORONE) | (done > 0 && one ? MSG_DONTWAIT : 0);
+    auto original = [&]() -> long { return sockdoc_original_recvmsg(fd, message, now); };
+    const long got = receive_message(socket, fd, message, now, true, Native(original));
+    if (got < 0) break;
+    messages[done].msg_len = static_cast<unsigned>(got);
+    if (got == 0) {
+      done++;
+      break;
+    }
+  }
+  return done > 0 ? static_cast<long>(done) : -1;
+}
+
+long send_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_count, int flags, Native call) {
+  const auto counted = [&](long done) {
+    for (long i = 0; i < done; i++) count(socket, Way::out, flags, static_cast<long>(messages[i].msg_len));
+  };
+  long value = 0;
+  Connection* connection = connection_or_call(socket, fd, call, counted, value);
+  if (connection == nullptr) return value;
+  if (messages_count == 0 || impossible(messages, messages_count * sizeof *messages)) {
+    return told(connection->send_by_kernel(call));
+  }
+  unsigned done = 0;
+  for (; done < messages_count && done < IOV_MAX; done++) {
+    const msghdr* message = &messages[done].msg_hdr;
+    auto original = [&]() -> long { return sockdoc_original_sendmsg(fd, message, flags); };
+    const long sent = send_message(socket, fd, message, flags, true, Native(original));
+    if (sent < 0) break;
+    messages[done].msg_len = static_cast<unsigned>(sent);
+    std::size_t whole = 0;
+    for (std::size_t i = 0; i < message->msg_iovlen; i++) whole += message->msg_iov[i].iov_len;
+    if (static_cast<std::size_t>(sent) < whole) {
+      done++;
+      break;
+    }
+  }
+  return done > 0 ? static_cast<long>(done) : -1;
+}
+
+long send_natively(Handle socket, int fd, Native call) {
+  const auto counted = [&](long moved) { count(socket, Way::out, 0, moved); };
+  long value = 0;
+  Connection* connection = connection_or_call(socket, fd, call, counted, value);
+  if (connection == nullptr) return value;
+  const Result result = connection->send_by_kernel(call);
+  counted(result.value);
+  return told(result);
+}
+
+long splice_from(Handle socket, int fd, int to, std::size_t size, unsigned flags, Native call) {
+  const auto counted = [&](long moved) { count(socket, Way::in, 0, moved); };
+  long value = 0;
+  Connection* connection = connection_or_call(socket, fd, call, counted, value);
+  if (connection == nullptr) return value;
+  // What the ring holds goes through a buffer; all that comes later is for the kernel to move.
+  connection->receive_by_kernel(abi::Reason::spliced);
+  std::byte buffer[16384];
+  iovec part = {buffer, std::min(size, sizeof buffer)};
+  const bool waiting = (flags & SPLICE_F_NONBLOCK) == 0 && waits(socket, fd, 0);
+  auto none = [] { return -1L; };
+  while (!connection->receives_natively()) {
+    Transfer look = {fd, MSG_PEEK, {&part, 1}, part.iov_len, waiting, false};
+    const Result seen = connection->receive(look, Native(none));
+    if (connection->receives_natively()) break;
+    if (seen.value <= 0) return told(seen);
+    const long put = raw(SYS_write, to, buffer, seen.value);
+    if (failed(put)) return told({-1, static_cast<int>(-put)});
+    iovec taken = {buffer, static_cast<std::size_t>(put)};
+    Transfer take = {fd, MSG_DONTWAIT | MSG_WAITALL, {&taken, 1}, taken.iov_len, false, false};
+    const Result got = connection->receive(take, Native(none));
+    counted(got.value);
+    return put;
+  }
+  value = call();
+  counted(value);
+  return value;
+}
+
+void add_ring_bytes(Handle socket, unsigned long request, int* value) {
+  Connection* connection = connection_of(socket);
+  if (connection == nullptr) return;
+  const std::size_t bytes = request == FIONREAD ? connection->unread() : request == TIOCOUTQ ? connection->unsent() : 0;
+  *value += static_cast<int>(bytes);
+}
+
+}  // namespace sockdoc::preload

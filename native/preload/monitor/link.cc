@@ -1,0 +1,250 @@
+#include "preload/monitor/link.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "abi/slab.h"
+#include "preload/connection/connections.h"
+#include "preload/monitor/claim.h"
+#include "preload/table/own.h"
+#include "preload/thread.h"
+
+namespace sockdoc::preload {
+namespace {
+
+using abi::MessageType;
+
+constexpr std::uint64_t kPauseMs = 1000;
+
+template <typename Message>
+Message message_of(MessageType type, std::uint64_t sequence) {
+  Message message = {};
+  message.header = {sizeof message, abi::kMonitorVersion, type, sequence};
+  return message;
+}
+
+}  // namespace
+
+constinit MonitorLink monitor_link;
+
+void MonitorLink::configure(const char* path) {
+  sockaddr_un address;
+  if (path != nullptr && *path != 0 && std::strlen(path) < sizeof address.sun_path) path_ = path;
+}
+
+bool MonitorLink::lock() {
+  std::uint64_t nobody = 0;
+  return locked_.compare_exchange_strong(nobody, this_thread(), std::memory_order_acquire);
+}
+
+int MonitorLink::fd() const { return place_ < 0 ? -1 : own_descriptors.number(static_cast<std::size_t>(place_)); }
+
+void MonitorLink::close() {
+  if (place_ >= 0) own_descriptors.release(static_cast<std::size_t>(place_));
+  place_ = -1;
+  state_ = State::none;
+  const abi::Notice* notice = notice_.exchange(nullptr);
+  // The page stays mapped: another thread may be looking at it. One page for each start of a monitor.
+  (void)notice;
+}
+
+void MonitorLink::open() {
+  const std::uint64_t now = coarse_ms();
+  if (now < next_try_ms_) return;
+  next_try_ms_ = now + kPauseMs;
+  const std::uint64_t began = start_ticks();
+  if (began == 0) return;
+  const long fd = raw(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (failed(fd)) return;
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path_, std::strlen(path_));
+  if (failed(raw(SYS_connect, fd, &address, sizeof address))) {
+    raw(SYS_close, fd);
+    return;
+  }
+  place_ = own_descriptors.adopt(static_cast<int>(fd));
+  if (place_ < 0) {
+    raw(SYS_close, fd);
+    return;
+  }
+  auto hello = message_of<abi::Hello>(MessageType::hello, 0);
+  hello.pid = static_cast<std::int32_t>(raw(SYS_getpid));
+  hello.shared_memory_version = abi::kSharedMemoryVersion;
+  hello.start_ticks = began;
+  state_ = State::greeting;
+  if (!send(&hello, sizeof hello)) close();
+}
+
+bool MonitorLink::send(const void* message, std::size_t bytes) {
+  const long sent = raw(SYS_sendto, fd(), message, bytes, MSG_DONTWAIT | MSG_NOSIGNAL, nullptr, 0);
+  if (sent == static_cast<long>(bytes)) return true;
+  // In full or not at all, as messages of this size are; what cannot be sent because the socket is full may be later.
+  if (sent != -EAGAIN && sent != -EINTR) close();
+  return false;
+}
+
+/** One message, with what came along; false when there is none. */
+bool MonitorLink::receive_one() {
+  // Every message for us is shorter.
+  alignas(8) std::byte buffer[256];
+  abi::Header header = {};
+  iovec into = {&header, sizeof header};
+  alignas(cmsghdr) std::byte control[CMSG_SPACE(sizeof(int))];
+  msghdr message = {};
+  message.msg_iov = &into;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const long got = raw(SYS_recvmsg, fd(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (got == -EAGAIN || got == -EINTR) return false;
+  int along = -1;
+  if (!failed(got)) {
+    const cmsghdr* part = CMSG_FIRSTHDR(&message);
+    if (part != nullptr && part->cmsg_type == SCM_RIGHTS) std::memcpy(&along, CMSG_DATA(part), sizeof along);
+  }
+  bool whole = got == sizeof header && header.length >= sizeof header && header.length <= sizeof buffer &&
+               header.version == abi::kMonitorVersion;
+  if (whole) {
+    std::memcpy(buffer, &header, sizeof header);
+    const std::size_t rest = header.length - sizeof header;
+    whole = rest == 0 || raw(SYS_recvfrom, fd(), buffer + sizeof header, rest, MSG_DONTWAIT, nullptr, nullptr) ==
+                             static_cast<long>(rest);
+  }
+  if (whole) handle(header, buffer, along);
+  if (along >= 0) raw(SYS_close, along);
+  if (!whole) close();
+  return whole && state_ != State::none;
+}
+
+void MonitorLink::receive() {
+  const abi::Notice* notice = notice_.load();
+  if (notice != nullptr) seen_ = __atomic_load_n(&notice->messages, __ATOMIC_ACQUIRE);
+  while (place_ >= 0 && receive_one()) {
+  }
+}
+
+void MonitorLink::handle(const abi::Header& header, const void* message, int fd) {
+  switch (header.type) {
+    case MessageType::welcome: {
+      if (fd < 0 || header.length != sizeof(abi::Welcome)) return;
+      const long page = raw(SYS_mmap, 0, abi::kPage, PROT_READ, MAP_SHARED, fd, 0);
+      if (failed(page)) return;
+      state_ = State::ready;
+      seen_ = 0;
+      notice_ = reinterpret_cast<const abi::Notice*>(page);
+      runs_++;
+      return;
+    }
+    case MessageType::answer:
+      if (header.length == sizeof(abi::Answer)) {
+        const auto& answer = *static_cast<const abi::Answer*>(message);
+        switch (connections.answered(answer, fd)) {
+          case Connections::Reply::nothing:
+            return;
+          case Connections::Reply::no_memory: {
+            auto report = message_of<abi::Report>(MessageType::report, 0);
+            report.cookie = answer.cookie;
+            report.reason = abi::Reason::no_memory;
+            (void)send(&report, sizeof report);
+            return;
+          }
+          case Connections::Reply::not_there: {
+            auto release = message_of<abi::Release>(MessageType::release, 0);
+            release.cookie = answer.cookie;
+            (void)send(&release, sizeof release);
+            return;
+          }
+        }
+      }
+      return;
+    case MessageType::withdrawn: {
+      if (header.length != sizeof(abi::Withdrawn)) return;
+      const auto& withdrawn = *static_cast<const abi::Withdrawn*>(message);
+      return connections.withdrawn(withdrawn.cookie, withdrawn.reason);
+    }
+    case MessageType::peer_gone:
+      if (header.length == sizeof(abi::PeerGone)) {
+        connections.slabs().peer_gone(static_cast<const abi::PeerGone*>(message)->slab);
+      }
+      return;
+    case MessageType::refused:
+      // A monitor of another version, or one that does not see this process: it will not be asked again soon.
+      if (header.length == sizeof(abi::Refused) && static_cast<const abi::Refused*>(message)->ends != 0) {
+        constexpr std::uint64_t kLongPauseMs = 60'000;
+        next_try_ms_ = coarse_ms() + kLongPauseMs;
+      }
+      return;
+    default:
+      return;  // of a later version
+  }
+}
+
+bool MonitorLink::usable() {
+  if (path_ == nullptr) return false;
+  if (state_ == State::none) open();
+  if (state_ == State::greeting) receive();
+  return state_ == State::ready;
+}
+
+bool MonitorLink::ask(Handle socket, int fd) {
+  if (!lock()) return false;
+  bool asked = false;
+  auto request = message_of<abi::Pair>(MessageType::pair, socket.word());
+  if (usable() && claim(fd, request.socket)) asked = send(&request, sizeof request);
+  unlock();
+  return asked;
+}
+
+void MonitorLink::restore(Handle socket, int fd, const abi::Place& place) {
+  if (!lock()) return;
+  auto request = message_of<abi::Restore>(MessageType::restore, socket.word());
+  request.place = place;
+  if (state_ == State::ready && claim(fd, request.socket)) (void)send(&request, sizeof request);
+  unlock();
+}
+
+void MonitorLink::release(std::uint64_t cookie) {
+  if (!lock()) return;
+  auto message = message_of<abi::Release>(MessageType::release, 0);
+  message.cookie = cookie;
+  if (state_ == State::ready) (void)send(&message, sizeof message);
+  unlock();
+}
+
+void MonitorLink::report(std::uint64_t cookie, abi::Carrier carrier, abi::Reason reason) {
+  if (!lock()) return;
+  auto message = message_of<abi::Report>(MessageType::report, 0);
+  message.cookie = cookie;
+  message.carrier = static_cast<std::uint32_t>(carrier);
+  message.reason = reason;
+  if (state_ == State::ready) (void)send(&message, sizeof message);
+  unlock();
+}
+
+void MonitorLink::tend() {
+  if (!lock()) return;
+  if (usable()) receive();
+  connections.slabs().sweep();
+  unlock();
+}
+
+void MonitorLink::tend_at_times() {
+  const std::uint64_t now = coarse_ms();
+  std::uint64_t before = tended_ms_.load(std::memory_order_relaxed);
+  if (now - before >= kPauseMs && tended_ms_.compare_exchange_strong(before, now)) tend();
+}
+
+void MonitorLink::forked() {
+  locked_ = 0;
+  close();
+  next_try_ms_ = 0;
+}
+
+}  // namespace sockdoc::preload

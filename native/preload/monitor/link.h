@@ -1,0 +1,76 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "abi/direction.h"
+#include "abi/messages.h"
+#include "preload/table/table.h"
+
+namespace sockdoc::preload {
+
+/**
+ * The connection to sockdoc-monitor. Nothing here ever waits: a message that cannot be sent now is not sent, and
+ * whoever finds another thread (or the thread that he interrupted) at work goes on without. Where there is no monitor
+ * it is looked for again at most once a second. What the monitor says goes to connections (connection/connections.h).
+ */
+class MonitorLink {
+ public:
+  /** The path of the monitor's socket; the string stays. Null or empty: there is none, and nothing is ever asked. */
+  void configure(const char* path);
+  [[nodiscard]] bool wanted() const { return path_ != nullptr; }
+
+  /** Asks about a connected socket. True when the question is on its way. */
+  [[nodiscard]] bool ask(Handle socket, int fd);
+  /** Says to a monitor that was started anew which memory the connection has. */
+  void restore(Handle socket, int fd, const abi::Place& place);
+  /** How many times a monitor has welcomed this process. */
+  [[nodiscard]] std::uint32_t runs() const { return runs_.load(std::memory_order_relaxed); }
+  /** The socket is closed. */
+  void release(std::uint64_t cookie);
+  /** For the books: what carries, and why. */
+  void report(std::uint64_t cookie, abi::Carrier carrier, abi::Reason reason);
+
+  /** One load, unless there is something to receive. */
+  void look() {
+    const abi::Notice* notice = notice_.load(std::memory_order_acquire);
+    if (notice == nullptr) return;
+    if (__atomic_load_n(&notice->messages, __ATOMIC_ACQUIRE) != seen_.load(std::memory_order_relaxed)) tend();
+  }
+  /** Receives what there is, and looks after a link that has broken. A few system calls. */
+  void tend();
+
+  /** Like tend(), at most once a second. One system call otherwise. */
+  void tend_at_times();
+
+  /** In a child with its own memory: it registers itself when it needs to. */
+  void forked();
+
+ private:
+  enum class State : std::uint32_t { none, greeting, ready };
+
+  [[nodiscard]] bool lock();
+  void unlock() { locked_.store(0, std::memory_order_release); }
+  [[nodiscard]] bool usable();  // under the lock, as all below
+  void open();
+  void close();
+  void receive();
+  [[nodiscard]] bool receive_one();
+  void handle(const abi::Header& header, const void* message, int fd);
+  [[nodiscard]] bool send(const void* message, std::size_t bytes);
+  [[nodiscard]] int fd() const;
+
+  const char* path_ = nullptr;
+  std::atomic<std::uint64_t> locked_{0};
+  State state_ = State::none;
+  int place_ = -1;  // among our own descriptors
+  std::uint64_t next_try_ms_ = 0;
+  std::atomic<const abi::Notice*> notice_{nullptr};
+  std::atomic<std::uint64_t> seen_{0};
+  std::atomic<std::uint32_t> runs_{0};
+  std::atomic<std::uint64_t> tended_ms_{0};
+};
+
+extern MonitorLink monitor_link;
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hasLibsd, LIBSD } from '../../support/libsd.js';
+import { MonitorBench } from '../../support/monitor.js';
+import { startProgram, type Victim } from '../../support/victim.js';
+
+interface State {
+  mapped: boolean;
+  reason: number;
+  sendsByRing: number;
+  receivesByRing: number;
+  sent: number;
+  received: number;
+  ringSent: number;
+  ringReceived: number;
+}
+
+interface Done {
+  result: number;
+  errno: string;
+  sent: number;
+  received: number;
+  wrong: number;
+}
+
+const ask = async <T>(program: Victim, line: string): Promise<T> => {
+  const said = await program.tell(line);
+  return JSON.parse(said.slice(said.indexOf(' ') + 1));
+};
+const state = (program: Victim) => ask<State>(program, 'state');
+
+// Two processes with libsd, which was told of a monitor, and real bytes that say where they stand in the stream.
+describe.runIf(hasLibsd)('connections between two programs go over to shared memory', () => {
+  let bench: MonitorBench;
+  let programs: Victim[] = [];
+  beforeEach(() => {
+    bench = new MonitorBench();
+  });
+  afterEach(async () => {
+    for (const program of programs) await program.stop();
+    programs = [];
+    await bench.remove();
+  });
+
+  const env = (more: Record<string, string> = {}) => ({
+    LD_PRELOAD: LIBSD,
+    SOCKDOC_MONITOR: bench.socket,
+    SOCKDOC_AFTER_CALLS: '1',
+    ...more,
+  });
+
+  /** Two ends of one connection: who accepted, and who connected. */
+  async function pair(more: Record<string, string> = {}): Promise<[Victim, Victim]> {
+    const server = await startProgram('libsd/talk.c', ['listen'], { env: env(more) });
+    programs.push(server);
+    const client = await startProgram('libsd/talk.c', [server.ready], { env: env(more) });
+    programs.push(client);
+    return [server, client];
+  }
+
+  /** Both at once; nothing went wrong on either side. */
+  async function together(pair: [Victim, Victim], server: string, client: string) {
+    const done = await Promise.all([ask<Done>(pair[0], server), ask<Done>(pair[1], client)]);
+    for (const one of done) expect(one).toMatchObject({ result: 0, wrong: 0 });
+    return done;
+  }
+
+  /** Messages to and fro until both ends have used their ring. */
+  async function upgraded(ends: [Victim, Victim]) {
+    for (let round = 0; round < 200; round++) {
+      await together(ends, 'both 20', 'both 20');
+      const [one, other] = [await state(ends[0]), await state(ends[1])];
+      if (one.ringSent > 0 && other.ringSent > 0 && one.ringReceived > 0 && other.ringReceived > 0) return;
+    }
+    throw new Error(`never by ring: ${JSON.stringify(await state(ends[0]))} ${JSON.stringify(await state(ends[1]))}`);
+  }
+
+  it('without a lost byte, in pieces of all sizes', async () => {
+    await bench.running();
+    const ends = await pair();
+    await upgraded(ends);
+    for (const mode of ['blocking', 'nonblock']) {
+      if (mode === 'nonblock') await together(ends, 'nonblock', 'nonblock');
+      await together(ends, 'push 4000000', 'pull 4000000');
+      await together(ends, 'pull 4000000', 'push 4000000');
+      await together(ends, 'answer 1048576', 'say 1048576');
+      await together(ends, 'both 500', 'both 500');
+    }
+    const [server, client] = [await state(ends[0]), await state(ends[1])];
+    expect(server).toMatchObject({ mapped: true, sent: client.received, received: client.sent });
+    expect(server.ringSent).toBe(client.ringReceived);
+    expect(server.ringReceived).toBe(client.ringSent);
+  });
+
+  it('with sleepers on both sides where nobody spins', async () => {
+    await bench.running();
+    const ends = await pair({ SOCKDOC_SPIN_US: '0' });
+    await together(ends, 'both 100', 'both 100');
+    await together(ends, 'push 2000000', 'pull 2000000');
+    expect((await state(ends[0])).mapped).toBe(true);
+  });
+
+  it('to its end: bytes first, then the end of the stream, each half by itself', async () => {
+    await bench.running();
+    const ends = await pair();
+    await upgraded(ends);
+    await ask(ends[0], 'push 1000');
+    await ask(ends[0], 'shut');
+    await together([ends[1], ends[1]] as [Victim, Victim], 'pull 1000', 'eof');
+    expect(await ask<Done>(ends[1], 'push 500')).toMatchObject({ result: 0 });
+    await ask(ends[1], 'close');
+    expect(await ask<Done>(ends[0], 'pull 500')).toMatchObject({ result: 0, wrong: 0 });
+    expect(await ask<Done>(ends[0], 'eof')).toMatchObject({ result: 0 });
+  });
+
+  it('and a peer that is killed is a reset where it had not read everything, else the end', async () => {
+    await bench.running();
+    const lost = await pair();
+    await upgraded(lost);
+    await ask(lost[0], 'push 5000');
+    const { ringSent } = await state(lost[0]);
+    await lost[1].stop();
+    expect(await ask<Done>(lost[0], 'eof')).toMatchObject({ result: -1, errno: 'ECONNRESET' });
+    expect(ringSent).toBeGreaterThan(0);
+    const read = await pair();
+    await upgraded(read);
+    await ask(read[1], 'push 3000');
+    await read[1].stop();
+    expect(await ask<Done>(read[0], 'pull 3000')).toMatchObject({ result: 0, wrong: 0 });
+    expect(await ask<Done>(read[0], 'eof')).toMatchObject({ result: 0 });
+  });
+
+  it('while the monitor is killed and started again', async () => {
+    const first = await bench.running();
+    const ends = await pair();
+    await upgraded(ends);
+    await first.end('SIGKILL');
+    await together(ends, 'push 1000000', 'pull 1000000');
+    await bench.running();
+    await together(ends, 'both 500', 'both 500');
+    const more = await pair();
+    await upgraded(more);
+    expect((await state(ends[0])).mapped).toBe(true);
+  });
+
+  it('and stay on the kernel where there is no monitor', async () => {
+    const ends = await pair();
+    await together(ends, 'both 200', 'both 200');
+    await together(ends, 'push 1000000', 'pull 1000000');
+    expect(await state(ends[0])).toMatchObject({ mapped: false, ringSent: 0, ringReceived: 0 });
+  });
+});
