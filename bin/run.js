@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import '../dist/support/start.js';
 import { fileURLToPath } from 'node:url';
 import { main } from '../dist/main.js';
 

@@ -10,10 +10,11 @@ const MAY_INCLUDE = {
   base: [],
   ring: ['abi'],
   transport: ['ring', 'abi', 'base'],
-  preload: ['transport', 'ring', 'abi', 'base'],
+  preload: ['transport', 'ring', 'abi', 'base', 'program'],
   probes: ['base'],
   monitor: ['probes', 'base', 'abi'],
-  addon: ['probes', 'base'],
+  launch: ['base', 'program'],
+  addon: ['probes', 'launch', 'base', 'program'],
 };
 
 const files = listed([

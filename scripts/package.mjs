@@ -63,15 +63,7 @@ function assemble(tree) {
   ownNode(join(tree, 'lib/node'));
   mkdirSync(join(tree, 'share/man/man1'), { recursive: true });
   run(process.execPath, ['scripts/man.mjs', join(tree, 'share/man/man1/sockdoc.1')]);
-  const start = join(tree, 'bin/sockdoc');
-  writeFileSync(
-    start,
-    `#!/bin/sh
-here=$(dirname "$(readlink -f "$0")")
-exec "$here/../lib/node" "$here/../lib/sockdoc/bin/run.js" "$@"
-`,
-  );
-  chmodSync(start, 0o755);
+  symlinkSync('../lib/sockdoc/bin/sockdoc', join(tree, 'bin/sockdoc'));
 }
 
 /** Folders below the root of what sockdoc needs at run time. */

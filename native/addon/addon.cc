@@ -5,6 +5,7 @@
 #include "addon/connection_events_object.h"
 #include "addon/connection_table_object.h"
 #include "addon/drop_probe_object.h"
+#include "addon/launch.h"
 #include "addon/scheduler_probe_object.h"
 #include "addon/socket_probe_object.h"
 #include "addon/socket_share_probe_object.h"
@@ -19,7 +20,7 @@ namespace sockdoc {
 namespace {
 
 /** Raised whenever a function's request or answer changes shape; src/probes/native.ts refuses any other. */
-constexpr int kAbiVersion = 10;
+constexpr int kAbiVersion = 11;
 
 Napi::Value files(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
@@ -88,6 +89,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("SocketShareProbe", SocketShareProbeObject::define(env));
   exports.Set("ConnectionEvents", ConnectionEventsObject::define(env));
   exports.Set("rdma", Napi::Function::New(env, rdma));
+  define_launch(env, exports);
   return exports;
 }
 

@@ -17,11 +17,11 @@
 #include "monitor/policy_parser.h"
 #include "monitor/run_files.h"
 
-// sockdoc-monitor [--socket PATH] [--policy FILE] [--ready-fd N]
+// sockdoc-monitor [--socket PATH] [--policy FILE] [--background] [--ready-fd N]
 // sockdoc-monitor --check-policy FILE
 //
-// Stays in the foreground. With --ready-fd it writes one line of JSON there when it is ready ({"pid", "socket"}) or has
-// failed ({"error": {code, message, next}}); under systemd (Type=notify) it says READY=1.
+// Stays in the foreground without --background. With --ready-fd it writes one line of JSON there when it is ready
+// ({"pid", "socket"}) or has failed ({"error": {code, message, next}}); under systemd (Type=notify) it says READY=1.
 
 namespace {
 
@@ -36,12 +36,18 @@ struct Options {
   std::string policy;
   std::string check;
   int ready_fd = -1;
+  bool background = false;
 };
 
 std::optional<Options> parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i += 2) {
     const std::string_view name = argv[i];
+    if (name == "--background") {
+      options.background = true;
+      --i;
+      continue;
+    }
     if (i + 1 >= argc) return std::nullopt;
     const std::string_view value = argv[i + 1];
     if (name == "--socket")
@@ -149,6 +155,19 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/**
+ * On its own: nobody's child (who started it may become a program that waits for its children), in no session, holding
+ * no folder and no descriptor of those who started it.
+ */
+void go_to_background(const Options& options) {
+  if (::fork() != 0) ::_exit(0);
+  ::setsid();
+  (void)!::chdir("/");
+  const auto keep = static_cast<unsigned>(options.ready_fd);
+  if (options.ready_fd > STDERR_FILENO + 1) ::close_range(STDERR_FILENO + 1, keep - 1, 0);
+  ::close_range(options.ready_fd > STDERR_FILENO ? keep + 1 : STDERR_FILENO + 1, ~0u, 0);
+}
+
 int serve(Options& options) {
   if (options.policy.empty()) options.policy = default_policy();
   ParsedPolicy parsed;
@@ -178,11 +197,12 @@ int main(int argc, char** argv) {
   auto options = parse(argc, argv);
   if (!options) {
     write_all(STDERR_FILENO,
-              "Usage: sockdoc-monitor [--socket PATH] [--policy FILE] [--ready-fd N]\n"
+              "Usage: sockdoc-monitor [--socket PATH] [--policy FILE] [--background] [--ready-fd N]\n"
               "       sockdoc-monitor --check-policy FILE\n");
     return kUsage;
   }
   if (!options->check.empty()) return check_policy(options->check);
+  if (options->background) go_to_background(*options);
   raise_descriptor_limit();
   return serve(*options);
 }

@@ -20,7 +20,7 @@ import type { DescriptorDetail } from '../model/views/descriptors.js';
 import type { SchedulerView } from '../model/views/scheduler.js';
 import type { ShortLived } from '../model/views/short-lived.js';
 
-const ABI_VERSION = 10;
+const ABI_VERSION = 11;
 
 export interface FilesRequest {
   /** Network namespace to enter: "/run/netns/NAME" or "/proc/PID/ns/net"; left out: our own. */
@@ -280,6 +280,33 @@ interface NativeSocketShareProbe {
   stop(): Promise<string>;
 }
 
+/** What the last arguments of our own command line would run. */
+export interface CommandAnswer {
+  /** As execve(2) takes it. */
+  path: string;
+  /** It cannot run: the errno value (ENOENT: nothing has this name), and what the system says of it. */
+  errno?: number;
+  message?: string;
+  /** Why libsd cannot come into it, going on from "PATH …", and the file that this is about: a script's interpreter. */
+  why?: string;
+  judged?: string;
+  /** LD_PRELOAD would disturb it, rather than do nothing. */
+  loaderMinds?: boolean;
+}
+
+export interface ReplaceRequest {
+  /** How many of our last arguments are the command. */
+  count: number;
+  /** Names of variables that it does not get, and NAME=VALUE that it gets, beside what was given to us. */
+  drop: string[];
+  set: string[];
+  /** Descriptors that were open when we began. */
+  openAtStart: number[];
+  /** Of the standard streams: which had O_NONBLOCK when we began, and which had not. */
+  nonblocking: number[];
+  blocking: number[];
+}
+
 interface NativeDropProbe {
   start(): Promise<string>;
   stop(): Promise<string>;
@@ -309,6 +336,8 @@ interface Addon {
   descriptors(request: DescriptorsRequest): Promise<string>;
   features(): Promise<string>;
   kernelLog(): Promise<string>;
+  inspectCommand(count: number): string;
+  replaceProcess(request: ReplaceRequest): string;
   rdma(): Promise<string>;
   ConnectionTable: new () => NativeConnectionTable;
   DropProbe: new () => NativeDropProbe;
@@ -369,6 +398,15 @@ export async function readFeatures(): Promise<FeaturesAnswer> {
 export async function readKernelLog(): Promise<KernelLogAnswer> {
   return JSON.parse(await addon().kernelLog()) as KernelLogAnswer;
 }
+
+/** What the last `count` of our arguments would run, found as shells find it, and whether libsd can come into it. */
+export const inspectCommand = (count: number): CommandAnswer => JSON.parse(addon().inspectCommand(count));
+
+/**
+ * Becomes that command: the same process, with the signals, limits and descriptors that were given to us. Comes back
+ * only with the reason why it cannot be.
+ */
+export const replaceProcess = (request: ReplaceRequest): string => addon().replaceProcess(request);
 
 /** RDMA devices by netlink and verbs. */
 export async function readRdma(): Promise<RdmaAnswer> {

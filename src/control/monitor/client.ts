@@ -8,10 +8,10 @@ const PATIENCE_MS = 5000;
  * Asks the monitor at this socket one thing; undefined when none listens there. What it refuses, and silence, are
  * errors with the reason.
  */
-export async function askMonitor(socket: string, type: number): Promise<Message | undefined> {
+export async function askMonitor(socket: string, type: number, patienceMs = PATIENCE_MS): Promise<Message | undefined> {
   let answer: Message | undefined;
   try {
-    answer = await exchange(socket, requestOf(type));
+    answer = await exchange(socket, requestOf(type), patienceMs);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR' || code === 'ENOTSOCK') return undefined;
@@ -42,7 +42,7 @@ function refusal(body: Buffer): SockdocError {
   return notPossible(`the monitor refuses, reason ${reason}`);
 }
 
-function exchange(path: string, request: Buffer): Promise<Message> {
+function exchange(path: string, request: Buffer, patienceMs: number): Promise<Message> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     const parts: Buffer[] = [];
@@ -50,7 +50,7 @@ function exchange(path: string, request: Buffer): Promise<Message> {
       socket.destroy();
       reject(error);
     };
-    socket.setTimeout(PATIENCE_MS, () => end(new Error(`nothing within ${PATIENCE_MS / 1000} s`)));
+    socket.setTimeout(patienceMs, () => end(new Error(`nothing within ${patienceMs / 1000} s`)));
     socket.on('error', end);
     socket.on('close', () => reject(new Error('it closed the connection')));
     socket.on('connect', () => socket.write(request));

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { MonitorPolicyDocument } from '../../model/monitor.js';
@@ -13,14 +14,12 @@ export interface DaemonOptions {
 /** What the daemon writes when it is ready, or why it is not. */
 export type Started = { pid: number; socket: string } | { error: { code: number; message: string; next: string } };
 
-/** Starts the daemon in the background, on its own: it outlives us and our terminal. */
+/** Starts the daemon in the background, on its own: it is no child of ours, and outlives us and our terminal. */
 export async function startInBackground(options: DaemonOptions): Promise<Started> {
-  const child = run([...flagsOf(options), '--ready-fd', '3'], {
-    detached: true,
+  const child = run([...flagsOf(options), '--background', '--ready-fd', '3'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
-  const line = await allOf(child.stdio[3] as Readable);
-  child.unref();
+  const [line] = await Promise.all([allOf(child.stdio[3] as Readable), once(child, 'exit')]);
   if (line === '') throw internalError('the monitor ended without saying why');
   return JSON.parse(line) as Started;
 }

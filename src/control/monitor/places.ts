@@ -5,10 +5,16 @@ export const SYSTEM_SOCKET = '/run/sockdoc/monitor.sock';
 
 /** As the monitor itself chooses (native/monitor/run_files.cc). */
 export function ownSocket(env: NodeJS.ProcessEnv = process.env): string {
+  return `${ownFolders(env)[0]}/monitor.sock`;
+}
+
+/** Folders for what lives as long as this boot and is this user's alone; the first one is the usual. */
+export function ownFolders(env: NodeJS.ProcessEnv = process.env): [string, ...string[]] {
   const uid = process.geteuid?.() ?? 0;
-  if (uid === 0) return SYSTEM_SOCKET;
+  if (uid === 0) return ['/run/sockdoc'];
+  const temporary = `/tmp/sockdoc-${uid}`;
   const runtime = env.XDG_RUNTIME_DIR;
-  return runtime?.startsWith('/') ? `${runtime}/sockdoc/monitor.sock` : `/tmp/sockdoc-${uid}/monitor.sock`;
+  return runtime?.startsWith('/') ? [`${runtime}/sockdoc`, temporary] : [temporary];
 }
 
 /** Where a monitor may be that serves us: our own, then the system's. */
@@ -19,3 +25,6 @@ export function socketsToAsk(named: string | undefined): string[] {
 
 /** The daemon's program. */
 export const monitorProgram = () => fileURLToPath(new URL('../../../build/release/sockdoc-monitor', import.meta.url));
+
+/** The library that programs are run with; there is none for other processors than x86-64. */
+export const libsd = () => fileURLToPath(new URL('../../../build/release/libsd.so', import.meta.url));
