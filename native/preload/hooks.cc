@@ -1,6 +1,7 @@
 #include <netinet/tcp.h>
 
 #include "preload/connection/waiting.h"
+#include "preload/exec/environment.h"
 #include "preload/tracking.h"
 
 /* The hooks: what the program calls instead of libc. */
@@ -145,15 +146,19 @@ pid_t sockdoc_hook__Fork() { return forking(SOCKDOC_CALL(_Fork)); }
 
 int sockdoc_hook_execve(const char* path, char* const* arguments, char* const* environment) {
   table.leave_to_next_program();
-  return sockdoc_original_execve(path, arguments, environment);
+  return executing(fit_of_target(AT_FDCWD, path, 0), environment,
+                   [&](char* const* changed) { return sockdoc_original_execve(path, arguments, changed); });
 }
 int sockdoc_hook_execveat(int folder, const char* path, char* const* arguments, char* const* environment, int flags) {
   table.leave_to_next_program();
-  return sockdoc_original_execveat(folder, path, arguments, environment, flags);
+  return executing(fit_of_target(folder, path, flags), environment, [&](char* const* changed) {
+    return sockdoc_original_execveat(folder, path, arguments, changed, flags);
+  });
 }
 int sockdoc_hook_fexecve(int fd, char* const* arguments, char* const* environment) {
   table.leave_to_next_program();
-  return sockdoc_original_fexecve(fd, arguments, environment);
+  return executing(fit_of_target(fd, "", AT_EMPTY_PATH), environment,
+                   [&](char* const* changed) { return sockdoc_original_fexecve(fd, arguments, changed); });
 }
 
 int sockdoc_hook_select(int count, fd_set* in, fd_set* out, fd_set* error, timeval* timeout) {

@@ -7,6 +7,7 @@
 #include "base/raw.h"
 #include "preload/connection/connections.h"
 #include "preload/connection/spinning.h"
+#include "preload/exec/environment.h"
 #include "preload/libsd.h"
 #include "preload/monitor/link.h"
 #include "preload/originals.h"
@@ -116,6 +117,7 @@ void start() {
     remember({.what = "another copy is at work"});
     return lead_exports_to(Exports::libc);
   }
+  remember_environment();
   start();
 }
 

@@ -1,5 +1,6 @@
 #include <sys/syscall.h>
 
+#include "preload/exec/environment.h"
 #include "preload/tracking.h"
 
 // NOLINTBEGIN: the names and types are libc's
@@ -77,6 +78,18 @@ long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e
       return replacing(fd, static_cast<int>(b), call);
     case SYS_fcntl:
       return controlling(fd, static_cast<int>(b), c, call);
+    case SYS_execve:
+      table.leave_to_next_program();
+      return executing(fit_of_target(AT_FDCWD, reinterpret_cast<const char*>(a), 0), reinterpret_cast<char* const*>(c),
+                       [&](char* const* changed) {
+                         return sockdoc_original_syscall(number, a, b, reinterpret_cast<long>(changed), d, e, f);
+                       });
+    case SYS_execveat:
+      table.leave_to_next_program();
+      return executing(fit_of_target(fd, reinterpret_cast<const char*>(b), static_cast<int>(e)),
+                       reinterpret_cast<char* const*>(d), [&](char* const* changed) {
+                         return sockdoc_original_syscall(number, a, b, c, reinterpret_cast<long>(changed), e, f);
+                       });
     case SYS_ioctl:
       return requesting(fd, static_cast<unsigned long>(b), reinterpret_cast<void*>(c), call);
     default:
@@ -92,10 +105,10 @@ struct Numbers {
 constexpr Numbers numbers() {
   Numbers result;
   for (const int number :
-       {SYS_read,   SYS_readv,    SYS_preadv2,  SYS_recvfrom, SYS_recvmsg,  SYS_recvmmsg,    SYS_write,
-        SYS_writev, SYS_pwritev2, SYS_sendfile, SYS_sendto,   SYS_sendmsg,  SYS_sendmmsg,    SYS_splice,
-        SYS_socket, SYS_accept,   SYS_accept4,  SYS_connect,  SYS_close,    SYS_close_range, SYS_dup,
-        SYS_dup2,   SYS_dup3,     SYS_fcntl,    SYS_ioctl,    SYS_shutdown, SYS_setsockopt}) {
+       {SYS_read,     SYS_readv,    SYS_preadv2,    SYS_recvfrom,    SYS_recvmsg,  SYS_recvmmsg, SYS_write,  SYS_writev,
+        SYS_pwritev2, SYS_sendfile, SYS_sendto,     SYS_sendmsg,     SYS_sendmmsg, SYS_splice,   SYS_socket, SYS_accept,
+        SYS_accept4,  SYS_connect,  SYS_close,      SYS_close_range, SYS_dup,      SYS_dup2,     SYS_dup3,   SYS_fcntl,
+        SYS_ioctl,    SYS_shutdown, SYS_setsockopt, SYS_execve,      SYS_execveat}) {
     result.tracked[number] = 1;
   }
   return result;

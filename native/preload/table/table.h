@@ -120,6 +120,9 @@ class DescriptorTable {
    */
   void leave_to_next_program();
 
+  /** True in a child that runs on the memory of the process that owns the table. */
+  [[nodiscard]] bool on_loan() { return owner_ != nullptr && !mine(); }
+
   bool read(int fd, sockdoc_socket_state& into);
 
  private:
