@@ -2,13 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { monitorProgram } from '../../src/control/monitor/places.js';
 import { BIN } from './cli.js';
 
 /** What people call: it notes what it was given before Node starts. */
 export const LAUNCHER = fileURLToPath(new URL('../../bin/sockdoc', import.meta.url));
-
-export const hasMonitor = spawnSync(monitorProgram(), ['--check-policy', '/nonexistent']).status === 2;
 
 interface Ending {
   stdout: string;

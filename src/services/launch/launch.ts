@@ -24,7 +24,7 @@ export interface LaunchOptions {
 const NOT_FOUND = 127;
 const CANNOT_RUN = 126;
 const ENOENT = 2;
-const MONITOR_PATIENCE_MS = 1000;
+const MONITOR_PATIENCE_MS = 2000;
 
 /**
  * Becomes the command, under libsd where that can be. Why it cannot goes to `note`, once; it is an error where shared
