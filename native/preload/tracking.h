@@ -12,6 +12,7 @@
 #include "preload/connection/connections.h"
 #include "preload/connection/options.h"
 #include "preload/connection/transfers.h"
+#include "preload/monitor/link.h"
 #include "preload/table/own.h"
 #include "preload/table/table.h"
 
@@ -282,6 +283,7 @@ inline auto closing_range(unsigned first, unsigned last, unsigned flags, Call ca
 
 template <typename Call>
 inline auto forking(Call call) {
+  if (monitor_link.wanted() && table.mine()) connections.before_fork();
   const auto child = call();
   if (child >= 0) table.forked(child == 0);
   return child;

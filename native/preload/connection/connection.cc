@@ -105,6 +105,22 @@ void Connection::read(sockdoc_socket_state& into) {
   into.ring_received = slot_->directions[1 - end_].receiver.ring_head.load();
 }
 
+/**
+ * Parent and child will both have the socket, and only the kernel orders what two processes do with one. What we send goes
+ * by it from here on, what we receive too. Only bytes that lie unread in the ring now are the parent's alone: a child that
+ * reads before they are drained is told of a reset.
+ */
+void Connection::before_fork() {
+  if (!here()) return;
+  keep_on_kernel(abi::Reason::shared_by_more);
+  {
+    const Holding sending(sending_);
+    if (go_to_kernel(-1)) sends_natively_ = 1;
+  }
+  const Holding receiving(receiving_);
+  (void)receives_natively();
+}
+
 /** The end of this process's part; `last`: no other process has the socket. */
 void Connection::finish(int fd, bool last) {
   if (!here()) {

@@ -96,7 +96,7 @@ class Connection {
   static constexpr std::uint32_t kStaySending = 2;
   static constexpr std::uint32_t kBroken = 4;  // the peer's words cannot be
 
-  /** Whether this process has the memory: a child does not. */
+  /** Whether this process has the memory: a child does not, and has but the kernel, where that was prepared for it. */
   [[nodiscard]] bool here() const { return process_ == table.process(); }
   [[nodiscard]] abi::SlotHead& slot() const { return *slot_; }
   [[nodiscard]] ByteRing ring(unsigned direction) const;
@@ -117,6 +117,7 @@ class Connection {
   [[nodiscard]] bool go_to_kernel(int fd);
   void broke();
   void now_and_then(const Transfer& transfer);
+  void before_fork();
   void finish(int fd, bool last);
 
   std::atomic<std::uint64_t> handle_{0};
@@ -136,6 +137,7 @@ class Connection {
   std::atomic<std::uint32_t> marked_{0};        // we may have set kernel_wanted
   std::atomic<std::uint32_t> natively_{0};      // receiving: the ring is drained for good
   std::atomic<std::uint32_t> native_sends_{0};  // calls of the program that send by themselves now
+  std::atomic<std::uint32_t> sends_natively_{0};  // so did a process that forked us, for good: see before_fork()
   std::atomic<std::uint32_t> reason_{0};
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> calls_{0};

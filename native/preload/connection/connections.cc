@@ -188,6 +188,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->cookie_ = answer.cookie;
   connection->sleepers_ = 0;
   connection->natively_ = 0;
+  connection->sends_natively_ = 0;
   connection->native_sends_ = 0;
   connection->reason_ = 0;
   connection->vain_spins_ = 0;

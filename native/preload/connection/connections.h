@@ -54,6 +54,10 @@ class Connections {
 
   /** The last descriptor of a socket goes; -1 when it has gone. */
   void closing(Handle socket, int fd);
+  /** Before the process is copied: its child may use the sockets too. */
+  void before_fork() {
+    each([](Connection& connection) { connection.before_fork(); });
+  }
   /** In a child with its own memory. */
   void forked();
 

@@ -78,7 +78,11 @@ Result Connection::end_of_stream() {
 }
 
 Result Connection::receive(const Transfer& transfer, Native call) {
-  if (!here()) return {-1, ECONNRESET};
+  if (!here()) {
+    if (natively_.load() == 0) return {-1, ECONNRESET};
+    const long result = call();
+    return {result, errno, true};
+  }
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
   std::size_t got = 0;
   bool spun = false;

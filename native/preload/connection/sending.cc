@@ -81,7 +81,7 @@ bool Connection::wait_for_room() const {
 }
 
 Result Connection::send(const Transfer& transfer, Native call) {
-  if (!here()) return {-1, ECONNRESET};
+  if (!here()) return send_by_kernel(call);
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
   Moved moved;
   {
@@ -144,7 +144,11 @@ Result Connection::finish_by_kernel(const Transfer& transfer, std::size_t sent, 
 }
 
 Result Connection::send_by_kernel(Native call) {
-  if (!here()) return {-1, ECONNRESET};
+  if (!here()) {
+    if (sends_natively_.load() == 0) return {-1, ECONNRESET};
+    const long result = call();
+    return {result, errno, true};
+  }
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
   for (;;) {
     {

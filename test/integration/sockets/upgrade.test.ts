@@ -129,6 +129,21 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
     expect(await ask<Done>(read[0], 'eof')).toMatchObject({ result: 0 });
   });
 
+  it("and are the kernel's again, without a lost byte, in a child that goes on with them", async () => {
+    await bench.running();
+    const ends = await pair();
+    await upgraded(ends);
+    await ask(ends[1], 'fork');
+    await together(ends, 'both 300', 'both 300');
+    await together(ends, 'push 2000000', 'pull 2000000');
+    await together(ends, 'pull 2000000', 'push 2000000');
+    const { ringSent, ringReceived } = await state(ends[0]);
+    await ask(ends[0], 'fork');
+    await together(ends, 'answer 300000', 'say 300000');
+    expect(ringSent).toBeGreaterThan(0);
+    expect(ringReceived).toBeGreaterThan(0);
+  });
+
   it('while the monitor is killed and started again', async () => {
     const first = await bench.running();
     const ends = await pair();
