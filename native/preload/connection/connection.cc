@@ -106,9 +106,9 @@ void Connection::read(sockdoc_socket_state& into) {
 }
 
 /**
- * Parent and child will both have the socket, and only the kernel orders what two processes do with one. What we send goes
- * by it from here on, what we receive too. Only bytes that lie unread in the ring now are the parent's alone: a child that
- * reads before they are drained is told of a reset.
+ * Parent and child will both have the socket, and only the kernel orders what two processes do with one. What we send
+ * goes by it from here on, what we receive too. Only bytes that lie unread in the ring now are the parent's alone: a
+ * child that reads before they are drained is told of a reset.
  */
 void Connection::before_fork() {
   if (!here()) return;

@@ -112,6 +112,7 @@ class Connection {
   [[nodiscard]] bool something_new() const;
   Moved give(const Transfer& transfer, bool nested);
   [[nodiscard]] bool wait_for_room() const;
+  void look_for_end(int fd);
   void prefer_ring(int fd);
   [[nodiscard]] Result finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call);
   [[nodiscard]] bool go_to_kernel(int fd);
@@ -134,13 +135,14 @@ class Connection {
   Role sending_;
   Role receiving_;
   std::atomic<std::uint32_t> sleepers_{0};
-  std::atomic<std::uint32_t> marked_{0};        // we may have set kernel_wanted
-  std::atomic<std::uint32_t> natively_{0};      // receiving: the ring is drained for good
-  std::atomic<std::uint32_t> native_sends_{0};  // calls of the program that send by themselves now
+  std::atomic<std::uint32_t> marked_{0};          // we may have set kernel_wanted
+  std::atomic<std::uint32_t> natively_{0};        // receiving: the ring is drained for good
+  std::atomic<std::uint32_t> native_sends_{0};    // calls of the program that send by themselves now
   std::atomic<std::uint32_t> sends_natively_{0};  // so did a process that forked us, for good: see before_fork()
   std::atomic<std::uint32_t> reason_{0};
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> calls_{0};
+  std::atomic<std::uint32_t> sends_{0};
 
   std::atomic<std::uint64_t> granted_{0};  // the handle, while the memory is there but not in use
   std::atomic<std::uint32_t> crossing_{0};

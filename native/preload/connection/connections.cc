@@ -193,6 +193,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->reason_ = 0;
   connection->vain_spins_ = 0;
   connection->calls_ = 0;
+  connection->sends_ = 0;
   connection->tries_ = 0;
   connection->crossing_ = 0;
   connection->run_ = monitor_link.runs();

@@ -72,8 +72,10 @@ Moved Connection::take(const Transfer& transfer, std::size_t skip) {
 
 /** The peer has closed or shut down, or died; then what it did not read is lost, as a reset would say. */
 Result Connection::end_of_stream() {
+  const SocketState* state = table.state(Handle(handle_.load()));
+  const bool own = state == nullptr || (state->flags.load() & kShutRead) != 0;
   const bool meant = (slot_->ends[1 - end_].flags.load() & abi::kSaidShutdown) != 0;
-  if (meant || unsent() == 0) return {0, 0};
+  if (own || meant || unsent() == 0) return {0, 0};
   return {-1, ECONNRESET};
 }
 
@@ -86,11 +88,19 @@ Result Connection::receive(const Transfer& transfer, Native call) {
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
   std::size_t got = 0;
   bool spun = false;
-  if (calls_.fetch_add(1, std::memory_order_relaxed) % kNowAndThen == kNowAndThen - 1) {
+  // Counted by and by: a call more or less is all the same.
+  const std::uint32_t calls = calls_.load(std::memory_order_relaxed) + 1;
+  calls_.store(calls, std::memory_order_relaxed);
+  if (calls % kNowAndThen == 0) {
     now_and_then(transfer);
     if (transfer.cancellable) sockdoc_original_recv(transfer.fd, nullptr, 0, MSG_PEEK | MSG_DONTWAIT);
   }
   for (;;) {
+    // Before the kernel is asked, which costs as much as many looks here.
+    if (transfer.waits && !spun && !something_new()) {
+      spun = true;
+      (void)spin();
+    }
     Moved moved;
     bool natively = false;
     {
@@ -119,12 +129,8 @@ Result Connection::receive(const Transfer& transfer, Native call) {
       return {0};
     }
     if (!transfer.waits) return {-1, EAGAIN};
-    if (!spun) {
-      spun = true;
-      if (spin()) continue;
-    }
     const Result slept = sleep(transfer);
-    spun = false;
+    spun = false;  // it may come in quick succession now
     if (slept.value >= 0) continue;
     return got > 0 ? Result{static_cast<long>(got)} : slept;
   }
@@ -173,18 +179,18 @@ bool Connection::spin() {
   if (mine.cpu.load(std::memory_order_relaxed) != cpu) mine.cpu.store(cpu, std::memory_order_relaxed);
   const abi::EndWords& theirs = slot_->ends[1 - end_];
   const bool together = theirs.cpu.load(std::memory_order_relaxed) == cpu;
+  const int looks = together ? 1 : 16;
   const std::uint64_t start = __builtin_ia32_rdtsc();
   do {
-    if (something_new()) {
-      vain_spins_.store(0, std::memory_order_relaxed);
-      return true;
-    }
-    if ((theirs.flags.load(std::memory_order_relaxed) & (abi::kSaidShutdown | abi::kSaidClose)) != 0) return false;
-    if (together) {
-      raw(SYS_sched_yield);
-    } else {
+    for (int i = 0; i < looks; i++) {
+      if (something_new()) {
+        if (vain != 0) vain_spins_.store(0, std::memory_order_relaxed);
+        return true;
+      }
       __builtin_ia32_pause();
     }
+    if ((theirs.flags.load(std::memory_order_relaxed) & (abi::kSaidShutdown | abi::kSaidClose)) != 0) return false;
+    if (together) raw(SYS_sched_yield);
   } while (__builtin_ia32_rdtsc() - start < spin_ticks);
   vain_spins_.store(vain + 1, std::memory_order_relaxed);
   return false;

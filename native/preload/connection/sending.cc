@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -34,9 +35,23 @@ bool Connection::go_to_kernel(int fd) {
   return outbound(fd).switch_to(abi::Carrier::kernel);
 }
 
+/**
+ * The peer may have died, which the ring does not say. From its end on bytes go by the kernel, which knows whether they
+ * are a broken pipe.
+ */
+void Connection::look_for_end(int fd) {
+  pollfd one = {fd, POLLRDHUP, 0};
+  const timespec at_once = {};
+  if (raw(SYS_ppoll, &one, 1, &at_once, nullptr, 8) == 1) flags_.fetch_or(kStaySending);
+}
+
 /** What goes without waiting. With the sender's role. */
 Moved Connection::give(const Transfer& transfer, bool nested) {
+  constexpr std::uint32_t kLookEvery = 64;
   StreamSender to = outbound(transfer.fd);
+  const std::uint32_t sends = sends_.load(std::memory_order_relaxed) + 1;
+  sends_.store(sends, std::memory_order_relaxed);
+  if (sends % kLookEvery == 0) look_for_end(transfer.fd);
   // We interrupted a send of this thread on this socket: what it is about to announce must not be, see ByteRing.
   if (nested) ring(end_).forbid();
   if ((slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) & abi::kSaidClose) != 0) {

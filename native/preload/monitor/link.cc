@@ -39,6 +39,7 @@ void MonitorLink::configure(const char* path) {
 }
 
 bool MonitorLink::lock() {
+  if (!table.mine()) return false;  // the child of vfork() would speak for its parent
   std::uint64_t nobody = 0;
   return locked_.compare_exchange_strong(nobody, this_thread(), std::memory_order_acquire);
 }
