@@ -14,7 +14,8 @@ const MAY_INCLUDE = {
   probes: ['base'],
   monitor: ['probes', 'base', 'abi'],
   launch: ['base', 'program'],
-  addon: ['probes', 'launch', 'base', 'program'],
+  settings: ['probes', 'base'],
+  addon: ['probes', 'launch', 'settings', 'base', 'program'],
 };
 
 const files = listed([

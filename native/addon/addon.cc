@@ -7,6 +7,7 @@
 #include "addon/drop_probe_object.h"
 #include "addon/launch.h"
 #include "addon/scheduler_probe_object.h"
+#include "addon/settings_functions.h"
 #include "addon/socket_probe_object.h"
 #include "addon/socket_share_probe_object.h"
 #include "probes/descriptors/descriptors.h"
@@ -20,7 +21,7 @@ namespace sockdoc {
 namespace {
 
 /** Raised whenever a function's request or answer changes shape; src/probes/native.ts refuses any other. */
-constexpr int kAbiVersion = 11;
+constexpr int kAbiVersion = 12;
 
 Napi::Value files(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
@@ -90,6 +91,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("ConnectionEvents", ConnectionEventsObject::define(env));
   exports.Set("rdma", Napi::Function::New(env, rdma));
   define_launch(env, exports);
+  define_settings(env, exports);
   return exports;
 }
 

@@ -18,6 +18,9 @@ namespace sockdoc {
  */
 Status in_netns(const std::string& path, bool own_sysfs, const std::function<void()>& work);
 
+/** The same with a fresh /sys that may be written to; where /sys is there for reading only, that one stays (EROFS). */
+Status in_netns_to_write(const std::string& path, bool own_sysfs, const std::function<void()>& work);
+
 /** Inode number of the namespace at `path` (empty: the calling thread's), which is its identity. */
 Result<std::uint64_t> netns_id(const std::string& path);
 

@@ -20,7 +20,7 @@ import type { DescriptorDetail } from '../model/views/descriptors.js';
 import type { SchedulerView } from '../model/views/scheduler.js';
 import type { ShortLived } from '../model/views/short-lived.js';
 
-const ABI_VERSION = 11;
+const ABI_VERSION = 12;
 
 export interface FilesRequest {
   /** Network namespace to enter: "/run/netns/NAME" or "/proc/PID/ns/net"; left out: our own. */
@@ -328,6 +328,45 @@ interface NativeConnectionTable {
   select(selection: object): Promise<NativeConnectionsAnswer>;
 }
 
+export interface SettingFileRequest {
+  netns?: string;
+  /** Through a /sys that shows the devices of that namespace. */
+  ownSysfs?: boolean;
+  path: string;
+  /** Left out: only whether the file could be opened for writing. */
+  text?: string;
+}
+
+export interface EthtoolSetRequest {
+  netns?: string;
+  link: string;
+  /** As in the snapshot's Link: "rings.rx", "coalescing.adaptiveRx", "features.rx-gro". */
+  field: string;
+  /** A number; 0 and 1 for off and on. */
+  value: number;
+}
+
+export interface LimitRequest {
+  pid: number;
+  resource: string;
+  /** Numbers as text, or "unlimited". */
+  soft: string;
+  hard: string;
+}
+
+/** `errno` (a name, "EACCES") where it was not done. */
+export interface WriteAnswer {
+  errno?: string;
+  /** What was being done. */
+  what?: string;
+}
+
+export interface NetnsIdentityAnswer extends WriteAnswer {
+  id?: string;
+  /** Never used again until the host is restarted; Linux 5.14. */
+  cookie?: string;
+}
+
 /** What the addon exports; each function answers with one JSON document. */
 interface Addon {
   abiVersion: number;
@@ -339,6 +378,11 @@ interface Addon {
   inspectCommand(count: number): string;
   replaceProcess(request: ReplaceRequest): string;
   rdma(): Promise<string>;
+  writeSettingFile(request: SettingFileRequest): Promise<string>;
+  setEthtool(request: EthtoolSetRequest): Promise<string>;
+  setLimit(request: LimitRequest): Promise<string>;
+  netnsIdentity(netns: string): Promise<string>;
+  tryLock(fd: number): boolean;
   ConnectionTable: new () => NativeConnectionTable;
   DropProbe: new () => NativeDropProbe;
   SchedulerProbe: new () => NativeSchedulerProbe;
@@ -411,6 +455,31 @@ export const replaceProcess = (request: ReplaceRequest): string => addon().repla
 /** RDMA devices by netlink and verbs. */
 export async function readRdma(): Promise<RdmaAnswer> {
   return JSON.parse(await addon().rdma()) as RdmaAnswer;
+}
+
+/** Writes one setting into its file, whole; never makes a file. */
+export async function writeSettingFile(request: SettingFileRequest): Promise<WriteAnswer> {
+  return JSON.parse(await addon().writeSettingFile(request)) as WriteAnswer;
+}
+
+/** Sets one field of a link; the driver may round it, and change others. Needs CAP_NET_ADMIN and Linux 5.8. */
+export async function setEthtool(request: EthtoolSetRequest): Promise<WriteAnswer> {
+  return JSON.parse(await addon().setEthtool(request)) as WriteAnswer;
+}
+
+/** prlimit(2). */
+export async function setLimit(request: LimitRequest): Promise<WriteAnswer> {
+  return JSON.parse(await addon().setLimit(request)) as WriteAnswer;
+}
+
+/** Which network namespace a path leads to; "" is our own. */
+export async function netnsIdentityOf(netns: string): Promise<NetnsIdentityAnswer> {
+  return JSON.parse(await addon().netnsIdentity(netns)) as NetnsIdentityAnswer;
+}
+
+/** flock(2) without waiting; false: somebody else has it. It is held until the descriptor is closed. */
+export function tryLock(fd: number): boolean {
+  return addon().tryLock(fd);
 }
 
 /**

@@ -24,14 +24,15 @@ export interface AtomicFile {
 
 /**
  * Opens a temporary neighbour of the file, so that a path that cannot be written is known before the work and not after it.
- * A device or a pipe is written directly: renaming over /dev/null would replace the device.
+ * A device or a pipe is written directly: renaming over /dev/null would replace the device. A new file gets `newMode`: as a
+ * rule only its owner reads it, because command lines and addresses of other users are in it.
  */
-export function openAtomic(path: string): AtomicFile {
+export function openAtomic(path: string, newMode = 0o600): AtomicFile {
   try {
     const target = existsSync(path) ? realpathSync(path) : path;
     const existing = statSync(target, { throwIfNoEntry: false });
     if (existing?.isDirectory()) throw usageError(`${path} is a directory, not a file to write`, example);
-    return existing && !existing.isFile() ? direct(path) : temporary(path, target, existing?.mode);
+    return existing && !existing.isFile() ? direct(path) : temporary(path, target, existing?.mode ?? newMode);
   } catch (error) {
     throw writeError(path, error);
   }
@@ -45,9 +46,8 @@ function direct(path: string): AtomicFile {
   };
 }
 
-function temporary(path: string, target: string, mode: number | undefined): AtomicFile {
+function temporary(path: string, target: string, mode: number): AtomicFile {
   const name = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
-  // Command lines and addresses of other users are in it: only the owner reads it unless the file was wider already.
   const fd = openSync(name, 'wx', 0o600);
   let open = true;
   const discard = () => {
@@ -62,7 +62,7 @@ function temporary(path: string, target: string, mode: number | undefined): Atom
     commit: (content) =>
       guarded(path, () => {
         writeAll(fd, content);
-        if (mode !== undefined) fchmodSync(fd, mode & 0o777);
+        fchmodSync(fd, mode & 0o777);
         fsyncSync(fd);
         renameSync(name, target);
         open = false;

@@ -2,6 +2,8 @@
 
 export const KINDS = ['sysctl', 'ethtool', 'sysfs', 'limit'] as const;
 
+export type Kind = (typeof KINDS)[number];
+
 /** What a key means. */
 export type Setting =
   /** As sysctl(8) prints it: "net.ipv4.tcp_rmem". The value is one line: "4096 131072 33554432". */

@@ -97,7 +97,10 @@ export const TuneRevertDocument = Type.Object({
   id: Type.Union([Type.String(), Type.Null()], { description: 'null: there was nothing to revert.' }),
   reverted: Type.Array(Type.Object({ key: Key, from: Type.String(), to: Type.String() })),
   kept: Type.Array(Skipped),
-  removed: Type.Array(Type.String(), { description: 'Files of --persist.' }),
+  restored: Type.Array(Type.String(), {
+    description: 'Files of --persist that were removed, or are what they were before.',
+  }),
+  note: Type.Optional(Type.String()),
 });
 export type TuneRevertDocument = Static<typeof TuneRevertDocument>;
 

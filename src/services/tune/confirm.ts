@@ -1,0 +1,34 @@
+import type { Persisted, TuneConfirmDocument } from '../../model/tune/results.js';
+import { usageError } from '../../support/errors.js';
+import { chooseEntry } from './choose.js';
+import { appendRecord, listEntries } from './journal/files.js';
+import { persistSteps } from './persist/persist.js';
+import { lockTune } from './state.js';
+
+/** Keeps a change that would revert by itself, and does what --persist left for then. */
+export async function confirmEntry({ id }: { id?: string | undefined } = {}): Promise<TuneConfirmDocument> {
+  const lock = lockTune('sockdoc tune confirm');
+  try {
+    const entry = id === undefined ? waiting() : chooseEntry(id);
+    if (!entry) return documentOf(null, []);
+    const { header, steps, state } = entry;
+    if (state !== 'unconfirmed')
+      throw usageError(`${header.id} does not wait to be confirmed: it is ${state}`, {
+        next: 'See: sockdoc tune history',
+      });
+    const persisted = header.persist ? await persistSteps(header, steps) : [];
+    appendRecord(header.id, { type: 'confirmed', at: new Date().toISOString() });
+    return documentOf(header.id, persisted);
+  } finally {
+    lock.release();
+  }
+}
+
+const waiting = () => listEntries().find(({ entry }) => entry?.state === 'unconfirmed')?.entry;
+
+const documentOf = (id: string | null, persisted: Persisted[]): TuneConfirmDocument => ({
+  schemaVersion: 1,
+  command: 'tune confirm',
+  id,
+  persisted,
+});
