@@ -87,6 +87,19 @@ ConnectionSelection selection_of(const Napi::Object& object) {
   return selection;
 }
 
+Transports transports_of(const Napi::Object& object) {
+  Transports transports;
+  transports.no_monitor = string_field(object, "noMonitor");
+  for (const int pid : integers_field(object, "clients")) transports.clients.insert(pid);
+  const auto cookies = strings_field(object, "cookies");
+  const auto reasons = strings_field(object, "reasons");
+  for (std::size_t i = 0; i < cookies.size() && i < reasons.size(); ++i) {
+    const auto cookie = parse_number<std::uint64_t>(cookies[i], 16);
+    if (cookie) transports.ends[*cookie] = {reasons[i].empty(), reasons[i]};
+  }
+  return transports;
+}
+
 ConnectionsRequest request_of(const Napi::Object& object) {
   ConnectionsRequest request;
   const auto netns = object.Get("netns").As<Napi::Array>();
@@ -103,6 +116,9 @@ ConnectionsRequest request_of(const Napi::Object& object) {
     for (const auto& [id, name] : names.As<Napi::Object>()) {
       request.container_names[id.ToString().Utf8Value()] = static_cast<Napi::Value>(name).ToString().Utf8Value();
     }
+  }
+  if (const Napi::Value transports = object.Get("transports"); transports.IsObject()) {
+    request.transports = transports_of(transports.As<Napi::Object>());
   }
   request.selection = selection_of(object.Get("selection").As<Napi::Object>());
   return request;

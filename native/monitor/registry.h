@@ -116,6 +116,7 @@ class Registry {
   [[nodiscard]] Process* by_serial(std::uint64_t serial) const;
   [[nodiscard]] std::uint64_t next_id() { return instance_ << 32 | ++ids_; }
   void write_kept(Json& json, const std::function<bool(const Process&)>& visible) const;
+  void write_ends(Json& json, const std::function<bool(const Process&)>& visible) const;
 
   std::uint64_t instance_;
   std::uint64_t ids_ = 0;

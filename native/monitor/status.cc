@@ -4,11 +4,13 @@
 
 #include "abi/reasons.h"
 #include "monitor/registry.h"
+#include "probes/sockets/sockets_json.h"
 
 namespace sockdoc::monitor {
 namespace {
 
 constexpr std::size_t kMaxKept = 1000;
+constexpr std::size_t kMaxEnds = 65536;
 
 bool by_memory(const SocketEnd& end) {
   return end.outcome == abi::Outcome::shared && end.reported == abi::Reason::none;
@@ -54,6 +56,25 @@ void Registry::write_status(Json& json, uid_t viewer) const {
   if (!policy_.path.empty()) json.field("path", policy_.path);
   json.field("rules", std::uint64_t{policy_.rules.size()}).end_object();
   write_kept(json, visible);
+  write_ends(json, visible);
+}
+
+/** What carries each connection, by the cookie of the socket: for those who have read the sockets themselves. */
+void Registry::write_ends(Json& json, const std::function<bool(const Process&)>& visible) const {
+  std::size_t listed = 0;
+  json.key("ends").begin_array();
+  for (const auto& [key, end] : ends_) {
+    if (end->holders.empty() || !visible(*end->holders.front().process) || ++listed > kMaxEnds) continue;
+    json.begin_object().field("cookie", cookie_text(end->cookie));
+    const SocketEnd* peer = end->connection != nullptr ? end->connection->ends[1 - end->side] : nullptr;
+    const bool ring = by_memory(*end) && peer != nullptr && by_memory(*peer);
+    json.field("transport", ring ? "shm" : "kernel");
+    abi::Reason reason = reason_of(*end);
+    if (reason == abi::Reason::none) reason = peer != nullptr ? reason_of(*peer) : abi::Reason::peer_gone;
+    if (!ring) json.field("reason", abi::reason_text(reason));
+    json.end_object();
+  }
+  json.end_array();
 }
 
 /** The ends that stay on the kernel, with the reason: all counted, the first ones listed. */

@@ -36,6 +36,14 @@ const Running = {
     }),
     { description: 'Ends that stay on the kernel, and why; at most 1000.' },
   ),
+  ends: Type.Array(
+    Type.Object({
+      cookie: Type.String({ description: 'Of the socket, as conns has it.' }),
+      transport: Type.Union([Type.Literal('kernel'), Type.Literal('shm')]),
+      reason: Type.Optional(Type.String({ description: 'Why it is on the kernel.' })),
+    }),
+    { description: 'What carries each end that the asking user may see; at most 65536.' },
+  ),
   reasons: Type.Record(Type.String(), Type.Integer(), { description: 'All such ends, by reason.' }),
 };
 

@@ -30,8 +30,21 @@ export interface ConnectionsRequest {
   processes?: boolean;
   /** With `processes`: also the threads of those that hold TCP or UDP sockets, at most so many. Default none. */
   threads?: number;
+  /** Left out: as when no monitor runs. */
+  transports?: Transports;
   /** What containers are called, by id. */
   containerNames?: Readonly<Record<string, string>>;
+}
+
+/** What the monitor says of connections. */
+export interface Transports {
+  /** Why nothing is known; "" when it answered. */
+  noMonitor: string;
+  /** Processes under libsd. */
+  clients: readonly number[];
+  /** Sockets, and beside each why it stays on the kernel; "" when its bytes go by shared memory. */
+  cookies: readonly string[];
+  reasons: readonly string[];
 }
 
 /** Sums over the TCP sockets of a process; empty without a window. */

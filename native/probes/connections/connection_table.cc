@@ -124,6 +124,7 @@ void ConnectionTable::State::join(const ConnectionsRequest& request, const Other
   inodes.insert(inodes.end(), others.udp.begin(), others.udp.end());
   inodes.insert(inodes.end(), others.unix_sockets.begin(), others.unix_sockets.end());
   reading.descriptors = owners.refresh(reading.processes, std::move(inodes), started_ms);
+  reading.transports = request.transports;
   join_peers(reading);
   totals = TableTotals::of(reading);
   count(others.udp, &ProcessEntry::udp);

@@ -35,6 +35,7 @@ struct ConnectionsRequest {
   bool processes = false;
   std::size_t threads = 0;
   std::map<std::string, std::string> container_names;  // by id
+  Transports transports;
   ConnectionSelection selection;
 };
 

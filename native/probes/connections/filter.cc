@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "base/procfs.h"
-#include "probes/connections/transport.h"
 
 namespace sockdoc {
 namespace {
@@ -149,7 +148,7 @@ void take_measure(Field field, const RowView& view, OwnValues& out) {
     case Field::cc:
       return out.add(std::string_view(socket.congestion_control.data()));
     case Field::transport:
-      return out.add(transport_of(view.owner()).name);
+      return out.add(view.transport().name);
     default:
       return;
   }

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "probes/connections/transport.h"
 #include "probes/sockets/sockets_json.h"
 
 namespace sockdoc {
@@ -107,7 +106,7 @@ void write_row(Json& json, const RowView& view) {
   whole(json, "ageMs", view.age_ms());
   if (const auto limit = view.limit()) json.field("limitedBy", limit_name(*limit));
   write_peer(json, view);
-  const Transport transport = transport_of(view.owner());
+  const Transport transport = view.transport();
   json.field("transport", transport.name);
   text(json, "reason", transport.reason);
   if (view.has_rates()) write_rates(json, view);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "probes/connections/limited_by.h"
+#include "probes/connections/transport.h"
 #include "probes/sockets/descriptors.h"
 
 namespace sockdoc {
@@ -48,6 +49,7 @@ struct TableReading {
   ProcessTable processes;
   DescriptorTable descriptors;
   std::vector<std::string> containers;  // by index of the process; empty for none
+  Transports transports;
 
   /** False: that there are no rows says nothing. */
   bool listed() const {
@@ -90,6 +92,7 @@ class RowView {
   [[nodiscard]] std::optional<double> age_ms() const;
   [[nodiscard]] std::optional<double> delivery_bps() const;
   [[nodiscard]] std::optional<double> drops() const;
+  [[nodiscard]] Transport transport() const { return transport_of(reading_.transports, socket().cookie, owner()); }
   [[nodiscard]] std::optional<LimitedBy> limit() const { return limited_by(socket(), activity()); }
 
   [[nodiscard]] bool has_rates() const;

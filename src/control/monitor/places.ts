@@ -17,9 +17,10 @@ export function ownFolders(env: NodeJS.ProcessEnv = process.env): [string, ...st
   return runtime?.startsWith('/') ? [`${runtime}/sockdoc`, temporary] : [temporary];
 }
 
-/** Where a monitor may be that serves us: our own, then the system's. */
+/** Where a monitor may be that serves us: the named one, that of SOCKDOC_MONITOR, or our own and the system's. */
 export function socketsToAsk(named: string | undefined): string[] {
-  if (named !== undefined) return [named];
+  const wanted = named ?? process.env.SOCKDOC_MONITOR;
+  if (wanted) return [wanted];
   return [...new Set([ownSocket(), SYSTEM_SOCKET])];
 }
 

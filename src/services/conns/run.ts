@@ -13,6 +13,7 @@ import { listenersOf } from '../watch/listeners.js';
 import { EndedPart } from '../watch/parts/ended.js';
 import { placeOf } from '../watch/places.js';
 import { Scope, type Scoped } from '../watch/scope.js';
+import { readTransports } from '../watch/transports.js';
 
 export interface ConnsOptions {
   target: Target;
@@ -81,6 +82,7 @@ export class ConnsView {
       netns: scoped.namespaces.map(labelled),
       selfPids: [process.pid],
       containerNames: await this.#names(),
+      transports: await readTransports(),
       selection: { filter, sort, reverse, ...pidsOf(scoped), ...how },
     });
     return { head, rows, shortLived: await this.#readEnded(scoped, gaps) };

@@ -80,7 +80,7 @@ function extended(before: string, library: string): string {
 /** The socket of a monitor that serves us; it is started where none runs. */
 async function runningMonitor(named: string | undefined): Promise<string> {
   const wanted = named ?? (process.env.SOCKDOC_MONITOR || undefined);
-  const sockets = socketsToAsk(wanted === undefined ? undefined : resolve(wanted));
+  const sockets = socketsToAsk(wanted).map((socket) => resolve(socket));
   for (const socket of sockets) if (await answers(socket)) return socket;
   try {
     return (await startMonitor(wanted === undefined ? {} : { socket: wanted })).socket;

@@ -12,6 +12,7 @@ import { listenersOf } from '../listeners.js';
 import { placeOf } from '../places.js';
 import { processRows } from '../processes.js';
 import { type Scoped, someOf } from '../scope.js';
+import { readTransports } from '../transports.js';
 
 /** Threads whose times are read for the sums of their processes. */
 const MOST_THREADS = 4096;
@@ -81,6 +82,7 @@ export class SocketPart {
       selection: selectionOf(request, pids),
       processes: true,
       threads: MOST_THREADS,
+      transports: await readTransports(),
       containerNames: await this.#containers.get(),
     });
   }

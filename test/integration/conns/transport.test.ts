@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { ConnectionRow } from '../../../src/model/views/connections.js';
+import { sockdoc } from '../../support/cli.js';
+import { LAUNCHER } from '../../support/launch.js';
+import { hasLibsd } from '../../support/libsd.js';
+import { poll } from '../../support/live.js';
+import { MonitorBench } from '../../support/monitor.js';
+import { expectValid } from '../../support/schemas.js';
+
+const ECHO = fileURLToPath(new URL('../../../fixtures/programs/ring_echo.py', import.meta.url));
+const NO_MONITOR = '/nonexistent/monitor.sock';
+
+const children: ChildProcess[] = [];
+let bench: MonitorBench | undefined;
+
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+  await bench?.remove();
+  bench = undefined;
+});
+
+/** Starts one and gives its first line. */
+async function started(command: readonly string[]): Promise<{ pid: number; line: string }> {
+  const env = { ...process.env, SOCKDOC_AFTER_CALLS: '1' };
+  const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'], env });
+  children.push(child);
+  const [line] = await once(child.stdout, 'data');
+  return { pid: child.pid as number, line: String(line).trim() };
+}
+
+/** Both ends of a connection that is in use, each started by the words given. */
+async function talking(serve: readonly string[], call: readonly string[]): Promise<{ server: number; client: number }> {
+  const server = await started([...serve, 'python3', ECHO, 'serve']);
+  const client = await started([...call, 'python3', ECHO, 'call', server.line]);
+  return { server: server.pid, client: client.pid };
+}
+
+/** The one connection of a process, as `sockdoc conns` has it. */
+async function connectionOf(pid: number, monitor: string): Promise<ConnectionRow> {
+  const args = ['conns', '--json', '--window', '0', '--pid', String(pid), '--filter', 'state=established'];
+  const { stdout, stderr, code } = await sockdoc(args, { env: { SOCKDOC_MONITOR: monitor } });
+  expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+  const { connections } = JSON.parse(stdout);
+  expect(connections).toHaveLength(1);
+  return connections[0];
+}
+
+test('without a monitor: the kernel, and that none runs', async () => {
+  const { server } = await talking([], []);
+  expect(await connectionOf(server, NO_MONITOR)).toMatchObject({ transport: 'kernel', reason: 'no monitor runs' });
+});
+
+describe.runIf(hasLibsd)('with a monitor', () => {
+  test('shared memory between two that run so, and top says the same', async () => {
+    bench = new MonitorBench();
+    await bench.running();
+    const { socket } = bench;
+    const run = [LAUNCHER, 'run', '--transport', 'shm', '--socket', socket, '--'];
+    const { server, client } = await talking(run, run);
+    const shared = async (pid: number) => (await connectionOf(pid, socket)).transport === 'shm';
+    await poll('both ends go by shared memory', async () => (await shared(server)) && (await shared(client)), {
+      deadlineMs: 50_000,
+    });
+    expect(await connectionOf(client, socket)).not.toHaveProperty('reason');
+    const env = { SOCKDOC_MONITOR: socket };
+    const status = JSON.parse((await sockdoc(['monitor', 'status', '--json'], { env })).stdout);
+    await expectValid('monitor', status);
+    expect(status.ends.map((end: { transport: string }) => end.transport)).toEqual(['shm', 'shm']);
+    const top = await sockdoc(['top', '--once', '--json', '--filter', 'transport=shm'], { env });
+    const pids = JSON.parse(top.stdout).connections.map((row: ConnectionRow) => row.pid);
+    expect(pids.sort()).toEqual([server, client].sort());
+  });
+
+  test('the reason, where one end or both stay on the kernel', async () => {
+    bench = new MonitorBench();
+    await bench.running();
+    const { socket } = bench;
+    const run = [LAUNCHER, 'run', '--transport', 'shm', '--socket', socket, '--'];
+    const { server, client } = await talking(run, []);
+    await poll('the server has asked', async () => /peer/.test((await connectionOf(server, socket)).reason ?? ''));
+    expect(await connectionOf(client, socket)).toMatchObject({
+      transport: 'kernel',
+      reason: 'its process is not under libsd',
+    });
+  });
+});
