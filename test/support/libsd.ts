@@ -1,7 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAMS = join(ROOT, 'fixtures/programs');
@@ -12,38 +15,107 @@ export const LIBSD = join(ROOT, 'build/release/libsd.so');
 /** libsd patches x86-64 code; elsewhere it is not built. */
 export const hasLibsd = process.arch === 'x64';
 
-/** The programs of fixtures/programs/sockets: one per feature, see common.h there. */
+/** The programs of fixtures/programs/sockets: one per feature, see common.h there; their names for `compiled`. */
 export const socketPrograms = readdirSync(join(PROGRAMS, 'sockets'))
   .filter((file) => file.endsWith('.c'))
-  .map((file) => file.slice(0, -2));
+  .map((file) => `sockets/${file.slice(0, -2)}`);
 
-/** Compiles fixtures/programs/NAME.c where it is newer than what is there; `flags` go into the name. */
-export function compiled(name: string, { compiler = 'cc', flags = [] as readonly string[], suffix = '' } = {}): string {
-  const source = join(PROGRAMS, `${name}.c`);
-  const header = join(PROGRAMS, 'sockets/common.h');
-  const target = join(BUILT, `${name}${suffix}`);
-  const newest = Math.max(statSync(source).mtimeMs, statSync(header).mtimeMs);
-  if (!existsSync(target) || statSync(target).mtimeMs < newest) {
-    mkdirSync(join(target, '..'), { recursive: true });
-    const fresh = `${target}.${process.pid}`;
-    const warnings = ['-Wall', '-Wextra', '-Wno-stringop-overflow'];
-    execFileSync(compiler, ['-O1', '-g', '-D_GNU_SOURCE', '-pthread', ...warnings, ...flags, '-o', fresh, source]);
-    renameSync(fresh, target);
-  }
-  return target;
+interface Build {
+  compiler?: string;
+  flags?: readonly string[];
+  suffix?: string;
 }
 
+/**
+ * Where the program of this very text is or belongs, and how to make it where it is not there. Programs of older texts
+ * are removed.
+ */
+function build(name: string, { compiler = 'cc', flags = [], suffix = '' }: Build) {
+  const source = join(PROGRAMS, `${name}.c`);
+  const warnings = ['-Wall', '-Wextra', '-Wno-stringop-overflow'];
+  const command = ['-O1', '-g', '-D_GNU_SOURCE', '-pthread', ...warnings, ...flags];
+  const hash = createHash('sha256').update(`${compiler} ${command.join(' ')}`);
+  for (const file of [source, join(PROGRAMS, 'sockets/common.h')]) hash.update(readFileSync(file));
+  const stem = join(BUILT, `${name}${suffix}`);
+  const target = `${stem}-${hash.digest('hex').slice(0, 12)}${suffix === '.so' ? suffix : ''}`;
+  if (existsSync(target)) return { target };
+  const folder = dirname(target);
+  mkdirSync(folder, { recursive: true });
+  for (const file of readdirSync(folder)) {
+    if (join(folder, file).startsWith(`${stem}-`)) rmSync(join(folder, file));
+  }
+  const fresh = `${target}.${process.pid}`;
+  return { target, fresh, compiler, arguments: [...command, '-o', fresh, source] };
+}
+
+/** The program of fixtures/programs/NAME.c. */
+export function compiled(name: string, options: Build = {}): string {
+  const made = build(name, options);
+  if (made.fresh !== undefined) {
+    execFileSync(made.compiler, made.arguments);
+    renameSync(made.fresh, made.target);
+  }
+  return made.target;
+}
+
+/** Compiles many at once, so that `compiled` finds them. */
+export async function compileAll(names: readonly string[]): Promise<void> {
+  const left = [...names];
+  const worker = async () => {
+    for (let name = left.pop(); name !== undefined; name = left.pop()) {
+      const made = build(name, {});
+      if (made.fresh === undefined) continue;
+      await promisify(execFile)(made.compiler, made.arguments);
+      renameSync(made.fresh, made.target);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+export interface Outcome {
+  stdout: string;
+  stderr: string;
+  status: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+const plainly = (env: Environment) => ({ PATH: process.env.PATH ?? '', LANG: 'C', ...env });
+
 /** How a program ended and what it wrote; a hang is ended after `seconds`. */
-export function outcome(command: readonly string[], env: Readonly<Record<string, string>> = {}, seconds = 40) {
+export function outcome(command: readonly string[], env: Environment = {}, seconds = 40): Outcome {
   const [file, ...args] = command as [string, ...string[]];
   const { stdout, stderr, status, signal } = spawnSync(file, args, {
-    env: { PATH: process.env.PATH ?? '', LANG: 'C', ...env },
+    env: plainly(env),
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: seconds * 1000,
     killSignal: 'SIGKILL',
   });
   return { stdout, stderr, status, signal };
+}
+
+/** The same while others run. */
+export function outcomeOf(command: readonly string[], env: Environment = {}, seconds = 40): Promise<Outcome> {
+  const [file, ...args] = command as [string, ...string[]];
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      env: plainly(env),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: seconds * 1000,
+      killSignal: 'SIGKILL',
+    });
+    const said = { stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said.stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said.stderr += text;
+    });
+    child.once('error', reject);
+    child.once('close', (status, signal) => resolve({ ...said, status, signal }));
+  });
 }
 
 export const preloaded = { LD_PRELOAD: LIBSD };
