@@ -118,4 +118,8 @@ export function outcomeOf(command: readonly string[], env: Environment = {}, sec
   });
 }
 
+/** libsd counts and passes all calls on to the kernel. */
 export const preloaded = { LD_PRELOAD: LIBSD };
+
+/** libsd upgrades connections as soon as it can, with the monitor of this socket. */
+export const upgrading = (socket: string) => ({ ...preloaded, SOCKDOC_MONITOR: socket, SOCKDOC_AFTER_CALLS: '1' });

@@ -1,0 +1,149 @@
+import { randomInt } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compiled, hasLibsd, LIBSD, outcomeOf, preloaded, upgrading } from '../../support/libsd.js';
+import { type Monitor, MonitorBench } from '../../support/monitor.js';
+import { poll } from '../../support/poll.js';
+import { sequence, VARIANTS } from '../../support/sequences.js';
+
+// `npm run test:sockets:long` makes twenty times as many calls, fifty times as many switches, ten times as many kills.
+const LONG = process.env.SOCKDOC_LONG === '1';
+const CALLS = LONG ? 1_000_000 : 51_000;
+const CALLS_AT_ONCE = LONG ? 20_000 : 8_500;
+const SWITCHES = LONG ? 1_000_000 : 20_000;
+const KILLS = LONG ? 1_000 : 100;
+const TIMEOUT = LONG ? 3_600_000 : 300_000;
+const seed = () => Number(process.env.SOCKDOC_SEED ?? randomInt(1, 2 ** 47));
+
+const UPGRADES = hasLibsd && readFileSync(LIBSD).includes('SOCKDOC_AFTER_CALLS');
+
+/** A monitor that can be disturbed while others use it. */
+class Disturbed {
+  readonly bench = new MonitorBench();
+  private monitor?: Monitor;
+
+  get socket(): string {
+    return this.bench.socket;
+  }
+
+  get pid(): number {
+    return this.monitor?.pid ?? 0;
+  }
+
+  async start(): Promise<void> {
+    this.monitor = await this.bench.running();
+  }
+
+  /** Kills and starts it again, or stops it for a moment, until the work is done. */
+  async while<T>(how: 'killed' | 'stopped' | 'left alone', work: Promise<T>): Promise<T> {
+    let over = false;
+    const ended = work.finally(() => {
+      over = true;
+    });
+    const disturbing = (async () => {
+      while (!over && how !== 'left alone') {
+        await sleep(randomInt(1, 100));
+        if (how === 'killed') {
+          await this.monitor?.end('SIGKILL');
+          if (randomInt(3) === 0) await sleep(randomInt(1, 100));
+          await this.start();
+        } else {
+          process.kill(this.pid, 'SIGSTOP');
+          await sleep(randomInt(1, 200));
+          process.kill(this.pid, 'SIGCONT');
+        }
+      }
+    })();
+    const [result] = await Promise.all([ended, disturbing]);
+    return result;
+  }
+}
+
+interface Mode {
+  name: string;
+  upgrades: boolean;
+  disturbance: 'killed' | 'stopped' | 'left alone';
+}
+
+const MODES: Mode[] = [
+  { name: 'on the kernel alone', upgrades: false, disturbance: 'left alone' },
+  { name: 'counted by libsd', upgrades: false, disturbance: 'left alone' },
+  ...(UPGRADES
+    ? ([
+        { name: 'upgraded', upgrades: true, disturbance: 'left alone' },
+        { name: 'upgraded, the monitor killed and started again', upgrades: true, disturbance: 'killed' },
+        { name: 'upgraded, the monitor stopped now and then', upgrades: true, disturbance: 'stopped' },
+      ] as const)
+    : []),
+];
+
+describe.runIf(hasLibsd)('random use of connections', () => {
+  let monitor: Disturbed;
+  beforeAll(async () => {
+    monitor = new Disturbed();
+    await monitor.start();
+  });
+  afterAll(() => monitor.bench.remove());
+
+  const environment = (mode: Mode): Record<string, string> => {
+    if (mode.upgrades) return upgrading(monitor.socket);
+    return mode.name === 'counted by libsd' ? preloaded : {};
+  };
+
+  describe.each(MODES)('$name', (mode) => {
+    it.each(VARIANTS)(
+      'sequences of calls: %s',
+      async (variant) => {
+        let ringBytes = 0;
+        const work = async () => {
+          for (let made = 0; made < CALLS / VARIANTS.length; made += CALLS_AT_ONCE) {
+            const result = await sequence({ seed: seed(), calls: CALLS_AT_ONCE, variant }, environment(mode));
+            expect(result.calls).toBeGreaterThan(CALLS_AT_ONCE / 2);
+            ringBytes += result.ringBytes;
+          }
+        };
+        await monitor.while(mode.disturbance, work());
+        expect(ringBytes > 0).toBe(mode.upgrades);
+      },
+      TIMEOUT,
+    );
+
+    it.each(['plain', 'forking'])(
+      'streams in both directions: %s',
+      async (variant) => {
+        const args = [`${seed()}`, `${SWITCHES}`, '100000000', variant];
+        const work = outcomeOf([compiled('libsd/streams'), ...args], environment(mode), TIMEOUT / 1000);
+        const { stdout, status, stderr } = await monitor.while(mode.disturbance, work);
+        expect({ status, stderr }, `seed ${args[0]}: ${stdout}`).toEqual({ status: 0, stderr: '' });
+        const ends = stdout
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line));
+        const [first, second] = ends.sort((a, b) => a.end - b.end);
+        expect([first.received, second.received]).toEqual([second.sent, first.sent]);
+        if (mode.upgrades) expect(Math.min(first.switches, second.switches)).toBeGreaterThanOrEqual(SWITCHES);
+      },
+      TIMEOUT,
+    );
+
+    it(
+      'processes that are killed',
+      async () => {
+        const shared = () => readdirSync('/dev/shm').filter((name) => name.includes('sockdoc'));
+        const descriptors = () => readdirSync(`/proc/${monitor.pid}/fd`).length;
+        const before = { shared: shared(), descriptors: descriptors() };
+        const args = [`${seed()}`, `${KILLS}`];
+        const work = outcomeOf([compiled('libsd/killed'), ...args], environment(mode), TIMEOUT / 1000);
+        const { stdout, status, stderr } = await monitor.while(mode.disturbance, work);
+        expect({ status, stderr }, `seed ${args[0]}: ${stdout}`).toEqual({ status: 0, stderr: '' });
+        const result = JSON.parse(stdout);
+        expect(result.ended + result.reset).toBe(KILLS);
+        expect(result.ringBytes > 0).toBe(mode.upgrades);
+        await poll('the monitor has nothing of them any more', () => descriptors() <= before.descriptors);
+        expect(shared()).toEqual(before.shared);
+      },
+      TIMEOUT,
+    );
+  });
+});
