@@ -38,6 +38,17 @@ export function raiseLimit(process: Process, use: DescriptorUse, nrOpen: number 
           ]
         : []),
     ],
+    tunes: [
+      {
+        key: `limit:${process.pid}:nofile`,
+        from: limitText(use.softLimit, hard),
+        to: limitText(wanted, withinHard ? hard : wanted),
+      },
+    ],
     undo: `prlimit --pid ${process.pid} --nofile=${before}${unit ? ` ; rm /etc/systemd/system/${unit}.d/50-nofile.conf && systemctl daemon-reload` : ''}`,
   };
 }
+
+/** As `tune` writes a limit; an absent one is unlimited. */
+export const limitText = (soft: number | undefined, hard: number | undefined): string =>
+  `${soft ?? 'unlimited'}:${hard ?? 'unlimited'}`;

@@ -83,6 +83,7 @@ function report(host: HostView, { process, use, used, share }: Use, say: typeof 
         : {
             summary: `See whether it leaks descriptors; if not, raise its limit to ${raise.wanted}${unit ? `, also in ${unit}` : ', also where it is started'}`,
             commands: raise.commands,
+            tunes: raise.tunes,
             undo: raise.undo,
           },
     },

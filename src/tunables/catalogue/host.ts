@@ -1,0 +1,117 @@
+import { limitsOfListeners } from '../suggestions/limits.js';
+import { SWAPPED_IN } from '../symptoms/index.js';
+import { defineTunable, INT_MAX, number, SYSCTL_FS, SYSCTL_VM } from '../tunable.js';
+
+/** One for the whole host. */
+const HOST = { scope: 'host', needs: 'nothing' } as const;
+const CPU = { ...HOST, kind: 'sysfs', unit: '', raiseOnly: false } as const;
+const FS = { ...HOST, kind: 'sysctl', raiseOnly: true } as const;
+
+export const host = [
+  defineTunable({
+    ...CPU,
+    key: '/sys/devices/system/cpu/*/cpufreq/scaling_governor',
+    sets: 'By what the clock of a CPU is decided.',
+    form: { type: 'name' },
+    risk: 'More power and heat, at all times.',
+    source: 'https://docs.kernel.org/admin-guide/pm/cpufreq.html',
+  }),
+  defineTunable({
+    ...CPU,
+    key: '/sys/devices/system/clocksource/clocksource0/current_clocksource',
+    sets: 'What the kernel tells the time by.',
+    form: { type: 'name' },
+    risk: 'The kernel may have left the faster one because it was not steady.',
+    source: 'https://docs.kernel.org/timers/timekeeping.html',
+  }),
+  defineTunable({
+    ...CPU,
+    key: '/sys/kernel/mm/transparent_hugepage/enabled',
+    sets: 'Who gets huge pages: all programs, those that ask, none.',
+    form: { type: 'words', words: ['always', 'madvise', 'never'] },
+    risk: 'Programs that gained from huge pages without asking for them miss the TLB more often.',
+    source: 'https://docs.kernel.org/admin-guide/mm/transhuge.html',
+  }),
+  defineTunable({
+    ...CPU,
+    key: '/proc/irq/*/smp_affinity_list',
+    sets: 'On which CPUs an interrupt may be taken.',
+    form: { type: 'cpus' },
+    risk: 'irqbalance, where it runs, moves it again.',
+    source: 'https://docs.kernel.org/core-api/irq/irq-affinity.html',
+  }),
+  defineTunable({
+    ...HOST,
+    key: 'kernel.numa_balancing',
+    kind: 'sysctl',
+    sets: 'Whether the kernel moves memory to the node that uses it.',
+    unit: '',
+    form: number(0, 3),
+    raiseOnly: false,
+    risk: 'Programs that are not pinned keep memory on the wrong node.',
+    source: 'https://docs.kernel.org/admin-guide/sysctl/kernel.html (numa_balancing)',
+  }),
+  defineTunable({
+    ...HOST,
+    key: 'vm.swappiness',
+    kind: 'sysctl',
+    sets: 'How soon memory of programs is swapped out, against the file cache.',
+    unit: '',
+    form: number(0, 200),
+    raiseOnly: false,
+    default: () => '60',
+    risk: 'The file cache becomes smaller before programs are swapped out.',
+    source: `${SYSCTL_VM} (swappiness)`,
+    symptoms: [SWAPPED_IN],
+  }),
+  defineTunable({
+    ...FS,
+    key: 'vm.min_free_kbytes',
+    sets: 'How much memory the kernel keeps free for allocations that cannot wait.',
+    unit: 'KiB',
+    form: number(1024, INT_MAX),
+    risk: 'Memory that programs cannot use; with too much of it the host runs out of memory.',
+    source: `${SYSCTL_VM} (min_free_kbytes)`,
+  }),
+  defineTunable({
+    ...FS,
+    key: 'fs.nr_open',
+    sets: 'The highest limit of descriptors that a process may have.',
+    unit: 'descriptors',
+    form: number(1024, 2_147_483_584),
+    default: () => '1048576',
+    risk: 'Programs that close every possible descriptor at their start take longer.',
+    source: `${SYSCTL_FS} (nr_open)`,
+  }),
+  defineTunable({
+    ...FS,
+    key: 'fs.file-max',
+    sets: 'How many files may be open on the host.',
+    unit: 'files',
+    form: number(1024, Number.MAX_SAFE_INTEGER),
+    risk: 'Up to 1 KiB of kernel memory for each open file.',
+    source: `${SYSCTL_FS} (file-max)`,
+  }),
+  defineTunable({
+    ...FS,
+    key: 'fs.epoll.max_user_watches',
+    sets: 'How many descriptors the epoll sets of one user may watch.',
+    unit: 'watches',
+    form: number(1, Number.MAX_SAFE_INTEGER),
+    risk: 'About 160 bytes of kernel memory for each watch.',
+    source: 'epoll(7)',
+  }),
+  defineTunable({
+    key: 'limit:*:nofile',
+    kind: 'limit',
+    sets: 'How many descriptors a running process may have: soft, and how far it may raise that itself.',
+    unit: 'descriptors',
+    form: { type: 'limit' },
+    scope: 'host',
+    raiseOnly: true,
+    risk: 'A program that uses select() must not get descriptors above 1023. Each open descriptor costs kernel memory.',
+    needs: 'nothing for the running process; LimitNOFILE= of its unit for the next start',
+    source: 'prlimit(2), systemd.exec(5)',
+    suggest: limitsOfListeners,
+  }),
+];

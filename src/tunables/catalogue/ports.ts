@@ -1,0 +1,50 @@
+import { portsForConnects } from '../suggestions/ports.js';
+import { FAILED_CONNECTS, TIME_WAIT_OVERFLOWS } from '../symptoms/index.js';
+import { defineTunable, INT_MAX, IP_SYSCTL, number } from '../tunable.js';
+
+export const ports = [
+  defineTunable({
+    key: 'net.ipv4.ip_local_port_range',
+    kind: 'sysctl',
+    sets: 'From where local ports of outgoing connections are taken.',
+    unit: 'ports',
+    form: { type: 'span', least: 1024, most: 65_535 },
+    scope: 'netns',
+    raiseOnly: true,
+    fresh: true,
+    default: () => '32768 60999',
+    risk: 'A program that begins to listen on a port of the range later may find it taken by a connection.',
+    needs: 'nothing',
+    source: `${IP_SYSCTL} (ip_local_port_range)`,
+    symptoms: [FAILED_CONNECTS],
+    suggest: portsForConnects,
+  }),
+  defineTunable({
+    key: 'net.ipv4.ip_local_reserved_ports',
+    kind: 'sysctl',
+    sets: 'Ports that outgoing connections do not take by themselves.',
+    unit: '',
+    form: { type: 'ports' },
+    scope: 'netns',
+    raiseOnly: false,
+    fresh: true,
+    default: () => '',
+    risk: 'Fewer ports for outgoing connections.',
+    needs: 'nothing',
+    source: `${IP_SYSCTL} (ip_local_reserved_ports)`,
+  }),
+  defineTunable({
+    key: 'net.ipv4.tcp_max_tw_buckets',
+    kind: 'sysctl',
+    sets: 'How many connections may be in TIME_WAIT.',
+    unit: 'connections',
+    form: number(1, INT_MAX),
+    scope: 'netns',
+    raiseOnly: true,
+    fresh: true,
+    risk: 'About 256 bytes of kernel memory for each.',
+    needs: 'nothing',
+    source: `${IP_SYSCTL} (tcp_max_tw_buckets)`,
+    symptoms: [TIME_WAIT_OVERFLOWS],
+  }),
+];
