@@ -67,6 +67,16 @@ Status in_netns_to_write(const std::string& path, bool own_sysfs, const std::fun
   return visit(path, own_sysfs ? Sysfs::fresh_writable : Sysfs::ours, work);
 }
 
+Status in_new_netns(const std::function<void()>& work) {
+  std::optional<Error> failure;
+  std::thread([&] {
+    if (::unshare(CLONE_NEWNET) != 0) failure = errno_error("unshare network namespace");
+    if (!failure) work();
+  }).join();
+  if (failure) return *failure;
+  return Done{};
+}
+
 Result<std::uint64_t> netns_id(const std::string& path) {
   const std::string target = path.empty() ? "/proc/thread-self/ns/net" : path;
   struct stat info {};

@@ -21,6 +21,12 @@ Status in_netns(const std::string& path, bool own_sysfs, const std::function<voi
 /** The same with a fresh /sys that may be written to; where /sys is there for reading only, that one stays (EROFS). */
 Status in_netns_to_write(const std::string& path, bool own_sysfs, const std::function<void()>& work);
 
+/**
+ * The same in a network namespace that is made for it and is gone afterwards: what the kernel sets in a new one.
+ * Nothing else is in it, and nobody else sees it.
+ */
+Status in_new_netns(const std::function<void()>& work);
+
 /** Inode number of the namespace at `path` (empty: the calling thread's), which is its identity. */
 Result<std::uint64_t> netns_id(const std::string& path);
 

@@ -101,7 +101,9 @@ void write_map(Json& json, const char* name, const std::map<std::string, std::st
 std::string read_files(const FileRequest& request) {
   Found found;
   Gaps gaps;
-  const Status entered = in_netns(request.netns, request.own_sysfs, [&] { read_wanted(request, found); });
+  const auto work = [&] { read_wanted(request, found); };
+  const Status entered =
+      request.netns == kNewNetns ? in_new_netns(work) : in_netns(request.netns, request.own_sysfs, work);
   if (!entered) gaps.add_errno("files", entered.error().what, entered.error().code, "CAP_SYS_ADMIN");
   Json json;
   json.begin_object();

@@ -7,9 +7,12 @@
 
 namespace sockdoc {
 
+/** In place of the path of a namespace. No path is like it: paths of namespaces begin with a slash. */
+constexpr const char* kNewNetns = "new";
+
 /** What to read inside a namespace. */
 struct FileRequest {
-  /** Network namespace to enter, empty for our own. */
+  /** Network namespace to enter, empty for our own, kNewNetns for one that is made for this and gone afterwards. */
   std::string netns;
   /** Mount a /sys that shows that namespace's devices. */
   bool own_sysfs = false;

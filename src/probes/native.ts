@@ -23,7 +23,10 @@ import type { ShortLived } from '../model/views/short-lived.js';
 const ABI_VERSION = 12;
 
 export interface FilesRequest {
-  /** Network namespace to enter: "/run/netns/NAME" or "/proc/PID/ns/net"; left out: our own. */
+  /**
+   * Network namespace to enter: "/run/netns/NAME" or "/proc/PID/ns/net"; "new": one that is made for this and gone
+   * afterwards; left out: our own.
+   */
   netns?: string;
   /** Mount a /sys that shows the devices of that namespace. */
   ownSysfs?: boolean;

@@ -67,32 +67,59 @@ export function expected(form: Form): string {
 
 /** Whether `to` gives less than `from` in any place. Words and names have no less. */
 export function isLess(form: Form, from: string, to: string): boolean {
-  const [a, b] = [numbersOf(from), numbersOf(to)];
-  if (form.type === 'span') return (b[0] ?? 0) > (a[0] ?? 0) || (b[1] ?? 0) < (a[1] ?? 0);
-  if (form.type === 'limit') return limitsOf(to).some((number, at) => number < (limitsOf(from)[at] ?? 0));
-  return form.type === 'numbers' && b.some((number, at) => number < (a[at] ?? 0));
+  const places = placesOf(form);
+  if (!places) return false;
+  const now = places.read(from);
+  return places.read(to).some((number, at) => places.more(at, number, now[at] ?? number) !== number);
 }
 
-/** The most of several values, place by place: what raising one limit must not take from another. */
-export function most(form: Form, values: readonly string[]): string {
-  if (form.type === 'limit') {
-    const limits = values.map(limitsOf);
-    const at = (place: number) => Math.max(...limits.map((limit) => limit[place] ?? 0));
-    return [at(0), at(1)].map((limit) => (Number.isFinite(limit) ? limit : 'unlimited')).join(':');
+/**
+ * A limit raised: in each place the most of what it is and what is wanted, and where that is more than it is, no less
+ * than the kernel's default (advice that was written for another kernel may be below it).
+ */
+export function raised(form: Form, from: string, wanted: readonly string[], byDefault: string | undefined): string {
+  const places = placesOf(form);
+  if (!places) return wanted.at(-1) ?? from;
+  const [now, ...others] = [from, ...wanted].map((value) => places.read(value));
+  const usual = byDefault === undefined ? [] : places.read(byDefault);
+  const result = (now ?? []).map((number, at) => {
+    const to = others.reduce((best, row) => places.more(at, best, row[at] ?? best), number);
+    return to === number ? number : places.more(at, to, usual[at] ?? to);
+  });
+  return places.write(result);
+}
+
+interface Places {
+  read(value: string): number[];
+  write(numbers: readonly number[]): string;
+  /** The one that gives more in this place. */
+  more(at: number, a: number, b: number): number;
+}
+
+/** How a value is taken apart where its form knows more and less. */
+function placesOf(form: Form): Places | undefined {
+  const write = (numbers: readonly number[]) => numbers.join(' ');
+  switch (form.type) {
+    case 'numbers':
+      return { read: numbersOf, write, more: (_, a, b) => Math.max(a, b) };
+    case 'span':
+      return { read: numbersOf, write, more: (at, a, b) => (at === 0 ? Math.min(a, b) : Math.max(a, b)) };
+    case 'limit':
+      return {
+        read: limitsOf,
+        write: (limits) => limits.map((limit) => (Number.isFinite(limit) ? limit : 'unlimited')).join(':'),
+        more: (_, a, b) => Math.max(a, b),
+      };
+    default:
+      return undefined;
   }
-  const rows = values.map(numbersOf).filter((row) => row.length > 0);
-  const place = (pick: (...numbers: number[]) => number, at: number) =>
-    pick(...rows.map((row) => row[at] ?? row[0] ?? 0));
-  if (form.type === 'span') return `${place(Math.min, 0)} ${place(Math.max, 1)}`;
-  if (form.type !== 'numbers') return values.at(-1) ?? '';
-  return Array.from({ length: form.count }, (_, at) => place(Math.max, at)).join(' ');
 }
 
-/** Within the range of its form: more than the most becomes the most. */
+/** More than the most of its form becomes the most. */
 export function bounded(form: Form, value: string): string {
   if (form.type !== 'numbers' && form.type !== 'span') return value;
   return numbersOf(value)
-    .map((number) => Math.min(Math.max(number, form.least), form.most))
+    .map((number) => Math.min(number, form.most))
     .join(' ');
 }
 

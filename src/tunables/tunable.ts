@@ -1,10 +1,9 @@
 import type { NetContext } from '../checks/check.js';
 import type { Evidence } from '../model/results.js';
+import type { PlanRow } from '../model/tune/plan.js';
 import type { Form } from './form.js';
 import type { Kernel } from './kernel.js';
 import type { Symptom } from './symptoms/symptom.js';
-
-export type TunableKind = 'sysctl' | 'ethtool' | 'sysfs' | 'limit';
 
 /** A value for a declared goal, with what it was computed from; or why none could be computed. */
 export type Suggestion = { key: string; reason: string } & ({ to: string; evidence: Evidence[] } | { to?: undefined });
@@ -16,7 +15,7 @@ export type Suggestion = { key: string; reason: string } & ({ to: string; eviden
 export interface Tunable {
   /** As rows name it. A "*" stands for one part: an interface, a queue, a CPU, a process. */
   key: string;
-  kind: TunableKind;
+  kind: PlanRow['kind'];
   /** What it sets, in one sentence. */
   sets: string;
   /** Of its numbers: "connections", "bytes", "us"; "" for words. */
@@ -47,8 +46,6 @@ export const defineTunable = (tunable: Tunable): Tunable => tunable;
 /** One integer. */
 export const number = (least: number, most: number): Form => ({ type: 'numbers', count: 1, least, most });
 export const numbers = (count: number, least: number, most: number): Form => ({ type: 'numbers', count, least, most });
-/** Off and on, as the kernel writes them. */
-export const SWITCH = number(0, 1);
 export const INT_MAX = 2 ** 31 - 1;
 export const UINT_MAX = 2 ** 32 - 1;
 

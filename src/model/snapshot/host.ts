@@ -46,6 +46,11 @@ export const SettingOwner = Type.Object({
   name: Type.String({ description: '"tuned", "irqbalance", "kubelet", "cilium", …' }),
   pid: optionalInteger(),
   detail: Type.Optional(Type.String({ description: 'e.g. the active profile of tuned.' })),
+  keys: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'Sysctls and files below /sys that its configuration names, where that can be read (tuned).',
+    }),
+  ),
 });
 export type SettingOwner = Static<typeof SettingOwner>;
 

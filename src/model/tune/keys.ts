@@ -26,3 +26,10 @@ export function settingOf(key: string): Setting | undefined {
   if (/^(net|fs|vm|kernel)\.[^\s:]+$/.test(key) && !/(^|\.)\.|\/\//.test(key)) return { kind: 'sysctl', name: key };
   return undefined;
 }
+
+/** The interface that a key belongs to; undefined for one that belongs to none. */
+export function interfaceOf(key: string): string | undefined {
+  const setting = settingOf(key);
+  if (setting?.kind === 'ethtool') return setting.interface;
+  return setting?.kind === 'sysfs' ? /^\/sys\/class\/net\/([^/]+)\//.exec(setting.path)?.[1] : undefined;
+}

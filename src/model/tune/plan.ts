@@ -67,6 +67,7 @@ export type NetnsIdentity = Static<typeof NetnsIdentity>;
 export const Fingerprint = Type.Object({
   hostname: Type.String(),
   kernel: Type.String({ description: 'uname -r' }),
+  bootId: Type.Optional(Type.String({ description: '/proc/sys/kernel/random/boot_id' })),
   machineId: Type.Optional(Type.String({ description: 'A digest of /etc/machine-id, not the id itself.' })),
   cpus: Type.Integer(),
   memoryBytes: Type.Integer(),

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { PROFILES } from '../words.js';
+import { Effect } from './effect.js';
 import { Owner, PlanRow } from './plan.js';
 
 const head = <Name extends string>(command: Name) => ({
@@ -71,6 +72,9 @@ export const TuneDocument = Type.Object({
   profile: Type.Union(PROFILES.map((profile) => Type.Literal(profile))),
   plan: Type.Array(PlanRow),
   ...Change.properties,
+  effect: Type.Optional(
+    Type.Array(Effect, { description: 'The symptom behind each row that was written, before and after.' }),
+  ),
 });
 export type TuneDocument = Static<typeof TuneDocument>;
 

@@ -1,5 +1,6 @@
 import type { SettingOwner } from '../../model/snapshot/index.js';
 import type { FileProbe, Found } from '../files.js';
+import { TUNED_PROFILES, tunedKeys } from './tuned.js';
 
 const ACTIVE_PROFILE = '/etc/tuned/active_profile';
 
@@ -27,7 +28,10 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 /** Who may write settings: each program once, by its lowest pid. */
 export const settingOwners: FileProbe<SettingOwner[]> = {
   name: 'setting-owners',
-  wants: { fileGlobs: ['/proc/[0-9]*/comm'], files: [ACTIVE_PROFILE] },
+  wants: {
+    fileGlobs: ['/proc/[0-9]*/comm', ...TUNED_PROFILES.map((folder) => `${folder}/*/tuned.conf`)],
+    files: [ACTIVE_PROFILE],
+  },
   parse(found) {
     const owners = new Map<string, number>();
     for (const { match, text } of found.files(/^\/proc\/(\d+)\/comm$/)) {
@@ -39,7 +43,7 @@ export const settingOwners: FileProbe<SettingOwner[]> = {
   },
 };
 
-function detail(found: Found, name: string): { detail?: string } {
+function detail(found: Found, name: string): Pick<SettingOwner, 'detail' | 'keys'> {
   const profile = name === 'tuned' ? found.line(ACTIVE_PROFILE) : undefined;
-  return profile ? { detail: profile } : {};
+  return profile ? { detail: profile, keys: tunedKeys(found, profile) } : {};
 }

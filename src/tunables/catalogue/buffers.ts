@@ -29,7 +29,7 @@ const TCP_BUFFER = {
   kind: 'sysctl',
   unit: 'bytes',
   // A namespace begins with the values of the initial one (tcp_sk_init), not with the kernel's.
-  form: numbers(3, 4096, INT_MAX),
+  form: numbers(3, 1, INT_MAX),
   scope: 'netns',
   raiseOnly: true,
   risk: 'More memory per connection, and longer queues in the network where its routers buffer much (bufferbloat).',

@@ -8,7 +8,7 @@ export const ports = [
     kind: 'sysctl',
     sets: 'From where local ports of outgoing connections are taken.',
     unit: 'ports',
-    form: { type: 'span', least: 1024, most: 65_535 },
+    form: { type: 'span', least: 1, most: 65_535 },
     scope: 'netns',
     raiseOnly: true,
     fresh: true,

@@ -3,6 +3,7 @@ import { softnetRows, sumOf } from '../../checks/nic/softnet.js';
 import { limits } from '../../checks/tcp/limits.js';
 import { judgedListeners } from '../../checks/tcp/sockets.js';
 import { growth } from '../../checks/view.js';
+import { interfaceOf } from '../../model/tune/keys.js';
 import { CONNECTION_ATTEMPTS, CONNECTS, counted, DATAGRAMS, PACKETS, TCP_SEGMENTS, TCP_SENT } from './counters.js';
 import { growthOfCounters } from './growth.js';
 import type { Load, Symptom, SymptomContext } from './symptom.js';
@@ -33,11 +34,6 @@ export const UDP_RECEIVE_DROPS = counted(
   DATAGRAMS,
 );
 export const RETRANSMITS = counted('segments retransmitted', ['TcpRetransSegs'], TCP_SENT);
-export const RECEIVE_PRUNES = counted(
-  'prunes of receive queues',
-  ['TcpExtPruneCalled', 'TcpExtRcvPruned', 'TcpExtOfoPruned'],
-  TCP_SEGMENTS,
-);
 export const FAILED_CONNECTS = counted('connects that failed', ['TcpAttemptFails'], CONNECTS);
 
 const bytes: Load = {
@@ -67,9 +63,6 @@ const softnet = (name: string, field: 'dropped' | 'squeezed'): Symptom => ({
 });
 export const BACKLOG_DROPS = softnet('packets dropped by full input queues', 'dropped');
 export const SQUEEZES = softnet('rounds of receiving cut short', 'squeezed');
-
-const interfaceOf = (key: string): string =>
-  /^ethtool:(.+):[^:]+$/.exec(key)?.[1] ?? /^\/sys\/class\/net\/([^/]+)\//.exec(key)?.[1] ?? '';
 
 /** One loss may show in several counters, so the largest is taken. */
 export const RING_OVERRUNS: Symptom = {
