@@ -1,5 +1,5 @@
 import { Args } from '@oclif/core';
-import { prettyConfirm } from '../../report/pretty/tune.js';
+import { prettyConfirm } from '../../report/pretty/tune/journal.js';
 import { writeJson } from '../../report/write.js';
 import { confirmEntry } from '../../services/tune/confirm.js';
 import { terminalOf } from '../../support/terminal.js';

@@ -1,4 +1,4 @@
-import { prettyHistory } from '../../report/pretty/tune.js';
+import { prettyHistory } from '../../report/pretty/tune/journal.js';
 import { writeJson } from '../../report/write.js';
 import { tuneHistory } from '../../services/tune/history.js';
 import { terminalOf } from '../../support/terminal.js';

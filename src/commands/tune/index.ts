@@ -1,8 +1,9 @@
 import { Flags, type Interfaces } from '@oclif/core';
+import type { TuneDocument } from '../../model/tune/results.js';
 import { PROFILES } from '../../model/words.js';
 import { writeJson } from '../../report/write.js';
-import type { Prepared } from '../../services/tune/prepare.js';
-import { notPossible, usageError } from '../../support/errors.js';
+import type { Prepared } from '../../services/tune/run.js';
+import { EXIT, usageError } from '../../support/errors.js';
 import { untilInterrupted } from '../../support/interrupt.js';
 import { terminalOf } from '../../support/terminal.js';
 import { BaseCommand } from '../base/command.js';
@@ -62,15 +63,20 @@ export default class Tune extends BaseCommand {
     }),
     window: windowFlag,
     yes: Flags.boolean({ char: 'y', description: 'Do not ask.' }),
+    persist: Flags.boolean({
+      description: 'Also for the next start of the host: a file of its own in /etc/sysctl.d, and a unit.',
+    }),
+    'confirm-within': Flags.custom<number>({
+      description: 'Take it back by itself after so many seconds, unless `sockdoc tune confirm` comes first.',
+      helpValue: 'SECONDS',
+      parse: (text) => Promise.resolve(secondsOf(text)),
+    })(),
+    override: Flags.boolean({ description: 'Write also what a running program owns (tuned, irqbalance, …).' }),
   };
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Tune);
     rejectContradictions(flags);
-    if (!flags['dry-run'] && (flags.yes || flags['save-plan'] === undefined))
-      throw notPossible('this version plans, and does not write yet', {
-        next: 'See what it would do: sockdoc tune --dry-run',
-      });
     const windowMs = flags.window ?? DEFAULT_WINDOW_MS;
     const saving =
       flags['save-plan'] === undefined
@@ -81,9 +87,75 @@ export default class Tune extends BaseCommand {
         untilInterrupted((signal) => this.prepared(flags, windowMs, signal)),
       );
       saving?.write(prepared.plan);
-      await this.show(prepared, flags);
+      await this.carryOut(prepared, flags);
     } finally {
       saving?.close();
+    }
+  }
+
+  private async carryOut(prepared: Prepared, flags: TuneFlags): Promise<void> {
+    const { unwritten } = await import('../../services/tune/run.js');
+    const onlyShown = flags['dry-run'] || (flags['save-plan'] !== undefined && !flags.yes);
+    if (!flags.json) await this.showPlan(prepared, flags);
+    if (onlyShown || prepared.plan.rows.length === 0) {
+      if (flags.json) await this.print(writeJson(unwritten(prepared)));
+      return;
+    }
+    if (!flags.yes && !(await this.agreed(prepared, flags))) {
+      if (flags.json) await this.print(writeJson(unwritten(prepared)));
+      else await this.note('Nothing was written.\n');
+      return;
+    }
+    const document = await this.written(prepared, flags);
+    if (document.failed) process.exitCode ||= EXIT.badNews;
+    if (flags.json) await this.print(writeJson(document));
+    else {
+      const { prettyChange } = await import('../../report/pretty/tune/change.js');
+      await this.print(`\n${prettyChange(document, terminalOf(process.stdout))}`);
+    }
+  }
+
+  /** The plan stands on the terminal also under --json: nobody is asked about what he has not seen. */
+  private async agreed(prepared: Prepared, flags: TuneFlags): Promise<boolean> {
+    if (flags.json) {
+      const { prettyPlan } = await import('../../report/pretty/tune/plan.js');
+      await this.note(prettyPlan(shown(prepared, flags.plan), terminalOf(process.stderr)));
+    }
+    const { askYes } = await import('../base/ask.js');
+    const count = prepared.plan.rows.length;
+    return untilInterrupted((signal) => askYes(`\nWrite ${count === 1 ? 'it' : `these ${count} settings`}?`, signal));
+  }
+
+  /** A signal while it writes takes back what was written; while it measures, only the measurement is lost. */
+  private async written(prepared: Prepared, flags: TuneFlags): Promise<TuneDocument> {
+    const { withEffect, write } = await import('../../services/tune/run.js');
+    const { persist, override, host } = flags;
+    const confirmWithinS = flags['confirm-within'];
+    const document = await untilInterrupted(
+      async (signal) => {
+        const options = {
+          persist,
+          override,
+          host,
+          signal,
+          ...(confirmWithinS === undefined ? {} : { confirmWithinS }),
+        };
+        const answer = await write(prepared, options);
+        if (signal.aborted) process.exitCode = signal.reason.code;
+        return answer;
+      },
+      { mayFinish: true },
+    );
+    if (document.failed) return document;
+    try {
+      const { windowMs } = prepared.view.snapshot;
+      return await withProgress('measuring again', windowMs, () =>
+        untilInterrupted((signal) => withEffect(prepared, document, signal)),
+      );
+    } catch (error) {
+      // What was written must be told, whatever became of the measurement.
+      await this.note(`sockdoc tune: not measured again: ${(error as Error).message}\n`);
+      return document;
     }
   }
 
@@ -103,33 +175,19 @@ export default class Tune extends BaseCommand {
     );
   }
 
-  private async show({ plan, skipped }: Prepared, flags: TuneFlags): Promise<void> {
-    if (flags.json) {
-      const { schemaVersion } = plan;
-      await this.print(
-        writeJson({
-          schemaVersion,
-          command: 'tune',
-          profile: plan.profile,
-          plan: plan.rows,
-          applied: [],
-          skipped,
-          id: null,
-        }),
-      );
-      return;
-    }
+  private async showPlan(prepared: Prepared, flags: TuneFlags): Promise<void> {
     const { prettyPlan } = await import('../../report/pretty/tune/plan.js');
-    await this.print(
-      prettyPlan({ rows: plan.rows, skipped, title: titleOf(plan, flags.plan) }, terminalOf(process.stdout)),
-    );
+    await this.print(prettyPlan(shown(prepared, flags.plan), terminalOf(process.stdout)));
   }
 }
 
 type TuneFlags = Interfaces.InferredFlags<typeof Tune.flags>;
 
-const titleOf = ({ profile, madeAt }: Prepared['plan'], file: string | undefined): string =>
-  file === undefined ? `profile ${profile}` : `the plan of ${madeAt}, ${file}`;
+const shown = ({ plan, skipped }: Prepared, file: string | undefined) => ({
+  rows: plan.rows,
+  skipped,
+  title: file === undefined ? `profile ${plan.profile}` : `the plan of ${plan.madeAt}, ${file}`,
+});
 
 /** Nothing is asked of somebody who is not there. */
 function rejectContradictions(flags: TuneFlags): void {
@@ -144,4 +202,13 @@ function rejectContradictions(flags: TuneFlags): void {
     throw usageError('--netns all: a plan is made for one network namespace', {
       next: 'Example: sockdoc tune --netns NAME',
     });
+}
+
+/** --confirm-within: long enough to type a command, and no longer than a day. */
+function secondsOf(text: string): number {
+  const seconds = /^\d{1,5}$/.test(text.trim()) ? Number(text) : 0;
+  if (seconds >= 5 && seconds <= 86_400) return seconds;
+  throw usageError(`"${text}" is no time to confirm in: whole seconds from 5 to 86400 were expected`, {
+    next: 'Example: sockdoc tune --yes --confirm-within 60',
+  });
 }

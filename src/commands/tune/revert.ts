@@ -1,5 +1,5 @@
 import { Args } from '@oclif/core';
-import { prettyRevert } from '../../report/pretty/tune.js';
+import { prettyRevert } from '../../report/pretty/tune/journal.js';
 import { writeJson } from '../../report/write.js';
 import { revertEntry } from '../../services/tune/revert.js';
 import { EXIT } from '../../support/errors.js';

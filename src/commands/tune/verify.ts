@@ -1,5 +1,5 @@
 import { Args } from '@oclif/core';
-import { prettyVerify } from '../../report/pretty/tune.js';
+import { prettyVerify } from '../../report/pretty/tune/journal.js';
 import { writeJson } from '../../report/write.js';
 import { verifyEntry } from '../../services/tune/verify.js';
 import { EXIT } from '../../support/errors.js';

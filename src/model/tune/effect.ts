@@ -43,10 +43,7 @@ export type Effect = Static<typeof Effect>;
 export const Baseline = Type.Object({
   schemaVersion: Type.Literal(1),
   id: Type.String({ description: 'Of the journal entry.' }),
-  at: Type.String({ format: 'date-time' }),
-  bootId: Type.String(),
   windowMs: Type.Number(),
-  netns: Type.Optional(Type.String({ description: 'The path by which the namespace was entered; absent: our own.' })),
   rows: Type.Array(
     Type.Object({
       key: Type.String(),
@@ -57,3 +54,11 @@ export const Baseline = Type.Object({
   ),
 });
 export type Baseline = Static<typeof Baseline>;
+
+export const TuneEffectDocument = Type.Object({
+  schemaVersion: Type.Literal(1),
+  command: Type.Literal('tune effect'),
+  id: Type.Union([Type.String(), Type.Null()], { description: 'null: there is nothing that is not yet reverted.' }),
+  effect: Type.Array(Effect),
+});
+export type TuneEffectDocument = Static<typeof TuneEffectDocument>;

@@ -45,5 +45,7 @@ export const settingOwners: FileProbe<SettingOwner[]> = {
 
 function detail(found: Found, name: string): Pick<SettingOwner, 'detail' | 'keys'> {
   const profile = name === 'tuned' ? found.line(ACTIVE_PROFILE) : undefined;
-  return profile ? { detail: profile, keys: tunedKeys(found, profile) } : {};
+  if (!profile) return {};
+  const keys = tunedKeys(found, profile);
+  return { detail: profile, ...(keys.length > 0 ? { keys } : {}) };
 }

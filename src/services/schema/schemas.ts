@@ -12,6 +12,7 @@ import {
 import { CheckDocument } from '../../model/results.js';
 import { SchemaDocument } from '../../model/schema.js';
 import { Snapshot } from '../../model/snapshot/index.js';
+import { TuneEffectDocument } from '../../model/tune/effect.js';
 import { Plan } from '../../model/tune/plan.js';
 import {
   TuneConfirmDocument,
@@ -48,6 +49,7 @@ const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
   tune: { title: 'sockdoc tune --json', type: TuneDocument },
   'tune-plan': { title: 'what sockdoc tune --save-plan FILE writes', type: Plan },
   'tune-verify': { title: 'sockdoc tune verify --json', type: TuneVerifyDocument },
+  'tune-effect': { title: 'sockdoc tune effect --json', type: TuneEffectDocument },
   'tune-history': { title: 'sockdoc tune history --json', type: TuneHistoryDocument },
   'tune-revert': { title: 'sockdoc tune revert --json', type: TuneRevertDocument },
   'tune-undo-script': { title: 'sockdoc tune undo-script --json', type: TuneUndoScriptDocument },

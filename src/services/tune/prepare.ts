@@ -1,34 +1,29 @@
-import type { Plan, PlanRow } from '../../model/tune/plan.js';
+import { readSettings } from '../../control/settings/read.js';
+import type { PlanRow } from '../../model/tune/plan.js';
 import type { Skipped } from '../../model/tune/results.js';
 import { notPossible, usageError } from '../../support/errors.js';
 import { nearest } from '../../support/nearest.js';
 import { tunableOf, tunables } from '../../tunables/catalogue/index.js';
-import { type PlanView, planView } from './plan/candidates.js';
+import { planView } from './plan/candidates.js';
 import { isNamed } from './plan/choice.js';
 import { differences, fingerprintOf } from './plan/fingerprint.js';
-import { identityOf } from './plan/identity.js';
 import { loadPlan } from './plan/load.js';
-import { makePlan, type PlanOptions, takeOne } from './plan/make.js';
-import { valueNow } from './plan/values.js';
-
-/** A plan that may be applied here and now, with the measurement before it. */
-export interface Prepared {
-  plan: Plan;
-  skipped: Skipped[];
-  view: PlanView;
-}
+import { makePlan, type PlanOptions, type Prepared, takeOne } from './plan/make.js';
+import { placeOf } from './plan/place.js';
+import { sameSetting } from './values.js';
 
 /** Makes a plan, or takes the saved one, which must have been made for this host as it is. */
-export function prepare(options: PlanOptions, file: string | undefined): Promise<Prepared> {
+export async function prepare(options: PlanOptions, file: string | undefined): Promise<Prepared> {
   for (const pattern of [...options.choice.only, ...options.choice.skip]) requireKey(pattern);
   return file === undefined ? makePlan(options) : prepareSaved(options, file);
 }
 
 async function prepareSaved(options: PlanOptions, file: string): Promise<Prepared> {
   const plan = loadPlan(file);
+  const place = await placeOf(options.netns);
   const view = planView(await takeOne(options));
-  const now = await fingerprintOf(view.snapshot, identityOf(view));
-  const differing = [...differences(plan.host, now, plan.rows), ...(await changedValues(view, plan.rows))];
+  const now = await fingerprintOf(view.snapshot, place.identity);
+  const differing = [...differences(plan.host, now, plan.rows), ...(await changedValues(place.path, plan.rows))];
   if (differing.length > 0)
     throw notPossible(`the plan ${file} was made for another state of things: ${differing.join('; ')}`, {
       next: 'Make a new one: sockdoc tune --save-plan FILE',
@@ -40,14 +35,19 @@ async function prepareSaved(options: PlanOptions, file: string): Promise<Prepare
     return skip.some((pattern) => isNamed(pattern, key)) ? [{ key, reason: 'named by --skip' }] : [];
   });
   const out = new Set(left.map(({ key }) => key));
-  return { plan: { ...plan, rows: plan.rows.filter(({ key }) => !out.has(key)) }, skipped: left, view };
+  return { plan: { ...plan, rows: plan.rows.filter(({ key }) => !out.has(key)) }, skipped: left, view, place };
 }
 
 /** Rows whose value is no longer the one that the plan begins with. */
-async function changedValues(view: PlanView, rows: readonly PlanRow[]): Promise<string[]> {
+async function changedValues(netns: string, rows: readonly PlanRow[]): Promise<string[]> {
+  const readings = await readSettings(
+    rows.map(({ key }) => key),
+    netns,
+  );
   return rows.flatMap(({ key, from }) => {
-    const now = valueNow(view, key);
-    return now === undefined || now === from ? [] : [`${key} was ${from} and is ${now}`];
+    const reading = readings.get(key);
+    if (!reading || 'errno' in reading) return [`${key} cannot be read any more`];
+    return sameSetting(key, reading.value, from) ? [] : [`${key} was ${from} and is ${reading.value}`];
   });
 }
 

@@ -14,7 +14,7 @@ import { buildPlan, type Draft } from './build.js';
 import { fromFindings, fromProfile, type PlanView, planView } from './candidates.js';
 import type { Choice } from './choice.js';
 import { fingerprintOf } from './fingerprint.js';
-import { identityOf } from './identity.js';
+import { type Place, placeOf } from './place.js';
 
 export interface PlanOptions {
   profile: Profile;
@@ -27,17 +27,20 @@ export interface PlanOptions {
   warn(message: string): void;
 }
 
-export interface Made {
+/** A plan that may be applied here and now. */
+export interface Prepared {
   plan: Plan;
   skipped: Skipped[];
   /** What the plan was made from: the measurement before the change. */
   view: PlanView;
+  place: Place;
 }
 
 /** Reads the host, judges it as `check` does, and makes a plan of what the findings and the profile ask for. */
-export async function makePlan(options: PlanOptions): Promise<Made> {
+export async function makePlan(options: PlanOptions): Promise<Prepared> {
   const { config, warnings } = await loadConfig(undefined, catalogue);
   for (const warning of warnings) options.warn(warning);
+  const place = await placeOf(options.netns);
   const [snapshot, fresh] = await Promise.all([takeOne(options), readFreshSysctls()]);
   const view = planView(snapshot);
   const { rows, skipped } = draftOf(view, options.profile, options.choice, fresh, config);
@@ -47,10 +50,10 @@ export async function makePlan(options: PlanOptions): Promise<Made> {
     version: packageVersion(),
     madeAt: snapshot.takenAt,
     profile: options.profile,
-    host: await fingerprintOf(snapshot, identityOf(view)),
+    host: await fingerprintOf(snapshot, place.identity),
     rows,
   };
-  return { plan, skipped, view };
+  return { plan, skipped, view, place };
 }
 
 /** One window over the namespace that is to be tuned. */

@@ -3,9 +3,9 @@ import type {
   TuneHistoryDocument,
   TuneRevertDocument,
   TuneVerifyDocument,
-} from '../../model/tune/results.js';
-import type { Column } from '../table.js';
-import { type Look, Paper } from './paper.js';
+} from '../../../model/tune/results.js';
+import type { Column } from '../../table.js';
+import { type Look, Paper } from '../paper.js';
 
 type Item = TuneVerifyDocument['items'][number];
 type Entry = TuneHistoryDocument['entries'][number];
