@@ -1,3 +1,4 @@
+import type { NetContext } from '../../checks/check.js';
 import { receiveDrops } from '../../checks/nic/drop-counters.js';
 import { softnetRows, sumOf } from '../../checks/nic/softnet.js';
 import { limits } from '../../checks/tcp/limits.js';
@@ -9,8 +10,8 @@ import { growthOfCounters } from './growth.js';
 import type { Load, Symptom, SymptomContext } from './symptom.js';
 
 /** A listener has the backlog that it was made with: it must have been made anew to have more than the former cap. */
-const ofListeners = (context: SymptomContext, former: string): boolean | undefined =>
-  judgedListeners(context)?.some(({ backlog }) => backlog > Number(former));
+const ofListeners = (context: SymptomContext): boolean | undefined =>
+  judgedListeners(context)?.some(({ backlog }) => backlog > Number(context.former));
 
 export const ACCEPT_QUEUE_OVERFLOWS: Symptom = {
   ...counted('overflows of accept queues', ['TcpExtListenOverflows'], CONNECTION_ATTEMPTS),
@@ -42,12 +43,24 @@ const bytes: Load = {
 };
 
 /** As the check window-limited sees them, by the key whose third value is their cap. */
+function boundByBuffer(context: SymptomContext): number | undefined {
+  const { net, key, former } = context;
+  const bound = (context_: NetContext) =>
+    limits(context_, 10)?.filter((limit) => limit.key === key && limit.by !== 'peer-window' && !limit.locked);
+  const now = bound(context);
+  if (!now) return undefined;
+  // An open connection may stay at the former cap, though it might grow now: it is bound all the same.
+  const cap = Number(former.split(' ')[2]);
+  const sysctlNumbers = (name: string) => (name === key ? former.split(' ').map(Number) : net.sysctlNumbers(name));
+  const stayed = (bound({ ...context, net: { ...net, sysctlNumbers } }) ?? []).filter(({ bytes }) => bytes <= cap);
+  return new Set([...now, ...stayed].map(({ connection }) => connection.cookie)).size;
+}
+
 export const BOUND_BY_BUFFER: Symptom = {
   name: 'connections bound by this buffer',
   source: 'sock_diag, tcp_info',
   type: 'state',
-  read: (context) =>
-    limits(context, 10)?.filter(({ key, by, locked }) => key === context.key && by !== 'peer-window' && !locked).length,
+  read: boundByBuffer,
   load: bytes,
 };
 

@@ -3,6 +3,8 @@ import type { NetContext } from '../../checks/check.js';
 /** What a symptom is read from: one namespace over one window, and the key that the row changes. */
 export interface SymptomContext extends NetContext {
   key: string;
+  /** Its value before the change. */
+  former: string;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface Symptom {
    * Whether the new value holds for what is measured: a listener keeps the backlog that it was made with. Undefined
    * when nothing tells. Left out: it does at once.
    */
-  inForce?(context: SymptomContext, former: string): boolean | undefined;
+  inForce?(context: SymptomContext): boolean | undefined;
 }
 
 export interface Load {

@@ -14,19 +14,20 @@ export function measure(view: PlanView, key: string, former: string): Measured[]
   const context: SymptomContext = {
     ...view,
     key,
+    former,
     profile: 'general',
     threshold: () => {
       throw new Error('a symptom has no thresholds');
     },
   };
-  return (tunableOf(key)?.symptoms ?? []).map((symptom) => one(context, symptom, former));
+  return (tunableOf(key)?.symptoms ?? []).map((symptom) => one(context, symptom));
 }
 
-function one(context: SymptomContext, symptom: Symptom, former: string): Measured {
+function one(context: SymptomContext, symptom: Symptom): Measured {
   const { name, source, type, load } = symptom;
   const value = symptom.read(context);
   const under = load.read(context);
-  const inForce = symptom.inForce ? symptom.inForce(context, former) : undefined;
+  const inForce = symptom.inForce ? symptom.inForce(context) : undefined;
   return {
     symptom: name,
     source,
