@@ -8,7 +8,7 @@ packages=(
   # build and lint of the native tests; headers that our declaration of verbs is compared with
   libgtest-dev clang-format libibverbs-dev
   # namespaces, traffic, independent readings
-  bpftool ethtool iproute2 nftables procps python3 systemd
+  bpftool ethtool iproute2 nftables procps python3 strace systemd
   # workloads whose numbers are known, and a terminal for the live screen
   iperf3 stress-ng tmux
   # another C library
