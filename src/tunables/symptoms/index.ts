@@ -2,7 +2,7 @@ import type { NetContext } from '../../checks/check.js';
 import { receiveDrops } from '../../checks/nic/drop-counters.js';
 import { softnetRows, sumOf } from '../../checks/nic/softnet.js';
 import { limits } from '../../checks/tcp/limits.js';
-import { judgedListeners } from '../../checks/tcp/sockets.js';
+import { judgedConnections, judgedListeners } from '../../checks/tcp/sockets.js';
 import { growth } from '../../checks/view.js';
 import { interfaceOf } from '../../model/tune/keys.js';
 import { CONNECTION_ATTEMPTS, CONNECTS, counted, DATAGRAMS, PACKETS, TCP_SEGMENTS, TCP_SENT } from './counters.js';
@@ -56,11 +56,19 @@ function boundByBuffer(context: SymptomContext): number | undefined {
   return new Set([...now, ...stayed].map(({ connection }) => connection.cookie)).size;
 }
 
+/** Whether any connection has used the new room: else fewer that are bound come from elsewhere. */
+function roomIsUsed(context: SymptomContext): boolean | undefined {
+  const cap = Number(context.former.split(' ')[2]);
+  const buffer = context.key === 'net.ipv4.tcp_wmem' ? 'sendBuffer' : 'receiveBuffer';
+  return judgedConnections(context)?.some(({ memory }) => (memory?.[buffer] ?? 0) > cap);
+}
+
 export const BOUND_BY_BUFFER: Symptom = {
   name: 'connections bound by this buffer',
   source: 'sock_diag, tcp_info',
   type: 'state',
   read: boundByBuffer,
+  inForce: roomIsUsed,
   load: bytes,
 };
 

@@ -52,7 +52,11 @@ function verdictOf(first: Measurement, last: Measured, needs: string, settled: b
   const [before, after] = [first.value as number, last.value as number];
   if (before === 0) return cannot('there was nothing of it in the window before the change');
   if (last.inForce === false || (last.inForce === undefined && !settled && !atOnce(needs)))
-    return cannot(`the new value does not hold yet; it needs: ${needs}`);
+    return cannot(
+      atOnce(needs)
+        ? 'nothing that was measured uses the new value yet'
+        : `the new value does not hold yet; it needs: ${needs}`,
+    );
   const share = loadShare(first, last);
   if (share === undefined) return cannot(`the ${first.load.name} it comes from could not be read`);
   if (share < COMPARABLE_LOAD)
