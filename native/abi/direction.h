@@ -32,14 +32,22 @@ struct Switch {
 };
 
 /**
- * The last bit of SenderWords::ring_tail: the receiver sleeps in the kernel, or wants nothing else. While it is set no
- * byte may be put into the ring, so that whatever comes wakes it.
+ * SenderWords::ring_tail: `interruptions << 56 | bytes << 1 | kKernelWanted`, so that one compare-and-swap announces
+ * bytes only where nothing has happened since.
+ *
+ * kKernelWanted: the receiver sleeps in the kernel, or wants nothing else. While it is set no byte may be put into the
+ * ring, so that whatever comes wakes it.
+ * Interruptions: a signal handler counts up when it uses the role of the sender that it interrupted.
  */
 inline constexpr std::uint64_t kKernelWanted = 1;
+inline constexpr std::uint64_t kInterruption = std::uint64_t{1} << 56;
+
+/** The bytes of a ring_tail. */
+[[nodiscard]] constexpr std::uint64_t tail_bytes(std::uint64_t word) { return (word & (kInterruption - 1)) >> 1; }
 
 /** Written by the active sender, but for the one bit of ring_tail that is the receiver's. */
 struct alignas(kWriterAlignment) SenderWords {
-  std::atomic<std::uint64_t> ring_tail;       // bytes ever put into the ring << 1 | kKernelWanted
+  std::atomic<std::uint64_t> ring_tail;       // bytes ever put into the ring: see tail_bytes()
   std::atomic<std::uint64_t> ring_head_seen;  // the receiver's ring_head when the sender last looked
   std::atomic<std::uint64_t> kernel_sent;     // bytes ever sent by the kernel
   std::atomic<std::uint64_t> published;       // switches ever published << 1 | carrier of the last

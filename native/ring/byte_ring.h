@@ -17,8 +17,8 @@ inline constexpr std::size_t kRingViolated = ~std::size_t{0};
  * time; all state is in the shared words, so that either role may pass to another thread or process, which
  * synchronises by whatever gave it the role. Never waits, never allocates. `data` has a power of two of bytes.
  *
- * Bytes are announced and given back by one compare-and-swap each, at the end. So a signal handler that used the same
- * role in between is noticed, and the interrupted call begins anew.
+ * Bytes are announced and given back by one compare-and-swap each, at the end. It fails, and nothing has moved, when
+ * the receiver has asked for the kernel meanwhile, or a signal handler has used the same role.
  *
  * Indexes count bytes since the ring was made and do not wrap in practice. They are masked where data is touched, so
  * that no value of them reaches outside of it.
@@ -51,8 +51,10 @@ class ByteRing {
   [[nodiscard]] bool want_kernel();
   /** Receiver: bytes may come by the ring again. */
   void want_ring();
-  /** Either: also the sender's way to keep itself off the ring until the receiver looks again. */
+  /** Receiver: like want_kernel(), whatever the ring holds. */
   void forbid();
+  /** Sender, in a signal handler: what a write() that was interrupted would announce is not. */
+  void interrupt();
   [[nodiscard]] bool kernel_wanted() const;
 
  private:

@@ -23,7 +23,7 @@ void StreamSender::begin(std::uint64_t sent) { shared_.sender.kernel_sent.store(
 
 std::uint64_t StreamSender::sent() const {
   return shared_.sender.kernel_sent.load(memory_order_relaxed) +
-         (shared_.sender.ring_tail.load(memory_order_relaxed) >> 1);
+         abi::tail_bytes(shared_.sender.ring_tail.load(memory_order_relaxed));
 }
 
 Carrier StreamSender::carrier() const {
@@ -86,7 +86,7 @@ bool StreamSender::drained() const {
   const abi::SenderWords& mine = shared_.sender;
   const abi::ReceiverWords& theirs = shared_.receiver;
   return theirs.taken.load(memory_order_acquire) >> 1 == mine.published.load(memory_order_relaxed) >> 1 &&
-         theirs.ring_head.load(memory_order_acquire) == mine.ring_tail.load(memory_order_relaxed) >> 1;
+         theirs.ring_head.load(memory_order_acquire) == abi::tail_bytes(mine.ring_tail.load(memory_order_relaxed));
 }
 
 void StreamSender::sent_by_kernel(std::size_t bytes) {

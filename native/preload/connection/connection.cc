@@ -48,7 +48,7 @@ void Connection::awake() {
 
 std::uint64_t Connection::arrivals() const {
   if (!here()) return 0;
-  return slot_->directions[1 - end_].sender.ring_tail.load(std::memory_order_acquire) >> 1;
+  return abi::tail_bytes(slot_->directions[1 - end_].sender.ring_tail.load(std::memory_order_acquire));
 }
 
 void Connection::receive_by_kernel(abi::Reason reason) {
@@ -87,7 +87,7 @@ std::size_t Connection::unread() { return here() ? inbound().in_ring() : 0; }
 std::size_t Connection::unsent() const {
   if (!here()) return 0;
   const abi::Direction& direction = slot_->directions[end_];
-  const std::uint64_t bytes = (direction.sender.ring_tail.load() >> 1) - direction.receiver.ring_head.load();
+  const std::uint64_t bytes = abi::tail_bytes(direction.sender.ring_tail.load()) - direction.receiver.ring_head.load();
   return bytes <= ring_bytes_ ? static_cast<std::size_t>(bytes) : 0;
 }
 
@@ -101,7 +101,7 @@ void Connection::read(sockdoc_socket_state& into) {
   if (into.reason == 0) into.reason = reason_.load();
   into.sends_by_ring = outbound().carrier() == abi::Carrier::ring;
   into.receives_by_ring = inbound().carrier() == abi::Carrier::ring;
-  into.ring_sent = slot_->directions[end_].sender.ring_tail.load() >> 1;
+  into.ring_sent = abi::tail_bytes(slot_->directions[end_].sender.ring_tail.load());
   into.ring_received = slot_->directions[1 - end_].receiver.ring_head.load();
 }
 

@@ -157,7 +157,7 @@ Result Connection::sleep(const Transfer& transfer) {
 /** Whether there is something that the last look did not find. Only loads. */
 bool Connection::something_new() const {
   const abi::Direction& direction = slot_->directions[1 - end_];
-  return direction.sender.ring_tail.load(std::memory_order_acquire) >> 1 !=
+  return abi::tail_bytes(direction.sender.ring_tail.load(std::memory_order_acquire)) !=
              direction.receiver.ring_head.load(std::memory_order_relaxed) ||
          direction.sender.published.load(std::memory_order_relaxed) >> 1 !=
              direction.receiver.taken.load(std::memory_order_relaxed) >> 1;

@@ -52,8 +52,8 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   const std::uint32_t sends = sends_.load(std::memory_order_relaxed) + 1;
   sends_.store(sends, std::memory_order_relaxed);
   if (sends % kLookEvery == 0) look_for_end(transfer.fd);
-  // We interrupted a send of this thread on this socket: what it is about to announce must not be, see ByteRing.
-  if (nested) ring(end_).forbid();
+  // We interrupted a send of this thread on this socket: what it is about to announce must not be.
+  if (nested) ring(end_).interrupt();
   if ((slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) & abi::kSaidClose) != 0) {
     flags_.fetch_or(kStaySending);  // the kernel's answer is the right one now
   }
@@ -170,7 +170,7 @@ Result Connection::send_by_kernel(Native call) {
       const Holding holding(sending_);
       if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
       if (has(kBroken)) return {-1, ECONNRESET};
-      if (holding.nested()) ring(end_).forbid();
+      if (holding.nested()) ring(end_).interrupt();
       if (go_to_kernel(-1)) {
         // As long as it lasts nobody goes back to the ring: how much it sends is known afterwards.
         native_sends_++;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { hasLibsd, LIBSD } from '../../support/libsd.js';
+import { compiled, hasLibsd, LIBSD, outcome } from '../../support/libsd.js';
 import { MonitorBench } from '../../support/monitor.js';
 import { startProgram, type Victim } from '../../support/victim.js';
 
@@ -142,6 +142,16 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
     await together(ends, 'answer 300000', 'say 300000');
     expect(ringSent).toBeGreaterThan(0);
     expect(ringReceived).toBeGreaterThan(0);
+  });
+
+  it('which handlers use that interrupted a call on the same connection', async () => {
+    await bench.running();
+    expect(outcome([compiled('libsd/handlers')], env())).toEqual({
+      stdout: 'missing: 0\nwrong: 0\nby ring: yes\n',
+      stderr: '',
+      status: 0,
+      signal: null,
+    });
   });
 
   it('while the monitor is killed and started again', async () => {
