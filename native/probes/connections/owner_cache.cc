@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "base/fd.h"
 
@@ -48,6 +49,7 @@ class OwnerCache::Refresh {
     }
     for (auto& [pid, known] : cache_.known_) known.alive = false;
     for (std::uint32_t i = 0; i < processes_.all().size(); ++i) walk_if_changed(i);
+    walk_oldest();
     std::erase_if(cache_.known_, [](const auto& entry) { return !entry.second.alive; });
     table();
     if (any_unknown()) search([this](const Known& known) { return has_lost_one(known); });
@@ -61,11 +63,26 @@ class OwnerCache::Refresh {
     const ProcessEntry& process = processes_.at(index);
     Known& known = cache_.known_[process.pid];
     const std::int64_t count = descriptor_count(proc_.get(), process.pid);
-    const bool same = known.start_ticks == process.stat.start_ticks && known.count == count && count >= 0 &&
-                      known.readable && now_ms_ - known.walked_ms < oldest_ms(process.pid);
+    const bool same =
+        known.start_ticks == process.stat.start_ticks && known.count == count && count >= 0 && known.readable;
     known.alive = true;
     known.count = count;
-    if (!same) walk(index, known);
+    if (!same) {
+      walk(index, known);
+    } else if (now_ms_ - known.walked_ms >= oldest_ms(process.pid)) {
+      old_.push_back({known.walked_ms, index});
+    }
+  }
+
+  void walk_oldest() {
+    std::sort(old_.begin(), old_.end());
+    int left = kOldDescriptors;
+    for (const auto& [walked_ms, index] : old_) {
+      if (left <= 0) return;
+      Known& known = cache_.known_.at(processes_.at(index).pid);
+      walk(index, known);
+      left -= std::max(known.open, 1);
+    }
   }
 
   void walk(std::uint32_t index, Known& known) {
@@ -144,7 +161,8 @@ class OwnerCache::Refresh {
   double now_ms_;
   Fd proc_;
   DescriptorTable table_;
-  std::vector<std::uint32_t> without_holder_;  // by this table
+  std::vector<std::uint32_t> without_holder_;          // by this table
+  std::vector<std::pair<double, std::uint32_t>> old_;  // when they were read, and which
   bool sorted_ = false;
 };
 

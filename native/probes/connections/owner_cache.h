@@ -16,14 +16,16 @@ namespace sockdoc {
  * - its number of descriptors has changed (/proc/PID/fd's size, Linux 6.2; on older kernels at every reading),
  * - a socket was seen whose holder is not known, and the process no longer holds one that it held, or, if that does not
  *   find it, holds sockets at all,
- * - it was last read kOldestMs ago.
- * So a new socket always gets its holder at once. What may be shown wrong, for kOldestMs at most, is the number of a
- * descriptor, or one of several holders, after a process has moved a socket to another number, or closed one that
- * others hold too, and has opened something else in the same interval.
+ * - it was last read kOldestMs ago, and it is among those whose turn it is: kOldDescriptors at a reading, the longest
+ * unread first. So a new socket always gets its holder at once. What may be shown wrong until a process is read anew is
+ * the number of a descriptor, or one of several holders, after a process has moved a socket to another number, or
+ * closed one that others hold too, and has opened something else in the same interval.
  */
 class OwnerCache {
  public:
   static constexpr double kOldestMs = 10'000;
+  /** Descriptors of processes without a visible change that one refresh() reads again; of one process at least. */
+  static constexpr int kOldDescriptors = 2000;
 
   /** The table of this reading; fills the descriptor counts of the processes. `inodes`: of the sockets seen. */
   DescriptorTable refresh(ProcessTable& processes, std::vector<std::uint32_t> inodes, double now_ms);

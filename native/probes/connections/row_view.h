@@ -37,7 +37,7 @@ struct TableNetns {
   double at_ms = 0;
   double window_ms = 0;  // 0 at the first reading
   bool read = false;
-  bool listed = false;  // at least one of the dumps of TCP sockets was answered
+  bool listed = false;  // the dump of TCP sockets was answered
   std::map<std::uint32_t, std::string> interfaces;
   std::set<Address> addresses;
 };

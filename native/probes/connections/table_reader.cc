@@ -30,12 +30,9 @@ class Visit {
     auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
     if (!socket) return note("sock_diag", socket.error());
     netns.read = true;
-    for (const auto family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
-      const char* what = family == AF_INET ? "TCP sockets over IPv4" : "TCP sockets over IPv6";
-      const auto dumped = dump_inet(*socket, family, IPPROTO_TCP, [&](const InetSocket& s) { take(s); });
-      check(what, dumped);
-      netns.listed = netns.listed || dumped;
-    }
+    const auto dumped = dump_tcp(*socket, [&](const InetSocket& s) { take(s); });
+    check("TCP sockets", dumped);
+    netns.listed = static_cast<bool>(dumped);
     if (others_ != nullptr) read_others(*socket);
     name_interfaces();
     base_->finish(netns.at_ms, complete_);

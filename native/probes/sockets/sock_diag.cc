@@ -14,6 +14,9 @@ namespace {
 /** TCP_BOUND_INACTIVE (Linux 6.8) is bit 13; kernels that do not know a state ignore its bit. */
 constexpr std::uint32_t kAllStates = (1u << kTcpStates) - 1;
 
+constexpr std::uint8_t kMemory = 1u << (INET_DIAG_SKMEMINFO - 1);
+constexpr std::uint8_t kInfoAndCongestion = 1u << (INET_DIAG_INFO - 1) | 1u << (INET_DIAG_CONG - 1);
+
 SocketMemory parse_memory(Bytes payload) {
   SocketMemory memory;
   memory.values = read_prefix<std::array<std::uint32_t, 9>>(payload);
@@ -95,9 +98,19 @@ Result<NetlinkEnd> dump_inet(NetlinkSocket& socket, std::uint8_t family, std::ui
   request.sdiag_family = family;
   request.sdiag_protocol = protocol;
   request.idiag_states = kAllStates;
-  request.idiag_ext = 1u << (INET_DIAG_SKMEMINFO - 1);
-  if (protocol == IPPROTO_TCP) request.idiag_ext |= 1u << (INET_DIAG_INFO - 1) | 1u << (INET_DIAG_CONG - 1);
+  request.idiag_ext = kMemory;
+  if (protocol == IPPROTO_TCP) request.idiag_ext |= kInfoAndCongestion;
   NetlinkRequest dump(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+  return socket.request(dump.append(request), [&](std::uint16_t, Bytes payload) {
+    if (const auto parsed = parse_inet_socket(payload)) on_socket(*parsed);
+  });
+}
+
+Result<NetlinkEnd> dump_tcp(NetlinkSocket& socket, const OnInetSocket& on_socket) {
+  inet_diag_req request{};
+  request.idiag_ext = kMemory | kInfoAndCongestion;
+  request.idiag_states = kAllStates;
+  NetlinkRequest dump(TCPDIAG_GETSOCK, NLM_F_DUMP);
   return socket.request(dump.append(request), [&](std::uint16_t, Bytes payload) {
     if (const auto parsed = parse_inet_socket(payload)) on_socket(*parsed);
   });

@@ -81,6 +81,12 @@ using OnUnixSocket = std::function<void(const UnixSocket&)>;
 /** Dumps the sockets of `family` (AF_INET, AF_INET6) and `protocol` (IPPROTO_TCP, IPPROTO_UDP), in all states. */
 Result<NetlinkEnd> dump_inet(NetlinkSocket& socket, std::uint8_t family, std::uint8_t protocol,
                              const OnInetSocket& on_socket);
+/**
+ * Dumps the TCP sockets of both families in one pass over the kernel's table, which a dump of a family walks as a whole
+ * too. By the request that was there before SOCK_DIAG_BY_FAMILY: it takes no family.
+ */
+Result<NetlinkEnd> dump_tcp(NetlinkSocket& socket, const OnInetSocket& on_socket);
+
 /** Names one connection; `interface` as SO_BINDTOIFINDEX, 0 for none. IPv4 addresses are mapped. */
 struct TcpTuple {
   std::uint8_t family = 0;

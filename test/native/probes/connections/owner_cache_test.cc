@@ -2,8 +2,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <vector>
 
 #include "probes/sockets/live_sockets.h"
 
@@ -43,6 +49,38 @@ TEST_F(OwnerCacheTest, ReadsAnUnchangedProcessOnce) {
   EXPECT_EQ(cache_.walked(), 0u);
   EXPECT_EQ(holder({inode}, inode, 21'000 + OwnerCache::kOldestMs), socket.get());
   EXPECT_EQ(cache_.walked(), 1u) << "what is old is read again";
+}
+
+TEST_F(OwnerCacheTest, ManyDescriptorsWithoutAChangeAreReadAgainByTurns) {
+  struct stat folder {};
+  ASSERT_EQ(::stat("/proc/self/fd", &folder), 0);
+  if (folder.st_size == 0) GTEST_SKIP() << "/proc/PID/fd has no size before Linux 6.2";
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  constexpr rlim_t kEnough = OwnerCache::kOldDescriptors + 100;
+  if (limit.rlim_max < kEnough) GTEST_SKIP() << "no more than " << limit.rlim_max << " descriptors";
+  const rlimit raised{std::max(limit.rlim_cur, kEnough), limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &raised), 0);
+  std::vector<Fd> copies;
+  for (int i = 0; i < OwnerCache::kOldDescriptors; ++i) {
+    ASSERT_TRUE(copies.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC)).valid());
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;) ::pause();
+  }
+  ASSERT_GT(child, 0);
+  (void)holder({}, 0, 20'000, child);
+  EXPECT_EQ(cache_.walked(), 2u);
+  (void)holder({}, 0, 20'000 + OwnerCache::kOldestMs, child);
+  EXPECT_EQ(cache_.walked(), 1u);
+  (void)holder({}, 0, 20'001 + OwnerCache::kOldestMs, child);
+  EXPECT_EQ(cache_.walked(), 1u) << "the other's turn";
+  (void)holder({}, 0, 20'002 + OwnerCache::kOldestMs, child);
+  EXPECT_EQ(cache_.walked(), 0u);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 TEST_F(OwnerCacheTest, ADescriptorUsedAgainForAnotherSocket) {

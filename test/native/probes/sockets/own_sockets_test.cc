@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <thread>
+#include <vector>
 
 #include "live_sockets.h"
 #include "probes/sockets/descriptor_flags.h"
@@ -77,6 +79,34 @@ TEST(OwnSockets, ListenerWithItsQueueAndOwner) {
   EXPECT_EQ(seen.descriptors.at(held).fd, server.get());
   EXPECT_GE(seen.own().tcp[kListen], 1u);
   EXPECT_GE(seen.own().tcp[kEstablished], 4u);
+}
+
+TEST(OwnSockets, BothFamiliesInOneDumpAreThoseOfTwo) {
+  const Fd ipv4 = listening(5);
+  const Fd ipv6(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!ipv6.valid() || ::listen(ipv6.get(), 7) != 0) GTEST_SKIP() << "no IPv6";
+  auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
+  ASSERT_TRUE(socket);
+  std::map<std::uint32_t, std::vector<InetSocket>> by_inode;
+  const auto take = [&](const InetSocket& found) {
+    if (found.inode == inode_of(ipv4) || found.inode == inode_of(ipv6)) by_inode[found.inode].push_back(found);
+  };
+  ASSERT_TRUE(dump_tcp(*socket, take));
+  for (const auto family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
+    ASSERT_TRUE(dump_inet(*socket, family, IPPROTO_TCP, take));
+  }
+  for (const Fd* own : {&ipv4, &ipv6}) {
+    const std::vector<InetSocket>& found = by_inode[inode_of(*own)];
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].family, own == &ipv4 ? AF_INET : AF_INET6);
+    EXPECT_EQ(found[0].family, found[1].family);
+    EXPECT_EQ(found[0].cookie, found[1].cookie);
+    EXPECT_EQ(found[0].local, found[1].local);
+    EXPECT_EQ(found[0].send_queue, own == &ipv4 ? 5u : 7u);
+    EXPECT_EQ(found[0].info.length, found[1].info.length);
+    EXPECT_EQ(found[0].memory.values, found[1].memory.values);
+    EXPECT_EQ(found[0].congestion_control, found[1].congestion_control);
+  }
 }
 
 TEST(OwnSockets, QueuesAndWindowOfAConnection) {
