@@ -16,13 +16,13 @@ inline constexpr std::uint16_t kMonitorVersion = 1;
 /** A longer message ends the connection. Only Text is longer than its structure. */
 inline constexpr std::uint32_t kMaxRequestBytes = 512;
 
+/** 6, 67 and 68 meant something once: they are not given out again. */
 enum class MessageType : std::uint16_t {
   hello = 1,
   pair = 2,
   restore = 3,
   release = 4,
   report = 5,
-  doorbell = 6,
   status = 7,
   stop = 8,
   reload = 9,
@@ -30,8 +30,6 @@ enum class MessageType : std::uint16_t {
   refused = 64,
   welcome = 65,
   answer = 66,
-  rope = 67,
-  bell = 68,
   withdrawn = 69,
   peer_gone = 70,
   done = 71,
@@ -203,24 +201,6 @@ struct Report {
   Reason reason;
 };
 
-/** "Make me a doorbell that the other process of this slab can ring." Answered with Bell; the peer gets a Rope. */
-struct Doorbell {
-  Header header;
-  std::uint64_t slab;
-  std::uint32_t index;  // chosen by the client, below 256
-  std::uint32_t reserved;
-};
-
-/** One descriptor comes along: the bell itself (register it edge-triggered, never read it) or its rope: shutdown(2)
- * rings. */
-struct DoorbellEnd {
-  Header header;
-  std::uint64_t slab;
-  std::uint64_t generation;
-  std::uint32_t index;
-  std::uint32_t reserved;
-};
-
 /** Unasked: the policy changed, or a holder came that may not share. Go back to the kernel. */
 struct Withdrawn {
   Header header;
@@ -258,7 +238,7 @@ struct Notice {
 static_assert(sizeof(Header) == 16 && sizeof(Endpoint) == 24 && sizeof(SocketClaim) == 88 && sizeof(Place) == 40);
 static_assert(sizeof(Hello) == 48 && sizeof(Welcome) == 48 && sizeof(Refused) == 32 && sizeof(Pair) == 104);
 static_assert(sizeof(Answer) == 80 && sizeof(Restore) == 144 && sizeof(Release) == 32 && sizeof(Report) == 32);
-static_assert(sizeof(Doorbell) == 32 && sizeof(DoorbellEnd) == 40 && sizeof(Withdrawn) == 40 && sizeof(PeerGone) == 32);
+static_assert(sizeof(Withdrawn) == 40 && sizeof(PeerGone) == 32);
 static_assert(sizeof(Plain) == 16 && sizeof(Text) == 16);
 
 }  // namespace sockdoc::abi

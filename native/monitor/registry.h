@@ -69,7 +69,6 @@ class Registry {
   void restore(Process& process, const abi::Restore& request);
   void release(Process& process, std::uint64_t cookie);
   void report(Process& process, const abi::Report& request);
-  void doorbell(Process& process, const abi::Doorbell& request);
 
   /** From now on this decides. What it does not allow any more is withdrawn. */
   void set_policy(Policy policy);
@@ -110,8 +109,6 @@ class Registry {
   void end_gone(SocketEnd& end);
   void leave_slabs(Process& process);
   void drop_slab(Slab& slab);
-  /** The slab of this number that the process has; a number that comes from a process may be anything. */
-  [[nodiscard]] std::shared_ptr<Slab> slab_of(std::uint64_t id, const Process& process) const;
   [[nodiscard]] std::shared_ptr<Slab> restored_slab(const abi::Place& place, const Process& a, const Process& b);
   [[nodiscard]] Process* by_serial(std::uint64_t serial) const;
   [[nodiscard]] std::uint64_t next_id() { return instance_ << 32 | ++ids_; }

@@ -1,12 +1,10 @@
-#include <sys/socket.h>
-
 #include <algorithm>
 
 #include "abi/slab.h"
 #include "monitor/message.h"
 #include "monitor/registry.h"
 
-// The half of the registry that knows of memory and doorbells.
+// The half of the registry that knows of memory.
 
 namespace sockdoc::monitor {
 namespace {
@@ -17,19 +15,11 @@ using abi::Reason;
 /** The first slab of two processes is small, since most have one connection; each further one holds more. */
 constexpr std::uint32_t kFirstSlots = 16;
 
-constexpr std::uint32_t kMaxDoorbells = 256;
-
 Reason reason_of(const Error& error) {
   return error.code == EMFILE || error.code == ENFILE ? Reason::no_descriptors : Reason::no_memory;
 }
 
 }  // namespace
-
-std::shared_ptr<Slab> Registry::slab_of(std::uint64_t id, const Process& process) const {
-  const auto [first, last] = slabs_.equal_range(id);
-  const auto found = std::find_if(first, last, [&](const auto& e) { return e.second->told.contains(process.serial); });
-  return found == last ? nullptr : found->second;
-}
 
 /** A slot in a slab of these two processes, a new slab if need be. */
 Reason Registry::provide(Connection& connection, Process& a, Process& b) {
@@ -113,38 +103,6 @@ void Registry::drop_slab(Slab& slab) {
     post_(*process, &message, sizeof message, -1);
   }
   std::erase_if(slabs_, [&](const auto& entry) { return entry.second.get() == &slab; });
-}
-
-void Registry::doorbell(Process& process, const abi::Doorbell& request) {
-  const auto slab = slab_of(request.slab, process);
-  auto refused = message_of<abi::Refused>(MessageType::refused, request.header.sequence);
-  refused.monitor_version = abi::kMonitorVersion;
-  refused.reason = Reason::bad_message;
-  if (slab == nullptr || request.index >= kMaxDoorbells) {
-    return post_(process, &refused, sizeof refused, -1);
-  }
-  int pair[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
-    refused.reason = Reason::no_descriptors;
-    return post_(process, &refused, sizeof refused, -1);
-  }
-  const Fd bell(pair[0]);
-  const Fd rope(pair[1]);
-  // Closed both ways from the start: nothing can ever be sent through it, so nothing has to be read, and nothing of the
-  // peer's (a full buffer, a flag, a descriptor that is slow to close) can hold anybody up. shutdown(2) still wakes.
-  (void)::shutdown(bell.get(), SHUT_RDWR);
-  auto message = message_of<abi::DoorbellEnd>(MessageType::bell, request.header.sequence);
-  message.slab = slab->id();
-  message.generation = next_id();
-  message.index = request.index;
-  post_(process, &message, sizeof message, bell.get());
-  message.header.type = MessageType::rope;
-  message.header.sequence = 0;
-  for (const std::uint64_t serial : slab->told) {
-    Process* other = by_serial(serial);
-    const bool itself = slab->processes[0] == slab->processes[1];
-    if (other != nullptr && (itself || serial != process.serial)) post_(*other, &message, sizeof message, rope.get());
-  }
 }
 
 }  // namespace sockdoc::monitor

@@ -94,8 +94,6 @@ void Daemon::handle_registered(Channel& channel, const abi::Header& header) {
     if (const auto request = read_message<abi::Release>(channel)) return registry_.release(process, request->cookie);
   } else if (header.type == MessageType::report) {
     if (const auto request = read_message<abi::Report>(channel)) return registry_.report(process, *request);
-  } else if (header.type == MessageType::doorbell) {
-    if (const auto request = read_message<abi::Doorbell>(channel)) return registry_.doorbell(process, *request);
   }
   refuse(channel, header.sequence, Reason::bad_message, true);
 }

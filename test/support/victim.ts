@@ -108,11 +108,20 @@ function compilerOf(source: string): string[] {
   return ['g++', '-std=c++20', ...flags, `-I${root}native`, ...parts];
 }
 
+/** Of the source and of what of native/ comes into it. */
+function newest(source: string): number {
+  const parts = source.endsWith('.cc') ? ['abi', 'base', 'ring', 'transport'] : [];
+  const files = parts.flatMap((part) =>
+    readdirSync(`${root}native/${part}`).map((file) => `${root}native/${part}/${file}`),
+  );
+  return Math.max(...[source, ...files].map((file) => statSync(file).mtimeMs));
+}
+
 /** Compiles when the source is newer; renamed into place, since another run may do the same. */
 function compiled(source: string, name: string): string {
   const folder = `${root}build/programs`;
   const target = `${folder}/${name}`;
-  if (!existsSync(target) || statSync(target).mtimeMs < statSync(source).mtimeMs) {
+  if (!existsSync(target) || statSync(target).mtimeMs < newest(source)) {
     mkdirSync(folder, { recursive: true });
     const fresh = `${target}.${process.pid}`;
     const [compiler, ...flags] = compilerOf(source) as [string, ...string[]];

@@ -65,21 +65,6 @@ test('two processes get one slab with opposite ends and exchange bytes through i
   expect(descriptorsOf(monitor.pid).filter((link) => link.startsWith('socket:')).length).toBeLessThanOrEqual(5);
 });
 
-test('a doorbell wakes a sleeper each time it is rung, and only then', async () => {
-  await bench.running();
-  const [a, b] = [await bench.client(), await bench.client()];
-  const ends = await connected(a, b);
-  await paired(a, b, ends);
-  expect(await a.ask(`doorbell ${ends.from} 3`)).toBe('bell 3');
-  expect(await b.ask('next')).toBe('rope 3');
-  expect(await a.ask('wait 3 0')).toBe('quiet');
-  for (let i = 0; i < 3; i++) {
-    expect(await b.ask('ring 3')).toBe('ring ok');
-    expect(await a.ask('wait 3 10000')).toBe('rung');
-    expect(await a.ask('wait 3 0')).toBe('quiet');
-  }
-});
-
 test('lies are refused with the reason, and share nothing', async () => {
   await bench.running();
   const [a, b] = [await bench.client(), await bench.client()];

@@ -283,10 +283,6 @@ TEST(Registry, AfterARestartBothEndsMustTellTheSameStory) {
     EXPECT_EQ(answer.place.slot, 3u);
     EXPECT_EQ(answer.has_memory, 0u);
   }
-  abi::Doorbell request{};
-  request.slab = 5;
-  books.registry.doorbell(*books.process, request);
-  EXPECT_EQ(books.others, (std::vector{abi::MessageType::bell, abi::MessageType::rope}));
   books.registry.release(*books.process, claim_of(loop.ends[0]).cookie);
   books.registry.release(*books.process, claim_of(loop.ends[1]).cookie);
   books.registry.forget(*books.process);
