@@ -12,7 +12,7 @@ import { poll } from '../../support/poll.js';
 import { expectValid } from '../../support/schemas.js';
 import { rowOf, type TuneHost, tuneHost, tuningUnavailable } from '../../support/tuning.js';
 
-describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed', () => {
+describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed', { timeout: 180_000 }, () => {
   let host: TuneHost;
   let before: Record<string, string>;
   beforeEach(() => {
@@ -245,7 +245,9 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
   it('reverts by itself unless it is confirmed', async () => {
     const { id, confirmBefore } = await apply([somaxconn()], { confirmWithinS: 1 });
     expect(confirmBefore).toBeDefined();
-    await poll('the change is taken back', () => tuneHistory().entries[0]?.state === 'reverted');
+    await poll('the change is taken back', () => tuneHistory().entries[0]?.state === 'reverted', {
+      deadlineMs: 120_000,
+    });
     expect(host.sysctls()).toEqual(before);
     expect(tuneHistory().entries[0]?.id).toBe(id);
   });
@@ -268,7 +270,9 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
 
   it('is taken back at once when the one who writes is killed under a guard', async () => {
     await host.apply([somaxconn(), sack()], { confirmWithinS: 600 }, { SOCKDOC_TUNE_KILL_AT: '11' });
-    await poll('the change is taken back', () => tuneHistory().entries[0]?.state === 'reverted');
+    await poll('the change is taken back', () => tuneHistory().entries[0]?.state === 'reverted', {
+      deadlineMs: 120_000,
+    });
     expect(host.sysctls()).toEqual(before);
   });
 });
