@@ -54,7 +54,8 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   if (sends % kLookEvery == 0) look_for_end(transfer.fd);
   // We interrupted a send of this thread on this socket: what it is about to announce must not be.
   if (nested) ring(end_).interrupt();
-  if ((slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) & abi::kSaidClose) != 0) {
+  if ((slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) & abi::kSaidClose) != 0 ||
+      (slot_->ends[end_].flags.load(std::memory_order_relaxed) & abi::kSaidShutdown) != 0) {
     flags_.fetch_or(kStaySending);  // the kernel's answer is the right one now
   }
   if (has(kStaySending)) {

@@ -39,14 +39,6 @@ describe.runIf(hasLibsd).concurrent('programs behave with libsd as without', () 
 
 // What libsd cannot do yet for connections on rings. None of these may be reached by `sockdoc run` unnoticed: each entry is a defect.
 const NOT_YET: Record<string, readonly string[]> = {
-  'a write behind the own shutdown goes on by the ring': [
-    'broken_pipe',
-    'dup_swap',
-    'half_closed',
-    'shutdown',
-    'sigpipe_kills',
-    'sigpipe_thread',
-  ],
   'bytes that the ring holds at a fork, an exec or when a descriptor is passed do not go on in the other process': [
     'clones',
     'daemonise',
