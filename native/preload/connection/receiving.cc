@@ -132,7 +132,12 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     const Result slept = sleep(transfer);
     spun = false;  // it may come in quick succession now
     if (slept.value >= 0) continue;
-    return got > 0 ? Result{static_cast<long>(got)} : slept;
+    if (got == 0) return slept;
+    if (slept.error == ECONNRESET) {  // the kernel says it once: the next call is told
+      const Holding holding(receiving_);
+      if (handle_.load(std::memory_order_relaxed) == socket) inbound().defer({0, slept.error});
+    }
+    return {static_cast<long>(got)};
   }
 }
 

@@ -60,7 +60,6 @@ const NOT_YET: Record<string, readonly string[]> = {
   'a reset after part of a receive is not reported, nor one by unread bytes in a ring': [
     'exit_states',
     'reset_while_waiting',
-    'wait_all_large',
   ],
   'lengths beyond what fits are refused': ['huge_lengths'],
   'recvmmsg does not check its time limit': ['message_flags'],
