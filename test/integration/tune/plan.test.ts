@@ -146,3 +146,31 @@ function isWrite(line: string): boolean {
     return /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC/.test(line) && !/"\/dev\/(null|tty)"/.test(line);
   return / (creat|mkdir|mkdirat|rename\w*|unlink|unlinkat|truncate)\(/.test(line);
 }
+
+test.for([
+  ['n', 0, 'Nothing was written'],
+  ['\u0004', 0, 'Nothing was written'],
+  ['\u0003', 130, 'stopped by SIGINT'],
+] as const)('asked, %j writes nothing', { timeout: 120_000 }, async ([answer, code, words], ctx) => {
+  requireRoot(ctx);
+  requireTool(ctx, 'ip', 'script');
+  const folder = workFolder();
+  await withNetns(async (ns) => {
+    await ns.sysctl('net.ipv4.tcp_timestamps', 0);
+    const command = `ip netns exec ${ns.name} ${process.execPath} ${BIN} tune --window 200`;
+    const asked = execa('script', ['-qec', command, '/dev/null'], {
+      reject: false,
+      env: { SOCKDOC_STATE_DIR: folder.path, HOME: '/nonexistent' },
+    });
+    let seen = '';
+    asked.stdout.on('data', (chunk) => {
+      const before = seen.includes('[y/N]');
+      seen += String(chunk);
+      if (!before && seen.includes('[y/N]')) asked.stdin.write(answer === 'n' ? 'n\n' : answer);
+    });
+    const { exitCode } = await asked;
+    expect(seen).toContain(words);
+    expect(exitCode).toBe(code);
+    expect(await ns.sysctl('net.ipv4.tcp_timestamps')).toBe('0');
+  }).finally(folder.remove);
+});
