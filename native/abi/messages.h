@@ -90,11 +90,13 @@ enum class Reason : std::uint32_t {
   inconsistent,
   switched_off,
   other,
-  waited_for,
   socket_option,
   asynchronous,
   broken_peer,
   spliced,
+  set_waited_for,
+  set_shared,
+  interest_unclear,
   count_,
 };
 

@@ -49,11 +49,13 @@ namespace sockdoc::abi {
       "libsd met an inconsistency",
       "libsd is switched off",
       "a reason that this monitor does not know",
-      "the program waits for it by poll, select or epoll",
       "an option of the socket needs the kernel",
       "the program wants signals for it",
       "the peer wrote into the shared memory what cannot be",
       "the program moves its bytes by splice",
+      "the descriptor is in an epoll set that is waited for in another set or by poll",
+      "the descriptor is in an epoll set that another process uses too",
+      "what an epoll set wants to know of the descriptor cannot be followed",
   };
   static_assert(std::size(kTexts) == static_cast<std::size_t>(Reason::count_));
   const auto at = static_cast<std::size_t>(reason);

@@ -55,15 +55,6 @@
        (fd, level, name, value, length))                                                                               \
   CALL(setsockopt, int, (int fd, int level, int name, const void* value, socklen_t length),                            \
        (fd, level, name, value, length))                                                                               \
-  CALL(select, int, (int count, fd_set* in, fd_set* out, fd_set* error, timeval* timeout),                             \
-       (count, in, out, error, timeout))                                                                               \
-  CALL(pselect, int,                                                                                                   \
-       (int count, fd_set* in, fd_set* out, fd_set* error, const timespec* timeout, const sigset_t* mask),             \
-       (count, in, out, error, timeout, mask))                                                                         \
-  CALL(poll, int, (pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))                                    \
-  CALL(ppoll, int, (pollfd * fds, nfds_t count, const timespec* timeout, const sigset_t* mask),                        \
-       (fds, count, timeout, mask))                                                                                    \
-  CALL(epoll_ctl, int, (int set, int operation, int fd, epoll_event* event), (set, operation, fd, event))              \
   CALL(fcntl, int, (int fd, int command, void* argument), (fd, command, argument))                                     \
   CALL(ioctl, int, (int fd, unsigned long request, void* argument), (fd, request, argument))                           \
   CALL(close, int, (int fd), (fd))                                                                                     \
@@ -81,16 +72,27 @@
   CALL(fexecve, int, (int fd, char* const* arguments, char* const* environment), (fd, arguments, environment))         \
   CALL(syscall, long, (long number, long a, long b, long c, long d, long e, long f), (number, a, b, c, d, e, f))
 
-/** Passed on as they are, as long as all bytes go by the kernel. */
-#define SOCKDOC_FORWARDED_CALLS(CALL)                                                                               \
-  CALL(bind, int, (int fd, const sockaddr* to, socklen_t length), (fd, to, length))                                 \
+/** Wait for descriptors: readiness/hooks.cc. */
+#define SOCKDOC_WAITING_CALLS(CALL)                                                                                 \
+  CALL(select, int, (int count, fd_set* in, fd_set* out, fd_set* error, timeval* timeout),                          \
+       (count, in, out, error, timeout))                                                                            \
+  CALL(pselect, int,                                                                                                \
+       (int count, fd_set* in, fd_set* out, fd_set* error, const timespec* timeout, const sigset_t* mask),          \
+       (count, in, out, error, timeout, mask))                                                                      \
+  CALL(poll, int, (pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))                                 \
+  CALL(ppoll, int, (pollfd * fds, nfds_t count, const timespec* timeout, const sigset_t* mask),                     \
+       (fds, count, timeout, mask))                                                                                 \
   CALL(epoll_create, int, (int size), (size))                                                                       \
   CALL(epoll_create1, int, (int flags), (flags))                                                                    \
+  CALL(epoll_ctl, int, (int set, int operation, int fd, epoll_event* event), (set, operation, fd, event))           \
   CALL(epoll_wait, int, (int set, epoll_event* events, int count, int timeout), (set, events, count, timeout))      \
   CALL(epoll_pwait, int, (int set, epoll_event* events, int count, int timeout, const sigset_t* mask),              \
        (set, events, count, timeout, mask))                                                                         \
   CALL(epoll_pwait2, int, (int set, epoll_event* events, int count, const timespec* timeout, const sigset_t* mask), \
        (set, events, count, timeout, mask))
+
+/** Passed on as they are, as long as all bytes go by the kernel. */
+#define SOCKDOC_FORWARDED_CALLS(CALL) CALL(bind, int, (int fd, const sockaddr* to, socklen_t length), (fd, to, length))
 
 /**
  * Never patched: inside they jump to a call above. Without patches that jump stays within libc, so symbols have to
@@ -102,10 +104,14 @@
   CALL(__recvfrom_chk, ssize_t,                                                                                       \
        (int fd, void* into, size_t size, size_t room, int flags, sockaddr* from, socklen_t* length),                  \
        (fd, into, size, room, flags, from, length))                                                                   \
+  CALL(__poll_chk, int, (pollfd * fds, nfds_t count, int timeout, size_t room), (fds, count, timeout, room))          \
+  CALL(__ppoll_chk, int, (pollfd * fds, nfds_t count, const timespec* timeout, const sigset_t* mask, size_t room),    \
+       (fds, count, timeout, mask, room))                                                                             \
   CALL(closefrom, void, (int first), (first))
 
 #define SOCKDOC_CALLS(CALL)     \
   SOCKDOC_TRACKED_CALLS(CALL)   \
+  SOCKDOC_WAITING_CALLS(CALL)   \
   SOCKDOC_FORWARDED_CALLS(CALL) \
   SOCKDOC_DELEGATING_CALLS(CALL)
 

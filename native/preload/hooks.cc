@@ -1,6 +1,5 @@
 #include <netinet/tcp.h>
 
-#include "preload/connection/waiting.h"
 #include "preload/exec/environment.h"
 #include "preload/tracking.h"
 
@@ -159,28 +158,6 @@ int sockdoc_hook_fexecve(int fd, char* const* arguments, char* const* environmen
   table.leave_to_next_program();
   return executing(fit_of_target(fd, "", AT_EMPTY_PATH), environment,
                    [&](char* const* changed) { return sockdoc_original_fexecve(fd, arguments, changed); });
-}
-
-int sockdoc_hook_select(int count, fd_set* in, fd_set* out, fd_set* error, timeval* timeout) {
-  wait_by_kernel(count, in);
-  return sockdoc_original_select(count, in, out, error, timeout);
-}
-int sockdoc_hook_pselect(int count, fd_set* in, fd_set* out, fd_set* error, const timespec* timeout,
-                         const sigset_t* mask) {
-  wait_by_kernel(count, in);
-  return sockdoc_original_pselect(count, in, out, error, timeout, mask);
-}
-int sockdoc_hook_poll(pollfd* fds, nfds_t count, int timeout) {
-  wait_by_kernel(fds, count);
-  return sockdoc_original_poll(fds, count, timeout);
-}
-int sockdoc_hook_ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
-  wait_by_kernel(fds, count);
-  return sockdoc_original_ppoll(fds, count, timeout, mask);
-}
-int sockdoc_hook_epoll_ctl(int set, int operation, int fd, epoll_event* event) {
-  wait_by_kernel(fd);
-  return sockdoc_original_epoll_ctl(set, operation, fd, event);
 }
 
 #define SOCKDOC_FORWARD(symbol, result, parameters, arguments) \

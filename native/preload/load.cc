@@ -12,6 +12,7 @@
 #include "preload/monitor/link.h"
 #include "preload/originals.h"
 #include "preload/patch/patcher.h"
+#include "preload/readiness/sets.h"
 #include "preload/table/table.h"
 
 /* The beginning: which way calls are caught in this process, and why. See libsd.h for what may run when. */
@@ -87,6 +88,11 @@ void start() {
     status.mode = SOCKDOC_LIBSD_DISABLED;
     remember({.what = "no memory", .error = ENOMEM});
     return lead_exports_to(Exports::libc);
+  }
+  // Without a monitor no connection ever leaves the kernel, and nobody has to be waited for differently.
+  if (monitor_link.wanted()) {
+    libc_single_threaded = static_cast<const char*>(libc.symbol("__libc_single_threaded"));
+    epoll_sets.start();
   }
   requests = requests_for(libc);
   const Refusal refusal = patcher.prepare(requests);

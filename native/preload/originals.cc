@@ -77,8 +77,8 @@ struct Call {
        delegates},
 #define SOCKDOC_OWN_ROW(symbol, result, parameters, arguments) SOCKDOC_ROW(symbol, false)
 #define SOCKDOC_DELEGATING_ROW(symbol, result, parameters, arguments) SOCKDOC_ROW(symbol, true)
-const Call kCalls[] = {SOCKDOC_TRACKED_CALLS(SOCKDOC_OWN_ROW) SOCKDOC_FORWARDED_CALLS(SOCKDOC_OWN_ROW)
-                           SOCKDOC_DELEGATING_CALLS(SOCKDOC_DELEGATING_ROW)};
+const Call kCalls[] = {SOCKDOC_TRACKED_CALLS(SOCKDOC_OWN_ROW) SOCKDOC_WAITING_CALLS(SOCKDOC_OWN_ROW)
+                           SOCKDOC_FORWARDED_CALLS(SOCKDOC_OWN_ROW) SOCKDOC_DELEGATING_CALLS(SOCKDOC_DELEGATING_ROW)};
 #undef SOCKDOC_ROW
 #undef SOCKDOC_OWN_ROW
 #undef SOCKDOC_DELEGATING_ROW

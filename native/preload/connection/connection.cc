@@ -7,6 +7,7 @@
 
 #include "preload/connection/connections.h"
 #include "preload/monitor/link.h"
+#include "preload/readiness/sleepers.h"
 
 namespace sockdoc::preload {
 
@@ -38,6 +39,17 @@ bool Connection::let_kernel_wake() {
   }
   sleepers_++;
   return true;
+}
+
+void Connection::mark(Handle self) {
+  if (!here()) return;
+  const Holding holding(receiving_);
+  if (handle_.load() != self.word()) return;
+  if (natively_.load() == 0) {
+    inbound().forbid_ring();
+    marked_ = 1;
+  }
+  sleepers.marked(self, inbound().in_ring() == 0);
 }
 
 void Connection::awake() {

@@ -68,6 +68,9 @@ class Connection {
   [[nodiscard]] bool let_kernel_wake();
   void awake();
 
+  /** The same in any case: who waits with others looks at what is there after it. Not counted. */
+  void mark(Handle self);
+
   /** Ring bytes ever announced by the peer: when it changes, something came (edge-triggered readiness). */
   [[nodiscard]] std::uint64_t arrivals() const;
 

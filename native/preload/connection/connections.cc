@@ -122,7 +122,9 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
       connection.granted_ = 0;
       connection.handle_.store(socket.word(), std::memory_order_release);
       const std::uint32_t flags = state.flags.load();
-      if ((flags & kStaysReceiving) != 0) connection.receive_by_kernel(abi::Reason::waited_for);
+      if ((flags & kStaysReceiving) != 0) {
+        connection.receive_by_kernel(static_cast<abi::Reason>(state.receiving_reason.load()));
+      }
       abi::EndWords& mine = connection.slot().ends[connection.end_];
       if ((flags & kShutWrite) != 0) mine.flags.fetch_or(abi::kSaidShutdown);
       mine.mapped.store(connection.place_.generation, std::memory_order_release);
@@ -218,6 +220,7 @@ void Connections::stay(Handle socket, abi::Reason reason) {
 void Connections::stay_receiving(Handle socket, abi::Reason reason) {
   SocketState* state = table.state(socket);
   if (state == nullptr) return;
+  state->receiving_reason = static_cast<std::uint32_t>(reason);
   state->flags.fetch_or(kStaysReceiving);
   if (Connection* connection = find(socket); connection != nullptr) connection->receive_by_kernel(reason);
 }

@@ -7,6 +7,7 @@
 #include "preload/calls.h"
 #include "preload/connection/connection.h"
 #include "preload/connection/spinning.h"
+#include "preload/readiness/sleepers.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -37,7 +38,8 @@ Moved Connection::take_part(StreamReceiver& from, int flags, std::span<std::byte
 Moved Connection::take(const Transfer& transfer, std::size_t skip) {
   StreamReceiver from = inbound(transfer.fd);
   if (sleepers_.load(std::memory_order_relaxed) == 0 && !has(kStayReceiving) &&
-      (marked_.load(std::memory_order_relaxed) != 0 || from.carrier() == abi::Carrier::kernel) && from.resting()) {
+      (marked_.load(std::memory_order_relaxed) != 0 || from.carrier() == abi::Carrier::kernel) && from.resting() &&
+      sleepers.may_wake(Handle(handle_.load(std::memory_order_relaxed)), *this)) {
     from.awake();
     marked_ = 0;
   }

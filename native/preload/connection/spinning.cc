@@ -6,8 +6,6 @@ namespace {
 /** About a wake-up by the kernel. */
 constexpr std::uint64_t kDefaultUs = 30;
 constexpr std::uint64_t kMostUs = 10'000;
-/** What today's machines count; half or double does no harm. */
-constexpr std::uint64_t kTicksPerUs = 2500;
 
 }  // namespace
 

@@ -4,6 +4,9 @@
 
 namespace sockdoc::preload {
 
+/** Of the CPU's counter: what today's machines count; half or double does no harm. */
+inline constexpr std::uint64_t kTicksPerUs = 2500;
+
 /** How long a call looks for bytes, or for room, before it sleeps: in ticks of the CPU's counter; 0: not at all. */
 extern std::uint64_t spin_ticks;
 

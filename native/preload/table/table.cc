@@ -8,27 +8,10 @@
 
 #include "base/raw.h"
 #include "preload/connection/connections.h"
+#include "preload/table/memory.h"
 
 namespace sockdoc::preload {
 namespace {
-
-void* fresh_memory(std::size_t size) {
-  const long mapped =
-      raw(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return failed(mapped) ? nullptr : reinterpret_cast<void*>(mapped);
-}
-
-/** The chunk at `place`, made by whoever comes first; null without memory. */
-template <typename Chunk>
-Chunk* chunk_at(std::atomic<Chunk*>& place) {
-  Chunk* chunk = place.load(std::memory_order_acquire);
-  if (chunk != nullptr) return chunk;
-  auto* mine = static_cast<Chunk*>(fresh_memory(sizeof(Chunk)));
-  if (mine == nullptr) return nullptr;
-  if (place.compare_exchange_strong(chunk, mine)) return mine;
-  raw(SYS_munmap, mine, sizeof(Chunk));
-  return chunk;
-}
 
 int option(int fd, int name) {
   int value = 0;
@@ -235,6 +218,17 @@ void DescriptorTable::share(int from, int to) {
   set(to, hold(handle) ? handle : Handle());
 }
 
+unsigned DescriptorTable::end() const {
+  for (unsigned chunk = kChunks; chunk-- > 0;) {
+    const Slots* slots = slots_[chunk].load(std::memory_order_acquire);
+    if (slots == nullptr) continue;
+    for (unsigned at = kSlots; at-- > 0;) {
+      if ((*slots)[at].load(std::memory_order_relaxed) != 0) return chunk * kSlots + at + 1;
+    }
+  }
+  return 0;
+}
+
 void DescriptorTable::leave_to_next_program() {
   if (owner_ == nullptr || mine()) return;
   for (unsigned fd = 0; fd < kSlots * kChunks; fd++) {
@@ -251,7 +245,7 @@ void DescriptorTable::leave_to_next_program() {
 
 bool DescriptorTable::read(int fd, sockdoc_socket_state& into) {
   SocketState* socket = state(find(fd));
-  if (socket == nullptr) return false;
+  if (socket == nullptr || socket->kind.load() == SOCKDOC_EPOLL_SET) return false;
   std::uint64_t cookie = socket->cookie.load();
   if (cookie == 0) {
     socklen_t length = sizeof cookie;

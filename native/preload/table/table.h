@@ -18,9 +18,9 @@ struct alignas(64) SocketState {
   std::atomic<std::uint32_t> flags;
   std::atomic<std::uint32_t> epoch;  // of the table when it was made
   std::atomic<std::uint32_t> next_free;
-  std::atomic<std::uint64_t> gate;    // connection/gate.h
-  std::atomic<std::uint32_t> reason;  // abi::Reason: why the kernel carries it
-  std::uint32_t reserved;
+  std::atomic<std::uint64_t> gate;              // connection/gate.h
+  std::atomic<std::uint32_t> reason;            // abi::Reason: why the kernel carries it
+  std::atomic<std::uint32_t> receiving_reason;  // the same for kStaysReceiving
 };
 static_assert(sizeof(SocketState) == 64);
 
@@ -56,6 +56,9 @@ class Handle {
  */
 class DescriptorTable {
  public:
+  static constexpr unsigned kSlots = 512;
+  static constexpr unsigned kChunks = 2048;  // a million descriptors; what is above is not tracked
+
   /** From now on sockets are recorded, beginning with those that are open already. False without memory. */
   bool start();
 
@@ -85,7 +88,7 @@ class DescriptorTable {
     return owner_ == nullptr ? 0 : owner_->process.load(std::memory_order_relaxed);
   }
   /** Whether the table is the calling process's. A child with its own copy takes it over. */
-  bool mine();
+  bool mine();  // costs a system call
 
   void sent(Handle handle, std::uint64_t bytes);
   void received(Handle handle, std::uint64_t bytes);
@@ -125,9 +128,17 @@ class DescriptorTable {
 
   bool read(int fd, sockdoc_socket_state& into);
 
+  /** One more than the highest descriptor that is known. */
+  [[nodiscard]] unsigned end() const;
+
+  /** Another number after each fork, in both processes. */
+  [[nodiscard]] std::uint32_t epoch() const { return epoch_.load(std::memory_order_relaxed); }
+  /** True in a child with its own memory that no hook has noticed yet. */
+  [[nodiscard]] bool inherited() const {
+    return owner_ != nullptr && owner_->process.load(std::memory_order_relaxed) == 0;
+  }
+
  private:
-  static constexpr unsigned kSlots = 512;
-  static constexpr unsigned kChunks = 2048;  // a million descriptors; what is above is not tracked
   using Slots = std::atomic<std::uint64_t>[kSlots];
   using States = SocketState[kSlots];
 

@@ -1,0 +1,127 @@
+#include "preload/readiness/epoll.h"
+
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "preload/calls.h"
+#include "preload/connection/connections.h"
+
+namespace sockdoc::preload {
+namespace {
+
+constexpr std::size_t kMaskBytes = 8;
+
+int pwait(int set, epoll_event* events, int count, int timeout, const sigset_t* mask) {
+  return mask == nullptr ? sockdoc_original_epoll_wait(set, events, count, timeout)
+                         : sockdoc_original_epoll_pwait(set, events, count, timeout, mask);
+}
+
+int pwait2(int set, epoll_event* events, int count, const timespec* timeout, const sigset_t* mask) {
+  return sockdoc_original_epoll_pwait2(set, events, count, timeout, mask);
+}
+
+int syscall_pwait(int set, epoll_event* events, int count, int timeout, const sigset_t* mask) {
+  return static_cast<int>(sockdoc_original_syscall(SYS_epoll_pwait, set, reinterpret_cast<long>(events), count, timeout,
+                                                   reinterpret_cast<long>(mask), kMaskBytes));
+}
+
+int syscall_pwait2(int set, epoll_event* events, int count, const timespec* timeout, const sigset_t* mask) {
+  return static_cast<int>(sockdoc_original_syscall(SYS_epoll_pwait2, set, reinterpret_cast<long>(events), count,
+                                                   reinterpret_cast<long>(timeout), reinterpret_cast<long>(mask),
+                                                   kMaskBytes));
+}
+
+int ask(const EpollWait& wait, int room, const Timeout& timeout, const sigset_t* mask) {
+  if (!wait.fine) return wait.ways.pwait(wait.set, wait.events, room, timeout.in_ms(), mask);
+  timespec left = {};
+  return wait.ways.pwait2(wait.set, wait.events, room, timeout.in(left), mask);
+}
+
+/** As many as are compared with what the rings have, and as leave room for that. */
+int room_beside_rings(int count) {
+  constexpr int kMost = 64;
+  const int room = count - count / 4;
+  return room < kMost ? room : kMost;
+}
+
+int with_rings(EpollSet& set, const EpollWait& wait, int from_kernel) {
+  const int kept = set.sift(wait.events, from_kernel);
+  const int count = set.collect(wait.events, kept, wait.count);
+  if (count < 0) errno = EFAULT;
+  return count;
+}
+
+/** What there is now: of the rings, and of the kernel when it is its turn. */
+int look(EpollSet& set, const EpollWait& wait, KernelTurn& kernel, std::uint64_t now) {
+  if (!kernel.due(now)) return with_rings(set, wait, 0);
+  // Where there is room for one, kernel and rings take turns.
+  if (wait.count == 1 && (set.turn.fetch_add(1, std::memory_order_relaxed) & 1) != 0) {
+    const int found = with_rings(set, wait, 0);
+    if (found != 0) return found;
+  }
+  kernel.taken(now);
+  const int from_kernel = ask(wait, room_beside_rings(wait.count), Timeout::ns(0), nullptr);
+  return from_kernel < 0 ? from_kernel : with_rings(set, wait, from_kernel);
+}
+
+enum class Woken { by_something, by_time };
+
+/** `found` is as the call's result; by_something with 0 was not for the program. */
+Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, const SignalsHeld& signals, int& found) {
+  const int place = one_thread() ? ThreadsInside::kNowhere : set.threads.enter();
+  set.mark_all();
+  found = with_rings(set, wait, 0);
+  if (found != 0) {
+    set.threads.leave(place);
+    return Woken::by_something;
+  }
+  timeout.pass();
+  found = ask(wait, wait.count, timeout, wait.mask != nullptr ? wait.mask : signals.mask());
+  set.threads.leave(place);
+  if (found == 0) return Woken::by_time;
+  if (found > 0) found = with_rings(set, wait, found);
+  return Woken::by_something;
+}
+
+}  // namespace
+
+const EpollWays kEpollByFunction = {pwait, pwait2};
+const EpollWays kEpollBySyscall = {syscall_pwait, syscall_pwait2};
+
+int wait_on(EpollSet& set, const EpollWait& wait) {
+  Timeout timeout = wait.timeout;
+  KernelTurn kernel(set.kernel_asked, set.calls_since, static_cast<unsigned>(wait.count));
+  if (timeout.zero()) {
+    const int found = ask(wait, wait.count, timeout, wait.mask);
+    return found < 0 ? found : with_rings(set, wait, found);
+  }
+  for (;;) {
+    Spin spin;
+    SignalsHeld signals;
+    int found = look(set, wait, kernel, spin.begun());
+    kernel.count();
+    if (found != 0) return found;
+    // With a mask the program counts on the kernel to let a signal in that waits already.
+    if (wait.mask == nullptr && spin.worth_it()) {
+      while (found == 0 && spin.go_on()) {
+        if (spin.long_already()) signals.hold();
+        found = look(set, wait, kernel, spin.now());
+      }
+      spin_policy.ended(found > 0);
+      if (found != 0) return found;
+    }
+    notice_messages();
+    const Woken woken = sleep(set, wait, timeout, signals, found);
+    if (found != 0 || woken == Woken::by_time) return found;
+  }
+}
+
+void tell_sleepers(EpollSet& set, int fd, Handle socket, std::uint32_t events) {
+  if ((events & (EPOLLIN | EPOLLRDNORM)) == 0 || !set.threads.any() || !sleepers.is_awake(socket.index())) return;
+  sleepers.mark(socket);
+  Connection* connection = connection_of(socket);
+  if (connection != nullptr && connection->has_ring_bytes()) set.kick(fd);
+}
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <csignal>
+#include <ctime>
+
+#include "preload/readiness/sets.h"
+#include "preload/readiness/waiting.h"
+
+/*
+ * The epoll calls for programs with connections on rings. Templates around the program's own call where it can leave
+ * that way; the rest is in epoll.cc.
+ */
+namespace sockdoc::preload {
+
+/** How the kernel is asked instead: by libc's functions, which threads can be cancelled in, or as syscall() does. */
+struct EpollWays {
+  int (*pwait)(int set, epoll_event* events, int count, int timeout, const sigset_t* mask);
+  int (*pwait2)(int set, epoll_event* events, int count, const timespec* timeout, const sigset_t* mask);
+};
+extern const EpollWays kEpollByFunction;
+extern const EpollWays kEpollBySyscall;
+
+/** A waiting call as the program made it. */
+struct EpollWait {
+  int set;
+  epoll_event* events;
+  int count;
+  Timeout timeout;
+  const sigset_t* mask;
+  bool fine;  // epoll_pwait2: the timeout is in nanoseconds
+  const EpollWays& ways;
+};
+
+/** The whole wait, on a set some of whose members may get bytes by rings. As epoll_wait(2), errno too. */
+int wait_on(EpollSet& set, const EpollWait& wait);
+/** After the kernel agreed: what is to be done for threads that sleep on the set. */
+void tell_sleepers(EpollSet& set, int fd, Handle socket, std::uint32_t events);
+
+/** `call` is the program's own. */
+template <typename Call>
+inline int waiting_on_set(const EpollWait& wait, Call call) {
+  if (!epoll_sets.started()) return call();
+  EpollSet* set = epoll_sets.find_or_recover(wait.set);
+  if (set == nullptr || !set->has_sockets() || wait.count <= 0) return call();
+  static_cast<void>(set->shared());  // it keeps its sockets on the kernel then
+  if (set->anything_awake()) return wait_on(*set, wait);
+  int place = ThreadsInside::kNowhere;
+  if (!wait.timeout.zero() && !one_thread()) {
+    place = set->threads.enter();
+    if (set->anything_awake()) [[unlikely]] {
+      set->threads.leave(place);
+      return wait_on(*set, wait);
+    }
+  }
+  const int result = call();
+  set->threads.leave(place);
+  if (result <= 0) return result;
+  const int left = set->sift(wait.events, result);
+  return left > 0 ? left : wait_on(*set, wait);
+}
+
+template <typename Call>
+inline int creating_set(Call call) {
+  const int fd = call();
+  if (fd >= 0 && epoll_sets.started()) epoll_sets.record(fd);
+  return fd;
+}
+
+template <typename Call>
+inline int controlling_set(int fd, int operation, int member_fd, const epoll_event* event, Call call) {
+  const Handle socket = table.find(member_fd);
+  if (!socket || !epoll_sets.started()) return call();
+  EpollSet* set = epoll_sets.find_or_recover(fd);
+  if (set == nullptr) return call();
+  if (set->shared() || !table.mine()) {
+    const int result = call();
+    if (result == 0) set->keep_all(abi::Reason::set_shared);
+    return result;
+  }
+  Member* member = operation == EPOLL_CTL_DEL ? nullptr : set->place_of(socket.index());
+  const std::uint32_t change = member == nullptr ? 0 : member->begin();
+  const int result = call();
+  if (result != 0) {
+    if (change != 0) member->abandon(change);
+  } else if (operation == EPOLL_CTL_DEL) {
+    set->removed(socket, member_fd);
+  } else {
+    set->changed(socket, member_fd, *event, change, operation == EPOLL_CTL_ADD);
+    EpollSet* inner = epoll_sets.find(socket);
+    if (inner != nullptr) inner->waited_for();
+    tell_sleepers(*set, fd, socket, event->events);
+  }
+  return result;
+}
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,182 @@
+#pragma once
+
+#include <sys/syscall.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <ctime>
+
+#include "base/raw.h"
+#include "preload/connection/spinning.h"
+
+/* What all waiting calls share: how long they spin, when they ask the kernel, and how signals and time pass meanwhile.
+ */
+namespace sockdoc::preload {
+
+/** Cycles of the processor's clock, which costs no system call. */
+[[nodiscard]] inline std::uint64_t ticks() { return __builtin_ia32_rdtsc(); }
+
+[[nodiscard]] inline std::int64_t now_ns() {
+  timespec now = {};
+  raw(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+/** Whether it is worth looking into the rings for a while before sleeping. One for all waiting calls of the process. */
+class SpinPolicy {
+ public:
+  /** In ticks; 0 after it has often been in vain. */
+  [[nodiscard]] std::uint64_t limit();
+  void ended(bool found) {
+    if (!found) {
+      in_vain_.fetch_add(1, std::memory_order_relaxed);
+    } else if (in_vain_.load(std::memory_order_relaxed) != 0) {
+      in_vain_.store(0, std::memory_order_relaxed);
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t kVainTries = 4;  // then one in so many sleeps is preceded by a spin
+  static constexpr std::uint32_t kVainPeriod = 16;
+
+  std::atomic<std::uint32_t> in_vain_{0};
+};
+
+extern SpinPolicy spin_policy;
+
+/** Makes the thread wait a moment between two looks. */
+class Spin {
+ public:
+  Spin() : begun_(ticks()), limit_(spin_policy.limit()) {}
+
+  [[nodiscard]] bool worth_it() const { return limit_ != 0; }
+  /** Ticks since the begin, after a moment; false when it is enough. */
+  [[nodiscard]] bool go_on() {
+    now_ = ticks();
+    const std::uint64_t passed = now_ - begun_;
+    if (passed > limit_) return false;
+    // A peer on another processor answers within the first moments; one that shares ours has to be let run.
+    if (passed < kAlone * kTicksPerUs) {
+      __builtin_ia32_pause();
+    } else {
+      raw(SYS_sched_yield);
+    }
+    return true;
+  }
+  /** So long that a signal that has arrived since the call began must not be lost: see SignalsHeld. */
+  [[nodiscard]] bool long_already() const { return now_ - begun_ > kAlone * kTicksPerUs; }
+  [[nodiscard]] std::uint64_t begun() const { return begun_; }
+  [[nodiscard]] std::uint64_t now() const { return now_; }
+
+ private:
+  static constexpr std::uint64_t kAlone = 2;  // microseconds
+
+  std::uint64_t begun_;
+  std::uint64_t limit_;
+  std::uint64_t now_ = 0;
+};
+
+/**
+ * Holds signals back while we spin, so that one that arrives then ends the kernel's call with EINTR, as it would end
+ * the program's own: the call that sleeps gets mask() and lets it in. Two system calls.
+ */
+class SignalsHeld {
+ public:
+  SignalsHeld() = default;
+  ~SignalsHeld() { release(); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+  void hold() {
+    if (held_) return;
+    const std::uint64_t all = ~std::uint64_t{0};
+    held_ = raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, sizeof before_) == 0;
+  }
+  void release() {
+    if (!held_) return;
+    held_ = false;
+    raw(SYS_rt_sigprocmask, SIG_SETMASK, &before_, 0, sizeof before_);
+  }
+  /** What the program had, or null while nothing is held. */
+  [[nodiscard]] const sigset_t* mask() const { return held_ ? reinterpret_cast<const sigset_t*>(&before_) : nullptr; }
+
+ private:
+  // libc copies nothing of a mask, and the kernel reads its own 8 bytes of it.
+  alignas(sigset_t) std::uint64_t before_[sizeof(sigset_t) / sizeof(std::uint64_t)] = {};
+  bool held_ = false;
+};
+
+/** How much is left of a timeout. */
+class Timeout {
+ public:
+  static Timeout never() { return Timeout(-1); }
+  static Timeout ns(std::int64_t ns) { return Timeout(ns < 0 ? 0 : ns); }
+  static Timeout ms(int ms) { return ms < 0 ? never() : ns(std::int64_t{ms} * 1'000'000); }
+  /** Null is never; valid() says whether the kernel takes it. */
+  static Timeout of(const timespec* time) {
+    if (time == nullptr) return never();
+    constexpr std::int64_t kLong = 4'000'000'000;  // seconds: longer than anybody waits
+    return ns(time->tv_sec > kLong ? kLong * 1'000'000'000 : time->tv_sec * 1'000'000'000 + time->tv_nsec);
+  }
+  [[nodiscard]] static bool valid(const timespec& time) {
+    return time.tv_sec >= 0 && time.tv_nsec >= 0 && time.tv_nsec < 1'000'000'000;
+  }
+
+  [[nodiscard]] bool endless() const { return left_ < 0; }
+  [[nodiscard]] bool zero() const { return left_ == 0; }
+  /** From the first call of this on, time counts. */
+  void pass() {
+    if (left_ <= 0) return;
+    const std::int64_t now = now_ns();
+    if (deadline_ == 0) deadline_ = now + left_;
+    left_ = deadline_ > now ? deadline_ - now : 0;
+  }
+  [[nodiscard]] int in_ms() const {
+    if (left_ < 0) return -1;
+    const std::int64_t ms = left_ / 1'000'000 + (left_ % 1'000'000 != 0 ? 1 : 0);
+    return ms > 0x7fffffff ? 0x7fffffff : static_cast<int>(ms);
+  }
+  /** Null while endless. */
+  [[nodiscard]] const timespec* in(timespec& into) const {
+    if (left_ < 0) return nullptr;
+    into = {left_ / 1'000'000'000, left_ % 1'000'000'000};
+    return &into;
+  }
+
+ private:
+  explicit Timeout(std::int64_t left) : left_(left) {}
+
+  std::int64_t left_;
+  std::int64_t deadline_ = 0;
+};
+
+/** So that nothing starves that only the kernel knows of, it is asked this often while rings keep us busy. */
+class KernelTurn {
+ public:
+  /** With room for few events a call serves few: then the kernel's turn comes sooner. */
+  static constexpr std::uint32_t kCalls = 64;
+  static constexpr std::uint32_t kCallsPerEvent = 4;
+  static constexpr std::uint64_t kMicroseconds = 20;
+
+  KernelTurn(std::atomic<std::uint64_t>& asked, std::atomic<std::uint32_t>& calls, unsigned room)
+      : asked_(asked), calls_(calls), most_(room < kCalls / kCallsPerEvent ? room * kCallsPerEvent : kCalls) {}
+
+  [[nodiscard]] bool due(std::uint64_t now) const {
+    return calls_.load(std::memory_order_relaxed) >= most_ ||
+           now - asked_.load(std::memory_order_relaxed) > kMicroseconds * kTicksPerUs;
+  }
+  void count() { calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+  void taken(std::uint64_t now) {
+    asked_.store(now, std::memory_order_relaxed);
+    calls_.store(0, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::uint64_t>& asked_;
+  std::atomic<std::uint32_t>& calls_;
+  std::uint32_t most_;
+};
+
+}  // namespace sockdoc::preload
