@@ -143,6 +143,7 @@ class Connection {
   std::atomic<std::uint32_t> native_sends_{0};    // calls of the program that send by themselves now
   std::atomic<std::uint32_t> sends_natively_{0};  // so did a process that forked us, for good: see before_fork()
   std::atomic<std::uint32_t> reason_{0};
+  std::atomic<std::uint32_t> reset_told_{0};  // once, as the kernel does
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> calls_{0};
   std::atomic<std::uint32_t> sends_{0};

@@ -193,6 +193,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->sends_natively_ = 0;
   connection->native_sends_ = 0;
   connection->reason_ = 0;
+  connection->reset_told_ = 0;
   connection->vain_spins_ = 0;
   connection->calls_ = 0;
   connection->sends_ = 0;

@@ -77,7 +77,7 @@ Result Connection::end_of_stream() {
   const SocketState* state = table.state(Handle(handle_.load()));
   const bool own = state == nullptr || (state->flags.load() & kShutRead) != 0;
   const bool meant = (slot_->ends[1 - end_].flags.load() & abi::kSaidShutdown) != 0;
-  if (own || meant || unsent() == 0) return {0, 0};
+  if (own || meant || unsent() == 0 || reset_told_.exchange(1) != 0) return {0, 0};
   return {-1, ECONNRESET};
 }
 
@@ -127,6 +127,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     if (!nothing_now(moved)) {
       if (got > 0) return {static_cast<long>(got)};
       if (moved.end) return end_of_stream();
+      if (moved.error == ECONNRESET) reset_told_ = 1;
       if (moved.error != 0) return {-1, moved.error == EPROTO ? ECONNRESET : moved.error};
       return {0};
     }
