@@ -168,7 +168,7 @@ describe('what is no command', () => {
       return join(folder.path, name);
     };
     const missing = await script('missing', '#!/no/such/interpreter\n');
-    expect(sockdocRun(['--', missing]).status).toBe(126);
+    expect(sockdocRun([...ours, '--', missing]).status).toBe(126);
     const bare = await script('bare', 'echo by the shell "$@"\n');
     expect(sockdocRun(['--quiet', ...ours, '--', bare, 'a  b']).stdout).toBe('by the shell a  b\n');
   });
