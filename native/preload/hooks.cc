@@ -1,5 +1,3 @@
-#include <netinet/tcp.h>
-
 #include "preload/exec/environment.h"
 #include "preload/tracking.h"
 
@@ -111,11 +109,7 @@ int sockdoc_hook_setsockopt(int fd, int level, int name, const void* value, sock
   return setting_option(fd, level, name, value, length, SOCKDOC_CALL(setsockopt, fd, level, name, value, length));
 }
 int sockdoc_hook_getsockopt(int fd, int level, int name, void* value, socklen_t* length) {
-  // It takes bytes out of the stream, by mapping and by copying.
-  const bool takes = level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE && table.find(fd);
-  if (takes) connections.stay(table.find(fd), sockdoc::abi::Reason::socket_option);
-  if (takes) table.raise(table.find(fd), kUncounted);
-  return sockdoc_original_getsockopt(fd, level, name, value, length);
+  return telling_option(fd, level, name, value, length, SOCKDOC_CALL(getsockopt, fd, level, name, value, length));
 }
 int sockdoc_hook_fcntl(int fd, int command, void* argument) {
   return controlling(fd, command, reinterpret_cast<long>(argument), SOCKDOC_CALL(fcntl, fd, command, argument));

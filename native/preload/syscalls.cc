@@ -58,6 +58,9 @@ long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e
     case SYS_setsockopt:
       return setting_option(fd, static_cast<int>(b), static_cast<int>(c), reinterpret_cast<void*>(d),
                             static_cast<socklen_t>(e), call);
+    case SYS_getsockopt:
+      return telling_option(fd, static_cast<int>(b), static_cast<int>(c), reinterpret_cast<void*>(d),
+                            reinterpret_cast<socklen_t*>(e), call);
     case SYS_socket:
       return opening(fd, static_cast<int>(b), static_cast<int>(c), call);
     case SYS_accept:
@@ -106,13 +109,13 @@ struct Numbers {
 constexpr Numbers numbers() {
   Numbers result;
   for (const int number :
-       {SYS_read,       SYS_readv,       SYS_preadv2,      SYS_recvfrom,      SYS_recvmsg,       SYS_recvmmsg,
-        SYS_write,      SYS_writev,      SYS_pwritev2,     SYS_sendfile,      SYS_sendto,        SYS_sendmsg,
-        SYS_sendmmsg,   SYS_splice,      SYS_socket,       SYS_accept,        SYS_accept4,       SYS_connect,
-        SYS_close,      SYS_close_range, SYS_dup,          SYS_dup2,          SYS_dup3,          SYS_fcntl,
-        SYS_ioctl,      SYS_shutdown,    SYS_setsockopt,   SYS_execve,        SYS_execveat,      SYS_poll,
-        SYS_ppoll,      SYS_select,      SYS_pselect6,     SYS_epoll_create,  SYS_epoll_create1, SYS_epoll_ctl,
-        SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_io_uring_setup}) {
+       {SYS_read,      SYS_readv,       SYS_preadv2,     SYS_recvfrom,     SYS_recvmsg,       SYS_recvmmsg,
+        SYS_write,     SYS_writev,      SYS_pwritev2,    SYS_sendfile,     SYS_sendto,        SYS_sendmsg,
+        SYS_sendmmsg,  SYS_splice,      SYS_socket,      SYS_accept,       SYS_accept4,       SYS_connect,
+        SYS_close,     SYS_close_range, SYS_dup,         SYS_dup2,         SYS_dup3,          SYS_fcntl,
+        SYS_ioctl,     SYS_shutdown,    SYS_setsockopt,  SYS_getsockopt,   SYS_execve,        SYS_execveat,
+        SYS_poll,      SYS_ppoll,       SYS_select,      SYS_pselect6,     SYS_epoll_create,  SYS_epoll_create1,
+        SYS_epoll_ctl, SYS_epoll_wait,  SYS_epoll_pwait, SYS_epoll_pwait2, SYS_io_uring_setup}) {
     result.tracked[number] = 1;
   }
   return result;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
 #include <cerrno>
@@ -259,7 +260,23 @@ inline auto setting_option(int fd, int level, int name, const void* value, sockl
   const Handle socket = table.find(fd);
   if (!socket) return call();
   before_option(socket, level, name, value, length);
-  return call();
+  const auto result = call();
+  if (result == 0) after_option(socket, fd, level, name);
+  return result;
+}
+
+template <typename Call>
+inline auto telling_option(int fd, int level, int name, void* value, const socklen_t* length, Call call) {
+  const Handle socket = table.find(fd);
+  if (!socket) return call();
+  // It takes bytes out of the stream, by mapping and by copying.
+  if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE) {
+    connections.stay(socket, abi::Reason::socket_option);
+    table.raise(socket, kUncounted);
+  }
+  const auto result = call();
+  if (result == 0) tell_option(socket, level, name, value, length);
+  return result;
 }
 
 /** `call(first, last)` for what lies between our own descriptors; the kernel is asked at least once. */

@@ -122,9 +122,10 @@ void Connection::read(sockdoc_socket_state& into) {
  * goes by it from here on, what we receive too. Only bytes that lie unread in the ring now are the parent's alone: a
  * child that reads before they are drained is told of a reset.
  */
-void Connection::before_fork() {
+void Connection::before_fork(int fd) {
   if (!here()) return;
   keep_on_kernel(abi::Reason::shared_by_more);
+  give_back_options(fd);
   {
     const Holding sending(sending_);
     if (go_to_kernel(-1)) sends_natively_ = 1;

@@ -90,6 +90,9 @@ class Connection {
   [[nodiscard]] std::size_t unread();
   [[nodiscard]] std::size_t unsent() const;
 
+  /** Both directions are the kernel's for good, here or by whoever forked us. */
+  [[nodiscard]] bool gone_back() const { return !here() || (has(kStayReceiving) && has(kStaySending)); }
+
   void said_shutdown();
   void read(sockdoc_socket_state& into);
 
@@ -121,7 +124,8 @@ class Connection {
   [[nodiscard]] bool go_to_kernel(int fd);
   void broke();
   void now_and_then(const Transfer& transfer);
-  void before_fork();
+  void before_fork(int fd);
+  void give_back_options(int fd);
   void finish(int fd, bool last);
 
   std::atomic<std::uint64_t> handle_{0};

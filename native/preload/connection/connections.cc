@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "preload/connection/gate.h"
+#include "preload/connection/options.h"
 #include "preload/monitor/link.h"
 
 namespace sockdoc::preload {
@@ -119,6 +120,7 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
     inbound.forbid_ring();  // somebody may sleep in the kernel; who reads next opens the ring
     connection.marked_ = 1;
     if (gate::change(state, word, Phase::mapped)) {
+      send_without_delay(state, fd);
       connection.granted_ = 0;
       connection.handle_.store(socket.word(), std::memory_order_release);
       const std::uint32_t flags = state.flags.load();

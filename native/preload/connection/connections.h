@@ -56,7 +56,9 @@ class Connections {
   void closing(Handle socket, int fd);
   /** Before the process is copied: its child may use the sockets too. */
   void before_fork() {
-    each([](Connection& connection) { connection.before_fork(); });
+    table.each([this](int fd, Handle socket) {
+      if (Connection* connection = find(socket); connection != nullptr) connection->before_fork(fd);
+    });
   }
   /** In a child with its own memory. */
   void forked();

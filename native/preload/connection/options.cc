@@ -2,11 +2,14 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include <cstring>
 
+#include "base/raw.h"
 #include "preload/connection/connections.h"
+#include "preload/connection/gate.h"
 
 #ifndef TCP_ULP
 #define TCP_ULP 31
@@ -43,6 +46,46 @@ void before_option(Handle socket, int level, int name, const void* value, sockle
     std::memcpy(&number, value, sizeof number);
     if (number != 0) connections.stay(socket, abi::Reason::socket_option);
   }
+}
+
+/**
+ * What the peer answers by the ring carries no acknowledgement, so the second of two small messages by the kernel would
+ * lie there until the peer's delayed one (40 ms): Nagle's algorithm takes it for a conversation of one. TCP_CORK stays
+ * the kernel's: it holds bytes back in any case.
+ */
+void send_without_delay(SocketState& state, int fd) {
+  const int wanted = 1;
+  int set = 0;
+  socklen_t length = sizeof set;
+  // First: whoever sets the option at this moment lowers it again.
+  state.flags.fetch_or(kMeansDelay);
+  if (failed(raw(SYS_getsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &set, &length)) || set != 0 ||
+      failed(raw(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &wanted, sizeof wanted))) {
+    state.flags.fetch_and(~kMeansDelay);
+  }
+}
+
+void delay_as_meant(SocketState& state, int fd) {
+  if ((state.flags.load(std::memory_order_relaxed) & kMeansDelay) == 0) return;
+  if ((state.flags.fetch_and(~kMeansDelay) & kMeansDelay) == 0) return;
+  const int off = 0;
+  raw(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
+}
+
+void after_option(Handle socket, int fd, int level, int name) {
+  if (level != IPPROTO_TCP || name != TCP_NODELAY) return;
+  SocketState* state = table.state(socket);
+  if (state == nullptr) return;
+  state->flags.fetch_and(~kMeansDelay);
+  const Connection* connection = connection_of(socket);
+  if (connection != nullptr && !connection->gone_back()) send_without_delay(*state, fd);
+}
+
+void tell_option(Handle socket, int level, int name, void* value, const socklen_t* length) {
+  if (level != IPPROTO_TCP || name != TCP_NODELAY) return;
+  const SocketState* state = table.state(socket);
+  if (state == nullptr || (state->flags.load(std::memory_order_relaxed) & kMeansDelay) == 0) return;
+  std::memset(value, 0, *length);
 }
 
 void said_shutdown(Handle socket) {

@@ -9,6 +9,17 @@ namespace sockdoc::preload {
 /** A socket option is about to be set: some work on bytes that the kernel carries alone. */
 void before_option(Handle socket, int level, int name, const void* value, socklen_t length);
 
+/** A socket option was set: what the kernel must have otherwise than the program. */
+void after_option(Handle socket, int fd, int level, int name);
+
+/** The kernel has told an option: `value` becomes what the program set. */
+void tell_option(Handle socket, int level, int name, void* value, const socklen_t* length);
+
+/** From now on the kernel sends at once what it is given; for the program nothing changes. */
+void send_without_delay(SocketState& state, int fd);
+/** The kernel has the option again as the program set it. */
+void delay_as_meant(SocketState& state, int fd);
+
 /** The writing half is about to be shut down. */
 void said_shutdown(Handle socket);
 

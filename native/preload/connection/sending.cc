@@ -7,6 +7,7 @@
 
 #include "preload/calls.h"
 #include "preload/connection/connection.h"
+#include "preload/connection/options.h"
 #include "preload/connection/spinning.h"
 
 namespace sockdoc::preload {
@@ -45,6 +46,11 @@ void Connection::look_for_end(int fd) {
   if (raw(SYS_ppoll, &one, 1, &at_once, nullptr, 8) == 1) flags_.fetch_or(kStaySending);
 }
 
+void Connection::give_back_options(int fd) {
+  SocketState* state = gone_back() ? table.state(Handle(handle_.load(std::memory_order_relaxed))) : nullptr;
+  if (state != nullptr) delay_as_meant(*state, fd);
+}
+
 /** What goes without waiting. With the sender's role. */
 Moved Connection::give(const Transfer& transfer, bool nested) {
   constexpr std::uint32_t kLookEvery = 64;
@@ -60,6 +66,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   }
   if (has(kStaySending)) {
     if (!go_to_kernel(transfer.fd)) return {0, EAGAIN};
+    give_back_options(transfer.fd);
   } else if (to.carrier() == abi::Carrier::kernel) {
     prefer_ring(transfer.fd);
   }

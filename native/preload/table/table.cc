@@ -231,16 +231,10 @@ unsigned DescriptorTable::end() const {
 
 void DescriptorTable::leave_to_next_program() {
   if (owner_ == nullptr || mine()) return;
-  for (unsigned fd = 0; fd < kSlots * kChunks; fd++) {
-    if (slots_[fd / kSlots].load(std::memory_order_acquire) == nullptr) {
-      fd |= kSlots - 1;
-      continue;
-    }
-    const Handle handle = find(static_cast<int>(fd));
-    if (!handle) continue;
+  each([this](int fd, Handle handle) {
     const long flags = raw(SYS_fcntl, fd, F_GETFD, 0);
     if (!failed(flags) && (flags & FD_CLOEXEC) == 0) raise(handle, kUncounted);
-  }
+  });
 }
 
 bool DescriptorTable::read(int fd, sockdoc_socket_state& into) {

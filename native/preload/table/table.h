@@ -30,6 +30,7 @@ inline constexpr std::uint32_t kShutRead = 4;
 inline constexpr std::uint32_t kShutWrite = 8;
 inline constexpr std::uint32_t kStays = 16;           // on the kernel, for `reason`
 inline constexpr std::uint32_t kStaysReceiving = 32;  // what it receives, at least
+inline constexpr std::uint32_t kMeansDelay = 64;      // TCP_NODELAY is ours; for the program it is not set
 
 /** A socket as a descriptor named it at one moment: it stays told apart from what the number means later. */
 class Handle {
@@ -115,6 +116,19 @@ class DescriptorTable {
 
   /** After fork: both have the sockets, and neither's counts hold all bytes any more. */
   void forked(bool in_child);
+
+  /** `visit(fd, handle)` for every descriptor with a socket. */
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (unsigned fd = 0; fd < kSlots * kChunks; fd++) {
+      if (slots_[fd / kSlots].load(std::memory_order_acquire) == nullptr) {
+        fd |= kSlots - 1;
+        continue;
+      }
+      const Handle handle = find(static_cast<int>(fd));
+      if (handle) visit(static_cast<int>(fd), handle);
+    }
+  }
 
   /**
    * Before exec: when this is the child of vfork or posix_spawn, sockets without close-on-exec get a second owner,
