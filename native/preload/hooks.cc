@@ -28,28 +28,29 @@ ssize_t sockdoc_hook_preadv2(int fd, const iovec* parts, int count, off_t at, in
                    SOCKDOC_CALL(preadv2, fd, parts, count, at, flags));
 }
 ssize_t sockdoc_hook_recv(int fd, void* into, size_t size, int flags) {
-  return receiving(fd, Parts::of(into, size), flags, kCancellable, nullptr, SOCKDOC_CALL(recv, fd, into, size, flags));
+  return receiving(fd, Parts::at_most(into, size), flags, kCancellable, nullptr,
+                   SOCKDOC_CALL(recv, fd, into, size, flags));
 }
 ssize_t sockdoc_hook___recv_chk(int fd, void* into, size_t size, size_t room, int flags) {
   if (size > room) return sockdoc_original___recv_chk(fd, into, size, room, flags);
-  return receiving(fd, Parts::of(into, size), flags, kCancellable, nullptr,
+  return receiving(fd, Parts::at_most(into, size), flags, kCancellable, nullptr,
                    SOCKDOC_CALL(__recv_chk, fd, into, size, room, flags));
 }
 ssize_t sockdoc_hook_recvfrom(int fd, void* into, size_t size, int flags, sockaddr* from, socklen_t* length) {
-  return receiving(fd, Parts::of(into, size), flags, kCancellable, from == nullptr ? nullptr : length,
+  return receiving(fd, Parts::at_most(into, size), flags, kCancellable, from == nullptr ? nullptr : length,
                    SOCKDOC_CALL(recvfrom, fd, into, size, flags, from, length));
 }
 ssize_t sockdoc_hook___recvfrom_chk(int fd, void* into, size_t size, size_t room, int flags, sockaddr* from,
                                     socklen_t* length) {
   if (size > room) return sockdoc_original___recvfrom_chk(fd, into, size, room, flags, from, length);
-  return receiving(fd, Parts::of(into, size), flags, kCancellable, from == nullptr ? nullptr : length,
+  return receiving(fd, Parts::at_most(into, size), flags, kCancellable, from == nullptr ? nullptr : length,
                    SOCKDOC_CALL(__recvfrom_chk, fd, into, size, room, flags, from, length));
 }
 ssize_t sockdoc_hook_recvmsg(int fd, msghdr* message, int flags) {
   return receiving_message(fd, message, flags, kCancellable, SOCKDOC_CALL(recvmsg, fd, message, flags));
 }
 int sockdoc_hook_recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
-  return receiving_messages(fd, messages, count, flags, timeout != nullptr,
+  return receiving_messages(fd, messages, count, flags, timeout,
                             SOCKDOC_CALL(recvmmsg, fd, messages, count, flags, timeout));
 }
 
@@ -68,10 +69,10 @@ ssize_t sockdoc_hook_pwritev2(int fd, const iovec* parts, int count, off_t at, i
                  SOCKDOC_CALL(pwritev2, fd, parts, count, at, flags));
 }
 ssize_t sockdoc_hook_send(int fd, const void* from, size_t size, int flags) {
-  return sending(fd, Parts::of(from, size), flags, kCancellable, SOCKDOC_CALL(send, fd, from, size, flags));
+  return sending(fd, Parts::at_most(from, size), flags, kCancellable, SOCKDOC_CALL(send, fd, from, size, flags));
 }
 ssize_t sockdoc_hook_sendto(int fd, const void* from, size_t size, int flags, const sockaddr* to, socklen_t length) {
-  return sending(fd, Parts::of(from, size), flags, kCancellable,
+  return sending(fd, Parts::at_most(from, size), flags, kCancellable,
                  SOCKDOC_CALL(sendto, fd, from, size, flags, to, length));
 }
 ssize_t sockdoc_hook_sendmsg(int fd, const msghdr* message, int flags) {

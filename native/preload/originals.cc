@@ -134,6 +134,11 @@ void request(const Call& call, const Function& function) {
 
 }  // namespace
 
+namespace {
+void no_test() {}
+}  // namespace
+void (*test_cancel)() = no_test;
+
 extern "C" void sockdoc_resolve_originals() {
   Image libc = Image::of_library("libc.so.6");
   // musl takes "libc.so.6" for its own name, and so loads us.
@@ -145,6 +150,8 @@ extern "C" void sockdoc_resolve_originals() {
     void* target = in_libc[i].found() ? const_cast<std::uint8_t*>(in_libc[i].at) : reinterpret_cast<void*>(not_there);
     __atomic_store_n(call.original, target, __ATOMIC_RELAXED);
   }
+  const Function cancel = libc.valid() ? libc.function("pthread_testcancel") : Function{};
+  if (cancel.found()) test_cancel = reinterpret_cast<void (*)()>(const_cast<std::uint8_t*>(cancel.at));
 }
 
 void lead_exports_to(Exports where, std::span<const Request> patched) {

@@ -12,6 +12,10 @@ namespace sockdoc::preload {
  */
 extern "C" void sockdoc_resolve_originals();
 
+/** Ends the calling thread when that was asked for and it allows it: what a call that needs no system call has of a
+ * cancellation point. Does nothing where the libc has threads in a library of its own (glibc before 2.34). */
+extern void (*test_cancel)();
+
 enum class Exports { hooks, libc };
 
 /**

@@ -27,13 +27,13 @@ long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e
       return receiving(fd, Parts::of(reinterpret_cast<iovec*>(b), c), flags_of_read(static_cast<int>(f)),
                        kNotCancellable, nullptr, call);
     case SYS_recvfrom:
-      return receiving(fd, Parts::of(reinterpret_cast<void*>(b), static_cast<std::size_t>(c)), static_cast<int>(d),
+      return receiving(fd, Parts::at_most(reinterpret_cast<void*>(b), static_cast<std::size_t>(c)), static_cast<int>(d),
                        kNotCancellable, e == 0 ? nullptr : reinterpret_cast<socklen_t*>(f), call);
     case SYS_recvmsg:
       return receiving_message(fd, reinterpret_cast<msghdr*>(b), static_cast<int>(c), kNotCancellable, call);
     case SYS_recvmmsg:
       return receiving_messages(fd, reinterpret_cast<mmsghdr*>(b), static_cast<unsigned>(c), static_cast<int>(d),
-                                e != 0, call);
+                                reinterpret_cast<timespec*>(e), call);
     case SYS_write:
       return sending(fd, Parts::of(reinterpret_cast<void*>(b), static_cast<std::size_t>(c)), 0, kNotCancellable, call);
     case SYS_writev:
@@ -45,7 +45,7 @@ long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e
     case SYS_sendfile:
       return sending_natively(fd, call);
     case SYS_sendto:
-      return sending(fd, Parts::of(reinterpret_cast<void*>(b), static_cast<std::size_t>(c)), static_cast<int>(d),
+      return sending(fd, Parts::at_most(reinterpret_cast<void*>(b), static_cast<std::size_t>(c)), static_cast<int>(d),
                      kNotCancellable, call);
     case SYS_sendmsg:
       return sending_message(fd, reinterpret_cast<msghdr*>(b), static_cast<int>(c), kNotCancellable, call);

@@ -29,11 +29,14 @@ namespace sockdoc::preload {
 
 /** Where a call's memory is: one part, or a vector whose count may be nonsense. */
 struct Parts {
+  static constexpr std::size_t kMost = 0x7ffff000;  // of one call, as the kernel has it
   iovec own = {};
   const iovec* at = nullptr;
   std::size_t count = 1;
 
   static Parts of(const void* memory, std::size_t size) { return {{const_cast<void*>(memory), size}, nullptr, 1}; }
+  /** recv() and send() cut a length that is too large; read() and write() refuse it. */
+  static Parts at_most(const void* memory, std::size_t size) { return of(memory, size < kMost ? size : kMost); }
   static Parts of(const iovec* parts, long count) { return {{}, parts, static_cast<std::size_t>(count)}; }
   [[nodiscard]] const iovec* first() const { return at != nullptr || count != 1 ? at : &own; }
 };
@@ -108,11 +111,12 @@ inline auto receiving_message(int fd, msghdr* message, int flags, bool cancellab
 }
 
 template <typename Call>
-inline auto receiving_messages(int fd, mmsghdr* messages, unsigned most, int flags, bool timed, Call call) {
+inline auto receiving_messages(int fd, mmsghdr* messages, unsigned most, int flags, const timespec* timeout,
+                               Call call) {
   const Handle socket = table.find(fd);
   using Count = decltype(call());
   const Count count =
-      socket ? static_cast<Count>(receive_messages(socket, fd, messages, most, flags, timed, Native(call))) : call();
+      socket ? static_cast<Count>(receive_messages(socket, fd, messages, most, flags, timeout, Native(call))) : call();
   for (Count i = 0; i < count; i++) {
     const msghdr& message = messages[i].msg_hdr;
     if (message.msg_controllen >= sizeof(cmsghdr) && message.msg_control != nullptr) take_stock_of(message);
@@ -173,6 +177,7 @@ inline auto connecting(int fd, const sockaddr* to, socklen_t length, Call call) 
   if (!ends && before == SOCKDOC_SOCKET_FRESH) table.become(socket, SOCKDOC_SOCKET_CONNECTING);
   const auto result = call();
   if (result == 0 && ends) {
+    connections.taken_apart(socket);
     table.reset(socket);
   } else if (result == 0 || (errno == EISCONN && before == SOCKDOC_SOCKET_CONNECTING)) {
     table.become(socket, SOCKDOC_SOCKET_OPENED);
@@ -230,9 +235,7 @@ inline auto controlling(int fd, int command, long argument, Call call) {
 template <typename Call>
 inline auto requesting(int fd, unsigned long request, void* argument, Call call) {
   const auto result = call();
-  if (result == 0 && (request == FIONREAD || request == TIOCOUTQ)) {
-    add_ring_bytes(table.find(fd), request, static_cast<int*>(argument));
-  }
+  if (result == 0 && request == FIONREAD) add_ring_bytes(table.find(fd), static_cast<int*>(argument));
   if (result == 0 && request == FIOASYNC && *static_cast<const int*>(argument) != 0) {
     connections.stay_receiving(table.find(fd), abi::Reason::asynchronous);
   }

@@ -179,10 +179,15 @@ void StreamReceiver::defer(const Moved& by_kernel) {
   }
 }
 
+int StreamReceiver::deferred() {
+  if (shared_.receiver.error.load(memory_order_relaxed) == 0) return 0;
+  return static_cast<int>(shared_.receiver.error.exchange(0, memory_order_relaxed) & 0xfff);
+}
+
 /** The kernel tells an error once; what it says afterwards is the end. */
 Moved StreamReceiver::with_deferred(const Moved& by_kernel) {
-  const std::uint32_t error = by_kernel.end ? shared_.receiver.error.exchange(0, memory_order_relaxed) : 0;
-  return error == 0 ? by_kernel : Moved{0, static_cast<int>(error & 0xfff)};
+  const int error = by_kernel.end ? deferred() : 0;
+  return error == 0 ? by_kernel : Moved{0, error};
 }
 
 Rest StreamReceiver::rest() {

@@ -54,6 +54,9 @@ class StreamReceiver {
   /** Keeps an error that the kernel has told, until all that came before it is taken. */
   void defer(const Moved& by_kernel);
 
+  /** That error, once; 0: there is none. For who leaves the rest to the kernel. */
+  [[nodiscard]] int deferred();
+
   /** Bytes ever received. */
   [[nodiscard]] std::uint64_t received() const;
   [[nodiscard]] abi::Carrier carrier() const;

@@ -82,7 +82,7 @@ class Connection {
   [[nodiscard]] Result receive(const Transfer& transfer, Native call);
   [[nodiscard]] Result send(const Transfer& transfer, Native call);
   /** A call that sends by itself: sendfile, splice, a message with control data. */
-  [[nodiscard]] Result send_by_kernel(Native call);
+  [[nodiscard]] Result send_by_kernel(int fd, bool waits, Native call);
   /** A call that receives by itself: after the ring is drained the direction stays on the kernel. False: it is not. */
   [[nodiscard]] bool receives_natively();
 
@@ -111,6 +111,8 @@ class Connection {
   [[nodiscard]] bool has(std::uint32_t flag) const { return (flags_.load(std::memory_order_relaxed) & flag) != 0; }
 
   Moved take(const Transfer& transfer, std::size_t skip);
+  Moved throw_away(StreamReceiver& from, std::size_t bytes);
+  Moved peek(StreamReceiver& from, const Transfer& transfer);
   Moved take_part(StreamReceiver& from, int flags, std::span<std::byte> into);
   [[nodiscard]] Result end_of_stream();
   [[nodiscard]] Result sleep(const Transfer& transfer);
@@ -122,6 +124,7 @@ class Connection {
   void prefer_ring(int fd);
   [[nodiscard]] Result finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call);
   [[nodiscard]] bool go_to_kernel(int fd);
+  [[nodiscard]] int nap(int fd, std::uint64_t started, unsigned naps) const;
   void broke();
   void now_and_then(const Transfer& transfer);
   void before_fork(int fd);

@@ -241,6 +241,14 @@ void Connections::closing(Handle socket, int fd) {
   if (state->cookie.load() != 0) monitor_link.release(state->cookie.load());
 }
 
+void Connections::taken_apart(Handle socket) {
+  closing(socket, -1);
+  SocketState* state = table.state(socket);
+  if (state == nullptr) return;
+  std::uint64_t word = state->gate.load();
+  while (!gate::change(*state, word, Phase::native)) word = state->gate.load();
+}
+
 void Connections::forked() {
   slabs_.forget_all();
   monitor_link.forked();

@@ -54,6 +54,8 @@ class Connections {
 
   /** The last descriptor of a socket goes; -1 when it has gone. */
   void closing(Handle socket, int fd);
+  /** A socket was disconnected; it may be connected anew. */
+  void taken_apart(Handle socket);
   /** Before the process is copied: its child may use the sockets too. */
   void before_fork() {
     table.each([this](int fd, Handle socket) {

@@ -44,7 +44,8 @@ void before_option(Handle socket, int level, int name, const void* value, sockle
     if (number > 1) connections.stay_receiving(socket, abi::Reason::socket_option);
   } else if (of_the_kernel(level, name)) {
     std::memcpy(&number, value, sizeof number);
-    if (number != 0) connections.stay(socket, abi::Reason::socket_option);
+    const bool off = level == SOL_SOCKET && name == SO_PEEK_OFF ? number < 0 : number == 0;
+    if (!off) connections.stay(socket, abi::Reason::socket_option);
   }
 }
 

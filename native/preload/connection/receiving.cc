@@ -1,12 +1,15 @@
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "preload/calls.h"
 #include "preload/connection/connection.h"
 #include "preload/connection/spinning.h"
+#include "preload/originals.h"
 #include "preload/readiness/sleepers.h"
 
 namespace sockdoc::preload {
@@ -34,6 +37,43 @@ Moved Connection::take_part(StreamReceiver& from, int flags, std::span<std::byte
   return from.receive(into);
 }
 
+/** MSG_TRUNC: bytes that nobody gets; the program's memory is not written to. */
+Moved Connection::throw_away(StreamReceiver& from, std::size_t bytes) {
+  std::byte nowhere[4096];
+  Moved sum;
+  while (sum.bytes < bytes) {
+    const Moved moved = take_part(from, 0, std::span(nowhere).first(std::min(bytes - sum.bytes, sizeof nowhere)));
+    if (moved.bytes == 0) {
+      if (sum.bytes == 0) return moved;
+      if (moved.error != 0 && moved.error != EAGAIN) from.defer(moved);
+      return sum;
+    }
+    sum.bytes += moved.bytes;
+  }
+  return sum;
+}
+
+/** The same bytes would be found for every part, so that those of several come by a place of our own. */
+Moved Connection::peek(StreamReceiver& from, const Transfer& transfer) {
+  constexpr std::size_t kMost = std::size_t{16} << 20;  // more than a ring and the kernel hold
+  const bool written = (transfer.flags & MSG_TRUNC) == 0;
+  if (transfer.parts.size() == 1 && written) return take_part(from, transfer.flags, memory_of(transfer.parts[0]));
+  const std::size_t size = std::min(transfer.bytes, kMost);
+  const long mapped =
+      raw(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (failed(mapped)) return {0, ENOMEM};
+  auto* const place = reinterpret_cast<std::byte*>(mapped);
+  const Moved moved = take_part(from, transfer.flags, {place, size});
+  std::size_t done = 0;
+  for (const iovec& part : transfer.parts) {
+    const std::size_t bytes = std::min(part.iov_len, moved.bytes - done);
+    if (written && bytes > 0) std::memcpy(part.iov_base, place + done, bytes);
+    done += bytes;
+  }
+  raw(SYS_munmap, mapped, size);
+  return moved;
+}
+
 /** What is there for the parts behind the first `skip` bytes, with the receiver's role. */
 Moved Connection::take(const Transfer& transfer, std::size_t skip) {
   StreamReceiver from = inbound(transfer.fd);
@@ -43,6 +83,7 @@ Moved Connection::take(const Transfer& transfer, std::size_t skip) {
     from.awake();
     marked_ = 0;
   }
+  if ((transfer.flags & MSG_PEEK) != 0) return peek(from, transfer);
   Moved sum;
   for (const iovec& part : transfer.parts) {
     std::span<std::byte> into = memory_of(part);
@@ -54,9 +95,7 @@ Moved Connection::take(const Transfer& transfer, std::size_t skip) {
     skip = 0;
     Moved moved;
     if ((transfer.flags & MSG_TRUNC) != 0) {
-      // Thrown away: the program's memory is not written to.
-      std::byte nowhere[4096];
-      moved = take_part(from, transfer.flags, std::span(nowhere).first(std::min(into.size(), sizeof nowhere)));
+      moved = throw_away(from, into.size());
     } else {
       moved = take_part(from, transfer.flags, into);
     }
@@ -66,8 +105,7 @@ Moved Connection::take(const Transfer& transfer, std::size_t skip) {
       return sum;
     }
     sum.bytes += moved.bytes;
-    // More may be there, but a peek would find the same again.
-    if (moved.bytes < into.size() || (transfer.flags & MSG_PEEK) != 0) return sum;
+    if (moved.bytes < into.size()) return sum;
   }
   return sum;
 }
@@ -87,6 +125,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     const long result = call();
     return {result, errno, true};
   }
+  if (transfer.cancellable) test_cancel();
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
   std::size_t got = 0;
   bool spun = false;
@@ -117,6 +156,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
       }
     }
     if (natively) {
+      if (const int error = inbound().deferred(); error != 0) return {-1, error};
       const long result = call();
       return {result, errno, true};
     }
@@ -136,7 +176,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     spun = false;  // it may come in quick succession now
     if (slept.value >= 0) continue;
     if (got == 0) return slept;
-    if (slept.error == ECONNRESET) {  // the kernel says it once: the next call is told
+    if (slept.error != EINTR && slept.error != EAGAIN) {  // the kernel says it once: the next call is told
       const Holding holding(receiving_);
       if (handle_.load(std::memory_order_relaxed) == socket) inbound().defer({0, slept.error});
     }

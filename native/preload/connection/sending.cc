@@ -1,17 +1,34 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #include <cerrno>
 #include <climits>
+#include <csignal>
+#include <ctime>
 
 #include "preload/calls.h"
 #include "preload/connection/connection.h"
 #include "preload/connection/options.h"
 #include "preload/connection/spinning.h"
+#include "preload/originals.h"
 
 namespace sockdoc::preload {
 namespace {
+
+/** Whether a call that a handler of this process interrupts goes on by itself: which of them it was we do not know. */
+bool handlers_restart_calls() {
+  struct {
+    std::uint64_t handler, flags, restorer, mask;
+  } action;
+  for (int signal = 1; signal <= 64; signal++) {
+    if (failed(raw(SYS_rt_sigaction, signal, nullptr, &action, 8))) continue;
+    const bool handled = action.handler > 1;  // neither SIG_DFL nor SIG_IGN
+    if (handled && (action.flags & SA_RESTART) == 0) return false;
+  }
+  return true;
+}
 
 std::span<const std::byte> memory_of(const iovec& part) {
   return {static_cast<const std::byte*>(part.iov_base), part.iov_len};
@@ -104,7 +121,8 @@ bool Connection::wait_for_room() const {
 }
 
 Result Connection::send(const Transfer& transfer, Native call) {
-  if (!here()) return send_by_kernel(call);
+  if (!here()) return send_by_kernel(transfer.fd, transfer.waits, call);
+  if (transfer.cancellable) test_cancel();
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
   Moved moved;
   {
@@ -124,13 +142,14 @@ Result Connection::send(const Transfer& transfer, Native call) {
   }
   if (moved.bytes > 0) return {static_cast<long>(moved.bytes)};
   // The kernel says it again, with its signal.
-  if (moved.error == EPIPE) return send_by_kernel(call);
+  if (moved.error == ECONNRESET) reset_told_ = 1;
+  if (moved.error == EPIPE) return send_by_kernel(transfer.fd, transfer.waits, call);
   return {-1, moved.error};
 }
 
 /** A call that waits: the kernel waits for it, with its own timeout, signals and cancellation. */
 Result Connection::finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call) {
-  if (sent == 0) return send_by_kernel(call);
+  if (sent == 0) return send_by_kernel(transfer.fd, transfer.waits, call);
   constexpr std::size_t kMostParts = IOV_MAX;
   // The first part that is not sent in full goes alone when there are many: a shorter result is the program's to go on
   // from.
@@ -159,21 +178,40 @@ Result Connection::finish_by_kernel(const Transfer& transfer, std::size_t sent, 
     errno = static_cast<int>(-result);
     return -1;
   };
-  const Result result = send_by_kernel(Native(go_on));
+  const Result result = send_by_kernel(transfer.fd, transfer.waits, Native(go_on));
   if (result.value < 0) return {static_cast<long>(sent)};  // the next call is told why
   sent += static_cast<std::size_t>(result.value);
   if (static_cast<std::size_t>(result.value) < bytes || sent == transfer.bytes) return {static_cast<long>(sent)};
   return finish_by_kernel(transfer, sent, call);
 }
 
-Result Connection::send_by_kernel(Native call) {
+/**
+ * While the peer stands in an old kernel read, which takes microseconds unless it was stopped there. Of the socket's
+ * own wait it has the time limit and the signals: 0 to go on, or EAGAIN, EINTR.
+ */
+int Connection::nap(int fd, std::uint64_t started, unsigned naps) const {
+  constexpr unsigned kLongest = 6;  // 64 ms
+  const timespec short_while = {0, (1L << (naps < kLongest ? naps : kLongest)) * 1'000'000};
+  const bool interrupted = raw(SYS_nanosleep, &short_while, nullptr) == -EINTR;
+  timeval limit = {};
+  socklen_t length = sizeof limit;
+  const bool limited = !failed(raw(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &length)) &&
+                       (limit.tv_sec != 0 || limit.tv_usec != 0);
+  if (interrupted && (limited || !handlers_restart_calls())) return EINTR;
+  const auto most = static_cast<std::uint64_t>(limit.tv_sec) * 1000 + static_cast<std::uint64_t>(limit.tv_usec) / 1000;
+  return limited && naps > 0 && coarse_ms() - started >= most ? EAGAIN : 0;
+}
+
+Result Connection::send_by_kernel(int fd, bool waits, Native call) {
   if (!here()) {
     if (sends_natively_.load() == 0) return {-1, ECONNRESET};
     const long result = call();
     return {result, errno, true};
   }
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
-  for (;;) {
+  std::uint64_t started = 0;
+  for (unsigned naps = 0;; naps++) {
+    if (naps == 1) started = coarse_ms();
     {
       const Holding holding(sending_);
       if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
@@ -185,10 +223,12 @@ Result Connection::send_by_kernel(Native call) {
         break;
       }
     }
-    raw(SYS_sched_yield);
+    if (!waits) return {-1, EAGAIN};
+    if (const int error = nap(fd, started, naps); error != 0) return {-1, error};
   }
   const long result = call();
   const int error = errno;
+  if (result < 0 && error == ECONNRESET) reset_told_ = 1;
   const Holding holding(sending_);
   if (handle_.load(std::memory_order_relaxed) == socket) {
     const SignalsBlocked blocked;

@@ -18,8 +18,8 @@ namespace sockdoc::preload {
 namespace {
 
 constexpr int kNotOfTheStream = MSG_PEEK | MSG_ERRQUEUE;
-constexpr int kReceivedByRing =
-    MSG_DONTWAIT | MSG_PEEK | MSG_WAITALL | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC | MSG_TRUNC | MSG_WAITFORONE;
+/** Others than these mean nothing to a receive by TCP. The second is refused by the kernel. */
+constexpr unsigned kReceivedNatively = MSG_OOB | 0x80000000;
 constexpr int kSentByRing = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_EOR | MSG_CONFIRM | MSG_DONTROUTE;
 
 /** Of one call, as the kernel has it. */
@@ -62,35 +62,44 @@ Connection* connection_or_call(Handle socket, int fd, Native call, Count counted
   return nullptr;
 }
 
+/** Not a program's at all: the kernel refuses it before it looks at the socket. */
+bool beyond(const void* memory, std::size_t size) {
+  constexpr std::uintptr_t kHighest = 0x7ffffffff000;
+  const auto at = reinterpret_cast<std::uintptr_t>(memory);
+  return size != 0 && (at > kHighest || size > kHighest - at);
+}
+
 /** Addresses that no process has: the kernel is asked, and says EFAULT. */
 bool impossible(const void* memory, std::size_t size) {
   constexpr std::uintptr_t kLowest = 4096;
-  constexpr std::uintptr_t kHighest = 0x7ffffffff000;
-  const auto at = reinterpret_cast<std::uintptr_t>(memory);
-  return size != 0 && (at < kLowest || at > kHighest || size > kHighest - at);
+  return beyond(memory, size) || (size != 0 && reinterpret_cast<std::uintptr_t>(memory) < kLowest);
 }
 
-enum class Memory { ordinary, refused, too_much };
+enum class Memory { ordinary, refused_at_once, refused, too_much };
 
-/** How many bytes the parts are; whether the kernel would refuse them, or take a part only. */
-Memory look_at(const iovec* parts, std::size_t count, std::size_t& bytes) {
+/** How many bytes the parts are; whether the kernel would refuse them, or take a part only. `used`: whether they are.
+ */
+Memory look_at(const iovec* parts, std::size_t count, bool used, std::size_t& bytes) {
   bytes = 0;
-  if (count > IOV_MAX || impossible(parts, count * sizeof(iovec))) return Memory::refused;
+  if (count > IOV_MAX || impossible(parts, count * sizeof(iovec))) return Memory::refused_at_once;
   bool too_much = false;
+  bool missing = false;
   for (std::size_t i = 0; i < count; i++) {
-    if (static_cast<ssize_t>(parts[i].iov_len) < 0 || impossible(parts[i].iov_base, parts[i].iov_len)) {
-      return Memory::refused;
+    if (static_cast<ssize_t>(parts[i].iov_len) < 0 || beyond(parts[i].iov_base, parts[i].iov_len)) {
+      return Memory::refused_at_once;
     }
+    missing = missing || (used && impossible(parts[i].iov_base, parts[i].iov_len));
     too_much = too_much || parts[i].iov_len > kMostBytes;
     bytes += parts[i].iov_len;
   }
+  if (missing) return Memory::refused;
   return too_much || bytes > kMostBytes ? Memory::too_much : Memory::ordinary;
 }
 
-/** What a call is about; false where it moves nothing: the kernel has to say why. `one` is room for a shorter part. */
-bool transfer_of(const iovec* parts, std::size_t count, iovec& one, Transfer& into) {
-  const Memory memory = look_at(parts, count, into.bytes);
-  if (memory == Memory::refused) return false;
+/** What a call is about. Where it moves nothing the kernel has to say why. `one` is room for a shorter part. */
+Memory transfer_of(const iovec* parts, std::size_t count, iovec& one, Transfer& into) {
+  const Memory memory = look_at(parts, count, (into.flags & MSG_TRUNC) == 0, into.bytes);
+  if (memory == Memory::refused || memory == Memory::refused_at_once) return memory;
   into.parts = {parts, count};
   if (memory == Memory::too_much) {
     // The first part alone: the kernel takes less than was asked for too.
@@ -99,7 +108,7 @@ bool transfer_of(const iovec* parts, std::size_t count, iovec& one, Transfer& in
     into.parts = {&one, 1};
     into.bytes = one.iov_len;
   }
-  return true;
+  return Memory::ordinary;
 }
 
 bool waits(Handle socket, int fd, int flags) {
@@ -131,13 +140,18 @@ Result receive_by(Connection& connection, Handle socket, int fd, const iovec* pa
                   bool cancellable, Native call) {
   Transfer transfer = {fd, flags, {}, 0, false, cancellable};
   iovec one;
-  if (!transfer_of(parts, parts_count, one, transfer)) return ask_kernel(connection, call);
+  const Memory memory = transfer_of(parts, parts_count, one, transfer);
+  if (memory == Memory::refused) return ask_kernel(connection, call);
+  if (memory == Memory::refused_at_once) {
+    const long value = call();
+    return {value, errno, true};
+  }
   if (transfer.bytes == 0) {
     const Result asked = ask_kernel(connection, call);
     return asked.native ? asked : Result{0};
   }
-  if ((flags & ~kReceivedByRing) != 0) {
-    // MSG_OOB finds no urgent byte where the kernel carries none; others are the kernel's own business.
+  if ((static_cast<unsigned>(flags) & kReceivedNatively) != 0) {
+    // MSG_OOB finds no urgent byte where the kernel carries none.
     const long value = call();
     return {value, errno, true};
   }
@@ -149,9 +163,10 @@ Result send_by(Connection& connection, Handle socket, int fd, const iovec* parts
                bool cancellable, Native call) {
   Transfer transfer = {fd, flags, {}, 0, false, cancellable};
   iovec one;
-  if ((flags & ~kSentByRing) != 0 || !transfer_of(parts, parts_count, one, transfer) || transfer.bytes == 0) {
+  if ((flags & ~kSentByRing) != 0 || transfer_of(parts, parts_count, one, transfer) != Memory::ordinary ||
+      transfer.bytes == 0) {
     if ((flags & MSG_OOB) != 0) connections.stay(socket, abi::Reason::urgent_data);
-    return connection.send_by_kernel(call);
+    return connection.send_by_kernel(fd, waits(socket, fd, flags), call);
   }
   transfer.waits = waits(socket, fd, flags);
   return connection.send(transfer, call);
@@ -210,13 +225,13 @@ long send_message(Handle socket, int fd, const msghdr* message, int flags, bool 
   const bool plain = !impossible(message, sizeof *message) && message->msg_controllen == 0;
   const Result result =
       plain ? send_by(*connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call)
-            : connection->send_by_kernel(call);
+            : connection->send_by_kernel(fd, waits(socket, fd, flags), call);
   counted(result.value);
   return told(result);
 }
 
-long receive_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_count, int flags, bool timed,
-                      Native call) {
+long receive_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_count, int flags,
+                      const timespec* timeout, Native call) {
   const auto counted = [&](long done) {
     for (long i = 0; i < done; i++) count(socket, Way::in, flags, static_cast<long>(messages[i].msg_len));
   };
@@ -226,8 +241,13 @@ long receive_messages(Handle socket, int fd, mmsghdr* messages, unsigned message
   if (messages_count == 0 || impossible(messages, messages_count * sizeof *messages)) {
     return told(ask_kernel(*connection, call));
   }
+  constexpr long kSecond = 1'000'000'000;
+  if (timeout != nullptr && (impossible(timeout, sizeof *timeout) || timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
+                             timeout->tv_nsec >= kSecond)) {
+    return call();  // refused before the socket is looked at
+  }
   // With a timeout the rest is what is there: the kernel would look at the time between two of them only.
-  const bool one = (flags & MSG_WAITFORONE) != 0 || timed;
+  const bool one = (flags & MSG_WAITFORONE) != 0 || timeout != nullptr;
   unsigned done = 0;
   for (; done < messages_count; done++) {
     msghdr* message = &messages[done].msg_hdr;
@@ -252,7 +272,7 @@ long send_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_c
   Connection* connection = connection_or_call(socket, fd, call, counted, value);
   if (connection == nullptr) return value;
   if (messages_count == 0 || impossible(messages, messages_count * sizeof *messages)) {
-    return told(connection->send_by_kernel(call));
+    return told(connection->send_by_kernel(fd, waits(socket, fd, flags), call));
   }
   unsigned done = 0;
   for (; done < messages_count && done < IOV_MAX; done++) {
@@ -276,7 +296,7 @@ long send_natively(Handle socket, int fd, Native call) {
   long value = 0;
   Connection* connection = connection_or_call(socket, fd, call, counted, value);
   if (connection == nullptr) return value;
-  const Result result = connection->send_by_kernel(call);
+  const Result result = connection->send_by_kernel(fd, waits(socket, fd, 0), call);
   counted(result.value);
   return told(result);
 }
@@ -310,11 +330,10 @@ long splice_from(Handle socket, int fd, int to, std::size_t size, unsigned flags
   return value;
 }
 
-void add_ring_bytes(Handle socket, unsigned long request, int* value) {
+void add_ring_bytes(Handle socket, int* value) {
   Connection* connection = connection_of(socket);
   if (connection == nullptr) return;
-  const std::size_t bytes = request == FIONREAD ? connection->unread() : request == TIOCOUTQ ? connection->unsent() : 0;
-  *value += static_cast<int>(bytes);
+  *value += static_cast<int>(connection->unread());
 }
 
 }  // namespace sockdoc::preload

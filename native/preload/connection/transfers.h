@@ -21,8 +21,8 @@ namespace sockdoc::preload {
 [[nodiscard]] long send_bytes(Handle socket, int fd, const iovec* parts, std::size_t count, int flags, bool cancellable,
                               Native call);
 [[nodiscard]] long send_message(Handle socket, int fd, const msghdr* message, int flags, bool cancellable, Native call);
-[[nodiscard]] long receive_messages(Handle socket, int fd, mmsghdr* messages, unsigned count, int flags, bool timed,
-                                    Native call);
+[[nodiscard]] long receive_messages(Handle socket, int fd, mmsghdr* messages, unsigned count, int flags,
+                                    const timespec* timeout, Native call);
 [[nodiscard]] long send_messages(Handle socket, int fd, mmsghdr* messages, unsigned count, int flags, Native call);
 
 /** sendfile() and splice() into a socket. */
@@ -30,7 +30,7 @@ namespace sockdoc::preload {
 /** splice() out of a socket into the pipe `to`. */
 [[nodiscard]] long splice_from(Handle socket, int fd, int to, std::size_t size, unsigned flags, Native call);
 
-/** FIONREAD and SIOCOUTQ: what the ring holds belongs to it. */
-void add_ring_bytes(Handle socket, unsigned long request, int* value);
+/** FIONREAD: what the ring holds belongs to it. (It is not unsent for the peer's side: TCP's would be acknowledged.) */
+void add_ring_bytes(Handle socket, int* value);
 
 }  // namespace sockdoc::preload

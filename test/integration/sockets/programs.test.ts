@@ -55,21 +55,8 @@ const NOT_YET: Record<string, readonly string[]> = {
     'vfork_child',
   ],
   'memory that is not there ends the program instead of EFAULT': ['bad_memory'],
-  'a pending cancellation does not act in a call that the ring serves': ['cancel_pending'],
+  'a peek with MSG_WAITALL does not wait': ['wait_all_large'],
   'a receive that waits loses its connection when the number is closed': ['close_while_waiting'],
-  'a reset after part of a receive is not reported, nor one by unread bytes in a ring': [
-    'exit_states',
-    'reset_while_waiting',
-  ],
-  'lengths beyond what fits are refused': ['huge_lengths'],
-  'recvmmsg does not check its time limit': ['message_flags'],
-  'a peek fills only the first part': ['messages'],
-  'flags that TCP does not need': ['odd_flags'],
-  SO_PEEK_OFF: ['peek_offset'],
-  'MSG_TRUNC wants a buffer': ['throw_away'],
-  'SIOCOUTQ counts bytes that the peer has not read': ['queue_sizes'],
-  'connect(AF_UNSPEC)': ['taken_apart'],
-  '__poll_chk does not see bytes in rings': ['checked_calls'],
   'io_uring does not see bytes in rings': ['uring'],
 };
 
