@@ -83,13 +83,13 @@ long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e
     case SYS_fcntl:
       return controlling(fd, static_cast<int>(b), c, call);
     case SYS_execve:
-      table.leave_to_next_program();
+      before_exec(AT_FDCWD, reinterpret_cast<const char*>(a), 0);
       return executing(fit_of_target(AT_FDCWD, reinterpret_cast<const char*>(a), 0), reinterpret_cast<char* const*>(c),
                        [&](char* const* changed) {
                          return sockdoc_original_syscall(number, a, b, reinterpret_cast<long>(changed), d, e, f);
                        });
     case SYS_execveat:
-      table.leave_to_next_program();
+      before_exec(fd, reinterpret_cast<const char*>(b), static_cast<int>(e));
       return executing(fit_of_target(fd, reinterpret_cast<const char*>(b), static_cast<int>(e)),
                        reinterpret_cast<char* const*>(d), [&](char* const* changed) {
                          return sockdoc_original_syscall(number, a, b, c, reinterpret_cast<long>(changed), e, f);

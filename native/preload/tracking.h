@@ -7,13 +7,16 @@
 #include <sys/ioctl.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "preload/calls.h"
 #include "preload/connection/connections.h"
+#include "preload/connection/handing_over.h"
 #include "preload/connection/options.h"
 #include "preload/connection/transfers.h"
 #include "preload/monitor/link.h"
+#include "preload/readiness/user_memory.h"
 #include "preload/table/own.h"
 #include "preload/table/table.h"
 
@@ -73,7 +76,10 @@ inline auto sending_natively(int fd, Call call) {
 template <typename Call>
 inline auto sending_message(int fd, const msghdr* message, int flags, bool cancellable, Call call) {
   const Handle socket = table.find(fd);
-  if (!socket) return call();
+  if (!socket) {
+    before_passing(message);
+    return call();
+  }
   return static_cast<decltype(call())>(send_message(socket, fd, message, flags, cancellable, Native(call)));
 }
 
@@ -127,7 +133,12 @@ inline auto receiving_messages(int fd, mmsghdr* messages, unsigned most, int fla
 template <typename Call>
 inline auto sending_messages(int fd, mmsghdr* messages, unsigned most, int flags, Call call) {
   const Handle socket = table.find(fd);
-  if (!socket) return call();
+  if (!socket) {
+    for (unsigned i = 0; i < most && i < IOV_MAX && readable(&messages[i], sizeof messages[i]); i++) {
+      before_passing(&messages[i].msg_hdr);
+    }
+    return call();
+  }
   return static_cast<decltype(call())>(send_messages(socket, fd, messages, most, flags, Native(call)));
 }
 

@@ -68,7 +68,16 @@ void Connection::receive_by_kernel(abi::Reason reason) {
   inbound().forbid_ring();
   marked_ = 1;
   if (reason_.load() == 0) reason_ = static_cast<std::uint32_t>(reason);
-  monitor_link.report(cookie_, abi::Carrier::kernel, reason);
+  report(reason);
+}
+
+/** The link to the monitor is the owner's: a child that runs on its memory leaves that to him. */
+void Connection::report(abi::Reason reason) {
+  if (table.on_loan()) {
+    unreported_ = static_cast<std::uint32_t>(reason);
+  } else {
+    monitor_link.report(cookie_, abi::Carrier::kernel, reason);
+  }
 }
 
 void Connection::keep_on_kernel(abi::Reason reason) {
@@ -79,6 +88,9 @@ void Connection::keep_on_kernel(abi::Reason reason) {
 
 /** With the receiver's role. */
 bool Connection::receives_natively() {
+  if (unreported_.load(std::memory_order_relaxed) != 0 && !table.on_loan()) [[unlikely]] {
+    report(static_cast<abi::Reason>(unreported_.exchange(0)));
+  }
   if (natively_.load(std::memory_order_relaxed) != 0) return true;
   if (!has(kStayReceiving)) return false;
   StreamReceiver from = inbound();
@@ -117,21 +129,16 @@ void Connection::read(sockdoc_socket_state& into) {
   into.ring_received = slot_->directions[1 - end_].receiver.ring_head.load();
 }
 
-/**
- * Parent and child will both have the socket, and only the kernel orders what two processes do with one. What we send
- * goes by it from here on, what we receive too. Only bytes that lie unread in the ring now are the parent's alone: a
- * child that reads before they are drained is told of a reset.
- */
-void Connection::before_fork(int fd) {
-  if (!here()) return;
-  keep_on_kernel(abi::Reason::shared_by_more);
+bool Connection::hand_over(int fd, abi::Reason reason) {
+  if (!here()) return natively_.load() != 0 && sends_natively_.load() != 0;
+  keep_on_kernel(reason);
   give_back_options(fd);
   {
     const Holding sending(sending_);
     if (go_to_kernel(-1)) sends_natively_ = 1;
   }
   const Holding receiving(receiving_);
-  (void)receives_natively();
+  return receives_natively() && sends_natively_.load() != 0;
 }
 
 /** The end of this process's part; `last`: no other process has the socket. */

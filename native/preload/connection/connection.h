@@ -79,6 +79,18 @@ class Connection {
   /** The same for what this process receives: somebody waits for it in a way that only the kernel knows. */
   void receive_by_kernel(abi::Reason reason);
 
+  /**
+   * Somebody who knows of no ring is about to use the socket: both directions go by the kernel from here on, for good.
+   * False: bytes lie in the ring, which he would miss. `fd` leads to the socket in the calling process, which may be a
+   * child of vfork().
+   */
+  [[nodiscard]] bool hand_over(int fd, abi::Reason reason);
+  /** The process that has the memory. */
+  [[nodiscard]] std::int32_t process() const { return process_; }
+  /** Whether this process has the memory: a child does not, and has but the kernel, where that was prepared for it. */
+  [[nodiscard]] bool here() const { return process_ == table.process(); }
+  [[nodiscard]] std::uint64_t cookie() const { return cookie_; }
+
   [[nodiscard]] Result receive(const Transfer& transfer, Native call);
   [[nodiscard]] Result send(const Transfer& transfer, Native call);
   /** A call that sends by itself: sendfile, splice, a message with control data. */
@@ -102,8 +114,6 @@ class Connection {
   static constexpr std::uint32_t kStaySending = 2;
   static constexpr std::uint32_t kBroken = 4;  // the peer's words cannot be
 
-  /** Whether this process has the memory: a child does not, and has but the kernel, where that was prepared for it. */
-  [[nodiscard]] bool here() const { return process_ == table.process(); }
   [[nodiscard]] abi::SlotHead& slot() const { return *slot_; }
   [[nodiscard]] ByteRing ring(unsigned direction) const;
   [[nodiscard]] StreamSender outbound(int fd = -1) const;
@@ -127,7 +137,7 @@ class Connection {
   [[nodiscard]] int nap(int fd, std::uint64_t started, unsigned naps) const;
   void broke();
   void now_and_then(const Transfer& transfer);
-  void before_fork(int fd);
+  void report(abi::Reason reason);
   void give_back_options(int fd);
   void finish(int fd, bool last);
 
@@ -150,6 +160,7 @@ class Connection {
   std::atomic<std::uint32_t> native_sends_{0};    // calls of the program that send by themselves now
   std::atomic<std::uint32_t> sends_natively_{0};  // so did a process that forked us, for good: see before_fork()
   std::atomic<std::uint32_t> reason_{0};
+  std::atomic<std::uint32_t> unreported_{0};  // a child on our memory sent it back: we tell the monitor
   std::atomic<std::uint32_t> reset_told_{0};  // once, as the kernel does
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> calls_{0};

@@ -57,6 +57,10 @@ Connection* Connections::at(std::uint32_t index) {
 
 void Connections::consider(Handle socket, SocketState& state, int fd, std::uint64_t word) {
   const std::uint64_t calls = gate::calls(word);
+  const std::uint32_t stopped = stopped_.load(std::memory_order_relaxed);
+  if (stopped != 0 && (state.flags.load(std::memory_order_relaxed) & kStays) == 0) {
+    stay(socket, static_cast<abi::Reason>(stopped));
+  }
   if (gate::phase(word) == Phase::native) {
     if (calls < ask_after_ || (calls - ask_after_) % kAskAgain != 0 || !connected(state)) return;
     if (!table.complete(state) || (state.flags.load() & kStays) != 0) {
@@ -132,6 +136,9 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
       mine.mapped.store(connection.place_.generation, std::memory_order_release);
       state.reason = 0;
       monitor_link.report(connection.cookie_, abi::Carrier::ring, abi::Reason::none);
+      // In the same moment, by another thread.
+      const std::uint32_t stopped = stopped_.load();
+      if (stopped != 0) stay(socket, static_cast<abi::Reason>(stopped));
     }
   } else if (!may || connection.tries_++ >= kTries) {
     if (gate::change(state, word, Phase::refused)) {
@@ -195,6 +202,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->sends_natively_ = 0;
   connection->native_sends_ = 0;
   connection->reason_ = 0;
+  connection->unreported_ = 0;
   connection->reset_told_ = 0;
   connection->vain_spins_ = 0;
   connection->calls_ = 0;
@@ -247,6 +255,25 @@ void Connections::taken_apart(Handle socket) {
   if (state == nullptr) return;
   std::uint64_t word = state->gate.load();
   while (!gate::change(*state, word, Phase::native)) word = state->gate.load();
+}
+
+/**
+ * Parent and child will both have the sockets, and only the kernel orders what two processes do with one. Bytes that
+ * lie unread in a ring now are the parent's alone: a child that reads before they are drained is told of a reset.
+ */
+void Connections::before_fork() {
+  table.each([this](int fd, Handle socket) {
+    if (Connection* connection = find(socket); connection != nullptr) {
+      (void)connection->hand_over(fd, abi::Reason::shared_by_more);
+    }
+  });
+}
+
+bool Connections::any() const {
+  for (const std::atomic<Chunk*>& place : chunks_) {
+    if (place.load(std::memory_order_relaxed) != nullptr) return true;
+  }
+  return false;
 }
 
 void Connections::forked() {

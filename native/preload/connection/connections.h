@@ -30,6 +30,9 @@ class Connections {
   /** The same for the inbound direction. */
   void stay_receiving(Handle socket, abi::Reason reason);
 
+  /** From now on no socket crosses any more. */
+  void stop(abi::Reason reason) { stopped_ = static_cast<std::uint32_t>(reason); }
+
   /** For the link to the monitor, under its lock. */
   [[nodiscard]] Reply answered(const abi::Answer& answer, int memory);
   void withdrawn(std::uint64_t cookie, abi::Reason reason);
@@ -40,6 +43,9 @@ class Connections {
     if (connection != nullptr) connection->handle_.store(socket.word(), std::memory_order_release);
     return connection;
   }
+
+  /** Whether there ever was one. */
+  [[nodiscard]] bool any() const;
 
   template <typename Visit>
   void each(Visit visit) {
@@ -57,11 +63,7 @@ class Connections {
   /** A socket was disconnected; it may be connected anew. */
   void taken_apart(Handle socket);
   /** Before the process is copied: its child may use the sockets too. */
-  void before_fork() {
-    table.each([this](int fd, Handle socket) {
-      if (Connection* connection = find(socket); connection != nullptr) connection->before_fork(fd);
-    });
-  }
+  void before_fork();
   /** In a child with its own memory. */
   void forked();
 
@@ -76,6 +78,7 @@ class Connections {
 
   std::atomic<Chunk*> chunks_[kChunks] = {};
   std::uint64_t ask_after_ = 8;
+  std::atomic<std::uint32_t> stopped_{0};  // abi::Reason
   MappedSlabs slabs_;
 };
 

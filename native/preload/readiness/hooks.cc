@@ -1,6 +1,7 @@
 #include <sys/syscall.h>
 
 #include "preload/calls.h"
+#include "preload/connection/handing_over.h"
 #include "preload/readiness/by_syscall.h"
 #include "preload/readiness/epoll.h"
 #include "preload/readiness/poll.h"
@@ -187,9 +188,12 @@ long waiting_by_syscall(long number, long a, long b, long c, long d, long e, lon
       return waiting_on_set(wait, call);
     }
     case SYS_io_uring_setup: {
-      // Its rings change epoll sets without a call that we see, and read from sockets.
+      // Its rings change epoll sets without a call that we see, and read from and write to sockets.
       const int ring = call();
-      if (ring >= 0) sleepers.keep_all(abi::Reason::io_uring);
+      if (ring >= 0 && monitor_link.wanted() && table.mine()) {
+        sleepers.keep_all(abi::Reason::io_uring);
+        all_go_back(abi::Reason::io_uring);
+      }
       return ring;
     }
     default:

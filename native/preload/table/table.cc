@@ -9,6 +9,7 @@
 #include "base/raw.h"
 #include "preload/connection/connections.h"
 #include "preload/table/memory.h"
+#include "preload/table/open_descriptors.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -214,7 +215,9 @@ void DescriptorTable::forget_range(unsigned first, unsigned last) {
 
 void DescriptorTable::share(int from, int to) {
   const Handle handle = find(from);
-  if ((!handle && !find(to)) || !mine()) return;
+  if (!handle && !find(to)) return;
+  // A child on our memory: the copy is for the program that it will execute.
+  if (!mine()) return raise(handle, kUncounted);
   set(to, hold(handle) ? handle : Handle());
 }
 
@@ -266,36 +269,8 @@ bool DescriptorTable::read(int fd, sockdoc_socket_state& into) {
   return true;
 }
 
-namespace {
-
-/** As getdents64(2) lays it out. */
-struct Entry {
-  std::uint64_t inode;
-  std::int64_t next;
-  unsigned short length;
-  unsigned char type;
-  char name[];
-};
-
-}  // namespace
-
 void DescriptorTable::take_stock_of_all() {
-  const long folder = raw(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  if (failed(folder)) return;
-  alignas(Entry) char buffer[4096];
-  for (;;) {
-    const long size = raw(SYS_getdents64, folder, buffer, sizeof buffer);
-    if (failed(size) || size == 0) break;
-    for (long at = 0; at < size;) {
-      const auto* entry = reinterpret_cast<const Entry*>(buffer + at);
-      at += entry->length;
-      int fd = 0;
-      const char* digit = entry->name;
-      for (; *digit >= '0' && *digit <= '9'; digit++) fd = fd * 10 + (*digit - '0');
-      if (*digit == 0 && fd != folder) take_stock(fd);
-    }
-  }
-  raw(SYS_close, folder);
+  each_open_descriptor([this](int fd) { take_stock(fd); });
 }
 
 }  // namespace sockdoc::preload
