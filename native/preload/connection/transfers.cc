@@ -319,10 +319,16 @@ long splice_from(Handle socket, int fd, int to, std::size_t size, unsigned flags
     if (seen.value <= 0) return told(seen);
     const long put = raw(SYS_write, to, buffer, seen.value);
     if (failed(put)) return told({-1, static_cast<int>(-put)});
-    iovec taken = {buffer, static_cast<std::size_t>(put)};
-    Transfer take = {fd, MSG_DONTWAIT | MSG_WAITALL, {&taken, 1}, taken.iov_len, false, false};
-    const Result got = connection->receive(take, Native(none));
-    counted(got.value);
+    // A peek sees across a change of carrier, which a receive stops at; behind the last one the kernel has them.
+    for (auto left = static_cast<std::size_t>(put); left > 0;) {
+      iovec taken = {buffer, left};
+      const Transfer take = {fd, MSG_DONTWAIT, {&taken, 1}, left, false, false};
+      auto natively = [&]() -> long { return sockdoc_original_recv(fd, buffer, left, MSG_DONTWAIT); };
+      const Result got = connection->receive(take, Native(natively));
+      if (got.value <= 0) break;
+      counted(got.value);
+      left -= static_cast<std::size_t>(got.value);
+    }
     return put;
   }
   value = call();
