@@ -1,0 +1,149 @@
+#include "preload/connection/connection.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "abi/slab.h"
+#include "preload/calls.h"
+#include "preload/connection/connections.h"
+#include "preload/connection/gate.h"
+#include "preload/monitor/link.h"
+#include "preload/originals.h"
+
+// Both ends of one TCP connection in this process, with the memory that a monitor would have given them.
+namespace sockdoc::preload {
+namespace {
+
+constexpr std::uint32_t kRingBytes = abi::kMinRingBytes;  // wraps and overflows all the time
+constexpr std::size_t kBytes = std::size_t{1} << 20;
+
+std::byte at(std::size_t offset, unsigned seed) { return static_cast<std::byte>(offset * 31 + (offset >> 8) + seed); }
+
+class ConnectionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    sockdoc_resolve_originals();
+    ASSERT_TRUE(table.mine() || table.start());
+    monitor_link.configure("/nowhere/monitor.sock");
+    const int listener = sockdoc_hook_socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), length), 0);
+    ASSERT_EQ(sockdoc_hook_listen(listener, 1), 0);
+    ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length), 0);
+    ends_[0] = sockdoc_hook_socket(AF_INET, SOCK_STREAM, 0);
+    ASSERT_EQ(sockdoc_hook_connect(ends_[0], reinterpret_cast<sockaddr*>(&address), length), 0);
+    ends_[1] = sockdoc_hook_accept(listener, nullptr, nullptr);
+    ASSERT_GE(ends_[1], 0);
+    sockdoc_hook_close(listener);
+    share();
+  }
+
+  void TearDown() override {
+    for (const int fd : ends_) sockdoc_hook_close(fd);
+  }
+
+  [[nodiscard]] static sockdoc_socket_state state(int fd) {
+    sockdoc_socket_state result = {};
+    EXPECT_TRUE(table.read(fd, result));
+    return result;
+  }
+
+  int ends_[2] = {-1, -1};
+
+ private:
+  void share() {
+    static std::uint64_t slabs = 1000;
+    slabs++;
+    const int memory = memfd_create("slab", MFD_CLOEXEC);
+    ASSERT_EQ(ftruncate(memory, static_cast<off_t>(abi::slab_bytes(1, kRingBytes))), 0);
+    for (std::uint32_t end = 0; end < abi::kEnds; end++) {
+      abi::Answer answer = {};
+      answer.header.sequence = table.find(ends_[end]).word();
+      answer.outcome = abi::Outcome::shared;
+      answer.cookie = state(ends_[end]).cookie;
+      answer.place = {slabs, slabs, 1, 0, end, 1, kRingBytes};
+      table.state(table.find(ends_[end]))->gate |= static_cast<std::uint64_t>(Phase::asked);
+      ASSERT_EQ(connections.answered(answer, memory), Connections::Reply::nothing);
+    }
+    close(memory);
+    // The first calls cross, each end for itself.
+    char byte = 0;
+    for (int turn = 0; turn < 2; turn++) {
+      for (int end = 0; end < 2; end++) {
+        ASSERT_EQ(sockdoc_hook_send(ends_[end], "w", 1, 0), 1);
+        ASSERT_EQ(sockdoc_hook_recv(ends_[1 - end], &byte, 1, 0), 1);
+      }
+    }
+    for (const int fd : ends_) ASSERT_TRUE(state(fd).mapped);
+  }
+};
+
+void send_all(int fd, unsigned seed) {
+  std::minstd_rand random(seed);
+  std::vector<std::byte> bytes(3 * kRingBytes);
+  for (std::size_t sent = 0; sent < kBytes;) {
+    const std::size_t size = std::min<std::size_t>(random() % bytes.size() + 1, kBytes - sent);
+    for (std::size_t i = 0; i < size; i++) bytes[i] = at(sent + i, seed);
+    const ssize_t put = sockdoc_hook_send(fd, bytes.data(), size, 0);
+    ASSERT_GT(put, 0);
+    sent += static_cast<std::size_t>(put);
+    // The receiver falls asleep now and then.
+    if (random() % 16 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+void receive_all(int fd, unsigned seed) {
+  std::minstd_rand random(seed + 7);
+  std::vector<std::byte> bytes(2 * kRingBytes);
+  for (std::size_t got = 0; got < kBytes;) {
+    const std::size_t size = std::min<std::size_t>(random() % bytes.size() + 1, kBytes - got);
+    const int flags = random() % 4 == 0 ? MSG_WAITALL : 0;
+    const ssize_t now = sockdoc_hook_recv(fd, bytes.data(), size, flags);
+    ASSERT_GT(now, 0);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(now); i++) ASSERT_EQ(bytes[i], at(got + i, seed)) << got + i;
+    got += static_cast<std::size_t>(now);
+  }
+}
+
+TEST_F(ConnectionTest, CarriesBothDirectionsBetweenThreadsThatSleep) {
+  std::thread threads[] = {std::thread(send_all, ends_[0], 1), std::thread(send_all, ends_[1], 2),
+                           std::thread(receive_all, ends_[1], 1), std::thread(receive_all, ends_[0], 2)};
+  for (std::thread& thread : threads) thread.join();
+  for (const int fd : ends_) {
+    EXPECT_EQ(state(fd).sent, kBytes + 2);
+    EXPECT_EQ(state(fd).received, kBytes + 2);
+    EXPECT_GT(state(fd).ring_sent, 0U);
+  }
+}
+
+TEST_F(ConnectionTest, GoesBackToTheKernelBetweenTwoBytes) {
+  std::thread threads[] = {std::thread(send_all, ends_[0], 3), std::thread(receive_all, ends_[1], 3),
+                           std::thread([this] {
+                             std::this_thread::sleep_for(std::chrono::milliseconds(2));
+                             connections.stay(table.find(ends_[1]), abi::Reason::socket_option);
+                           })};
+  for (std::thread& thread : threads) thread.join();
+  char byte = 0;
+  ASSERT_EQ(sockdoc_hook_send(ends_[0], "x", 1, 0), 1);
+  pollfd one = {ends_[1], POLLIN, 0};
+  ASSERT_EQ(poll(&one, 1, 30'000), 1) << "the kernel has what comes now";
+  ASSERT_EQ(sockdoc_hook_recv(ends_[1], &byte, 1, 0), 1);
+  EXPECT_EQ(byte, 'x');
+}
+
+}  // namespace
+}  // namespace sockdoc::preload
