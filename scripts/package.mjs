@@ -57,6 +57,7 @@ function assemble(tree) {
   for (const folder of productionPackages()) {
     cpSync(join(root, folder), join(app, folder), {
       recursive: true,
+      verbatimSymlinks: true, // else they would point to where they were copied from
       filter: (path) => !/\.(map|d\.ts|d\.mts|d\.cts)$/.test(path),
     });
   }
@@ -100,7 +101,7 @@ function ownNode(target) {
 function debianTree(tree, deb) {
   const home = join(deb, 'usr/lib/sockdoc');
   mkdirSync(join(deb, 'usr/lib'), { recursive: true });
-  cpSync(tree, home, { recursive: true });
+  cpSync(tree, home, { recursive: true, verbatimSymlinks: true });
   mkdirSync(join(deb, 'usr/bin'), { recursive: true });
   symlinkSync('../lib/sockdoc/bin/sockdoc', join(deb, 'usr/bin/sockdoc'));
   const docs = join(deb, 'usr/share/doc/sockdoc');
