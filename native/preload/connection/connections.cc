@@ -21,8 +21,12 @@ constexpr std::uint64_t kAskAgain = 64;
 /** The monitor may have been restarted, and know nothing of the question any more. */
 constexpr std::uint64_t kAskAnew = 4096;
 
-bool connected(const SocketState& state) {
-  const std::uint32_t kind = state.kind.load();
+bool connected(SocketState& state) {
+  std::uint32_t kind = state.kind.load();
+  // connect() said that it was under way, and the program learned the end of it otherwise: bytes have moved since.
+  if (kind == SOCKDOC_SOCKET_CONNECTING && (state.sent.load() > 0 || state.received.load() > 0)) {
+    if (state.kind.compare_exchange_strong(kind, SOCKDOC_SOCKET_OPENED)) kind = SOCKDOC_SOCKET_OPENED;
+  }
   return kind == SOCKDOC_SOCKET_OPENED || kind == SOCKDOC_SOCKET_ACCEPTED;
 }
 

@@ -34,8 +34,8 @@ Message message_of(MessageType type, std::uint64_t sequence) {
 constinit MonitorLink monitor_link;
 
 void MonitorLink::configure(const char* path) {
-  sockaddr_un address;
-  if (path != nullptr && *path != 0 && std::strlen(path) < sizeof address.sun_path) path_ = path;
+  static_assert(sizeof path_ == sizeof(sockaddr_un::sun_path));
+  if (path != nullptr && std::strlen(path) < sizeof path_) std::strcpy(path_, path);
 }
 
 bool MonitorLink::lock() {
@@ -188,7 +188,7 @@ void MonitorLink::handle(const abi::Header& header, const void* message, int fd)
 }
 
 bool MonitorLink::usable() {
-  if (path_ == nullptr) return false;
+  if (!wanted()) return false;
   if (state_ == State::none) open();
   if (state_ == State::greeting) receive();
   return state_ == State::ready;

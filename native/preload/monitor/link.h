@@ -16,9 +16,9 @@ namespace sockdoc::preload {
  */
 class MonitorLink {
  public:
-  /** The path of the monitor's socket; the string stays. Null or empty: there is none, and nothing is ever asked. */
+  /** The path of the monitor's socket. Null or empty: there is none, and nothing is ever asked. */
   void configure(const char* path);
-  [[nodiscard]] bool wanted() const { return path_ != nullptr; }
+  [[nodiscard]] bool wanted() const { return path_[0] != 0; }
 
   /** Asks about a connected socket. True when the question is on its way. */
   [[nodiscard]] bool ask(Handle socket, int fd);
@@ -60,7 +60,7 @@ class MonitorLink {
   [[nodiscard]] bool send(const void* message, std::size_t bytes);
   [[nodiscard]] int fd() const;
 
-  const char* path_ = nullptr;
+  char path_[108] = {};  // a copy: programs write their title over their environment
   std::atomic<std::uint64_t> locked_{0};
   State state_ = State::none;
   int place_ = -1;  // among our own descriptors

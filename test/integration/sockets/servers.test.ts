@@ -1,23 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { workFolder } from '../../support/cli.js';
 import { hasLibsd, LIBSD, outcome, preloaded } from '../../support/libsd.js';
 import { poll } from '../../support/poll.js';
+import { freePort } from '../../support/ports.js';
 
 const installed = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
-
-/** A port that nobody has at the moment. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 const answers = (port: number) =>
   new Promise<boolean>((resolve) => {

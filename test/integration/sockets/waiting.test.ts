@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compiled, hasLibsd, outcome, preloaded } from '../../support/libsd.js';
 import { MonitorBench } from '../../support/monitor.js';
 import { poll } from '../../support/poll.js';
+import { freePort } from '../../support/ports.js';
 
 const installed = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
@@ -68,16 +70,26 @@ describe.runIf(hasLibsd)('waiting for connections that went over to shared memor
     if (!installed('redis-server') || !installed('redis-benchmark')) skip('redis is not installed');
     await bench.running();
     const socket = join(bench.folder, 'redis.sock');
-    const options = { stdio: 'ignore', env: { ...process.env, ...env() }, cwd: bench.folder } as const;
-    const port = 20000 + (process.pid % 20000);
-    server = spawn('redis-server', ['--port', `${port}`, '--save', '', '--unixsocket', socket], options);
+    const port = await freePort();
+    const said = openSync(join(bench.folder, 'redis.log'), 'w');
+    const options = { env: { ...process.env, ...env() }, cwd: bench.folder };
+    server = spawn('redis-server', ['--port', `${port}`, '--save', '', '--unixsocket', socket], {
+      ...options,
+      stdio: ['ignore', said, said],
+    });
+    closeSync(said);
     const ask = (...words: string[]) => outcome(['redis-cli', '-s', socket, ...words]).stdout.trim();
-    await poll('redis answers', async () => ask('ping') === 'PONG');
+    await poll('redis answers', async () => {
+      if (server?.exitCode !== null) throw new Error(readFileSync(join(bench.folder, 'redis.log'), 'utf8'));
+      return ask('ping') === 'PONG';
+    });
     for (const clients of ['1', '20']) {
       const load = ['redis-benchmark', '-p', `${port}`, '-c', clients, '-n', '10000', '-t', 'set,incr', '-r', '50'];
       const run = outcome([...load, '--csv'], env(), 120);
       expect(run, run.stderr).toMatchObject({ status: 0, signal: null });
     }
+    // It writes its title over its environment, and the clients connect without waiting: neither keeps them from the rings.
+    expect(readFileSync(`/proc/${server.pid}/maps`, 'utf8')).toContain('memfd:sockdoc-slab');
     // Every INCR arrived, once.
     const sum = ask(
       'eval',
