@@ -49,7 +49,7 @@ TEST_P(ConnectionEventsOf, CountsWhatEndsWhileItIsRead) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BothWays, ConnectionEventsOf, testing::Bool(),
-                         [](const auto& info) { return info.param ? "DestroyEvents" : "Bpf"; });
+                         [](const auto& tested) { return tested.param ? "DestroyEvents" : "Bpf"; });
 
 TEST(ConnectionEvents, BeginsAnewAndEndsWithTheObject) {
   ConnectionEvents events;
