@@ -64,12 +64,19 @@ native_tests() {
 native_tests > build/native-tests.log 2>&1 &
 native=$!
 
-status=0
-npx vitest run --project unit --project integration || status=$?
-wait "$native" || status=$?
+failed=()
+npx vitest run --project unit --project integration 2>&1 | tee build/tests.log || failed+=(tests)
+wait "$native" || failed+=(native-tests)
 cat build/native-tests.log
 # The host's counters are shared: beside these run no others but the guests.
-npx vitest run --project host || status=$?
-wait "$guests" || status=$?
+npx vitest run --project host 2>&1 | tee build/host-tests.log || failed+=(host-tests)
+wait "$guests" || failed+=(guest-tests)
 cat build/guest-tests.log
-exit "$status"
+
+# Whoever reads only the end of a long output sees there what failed.
+[ "${#failed[@]}" -gt 0 ] || exit 0
+for name in "${failed[@]}"; do
+  printf '\nFAILED: %s, in build/%s.log, which ends with\n\n' "$name" "$name"
+  tail -n 60 "build/$name.log"
+done
+exit 1
