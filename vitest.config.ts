@@ -19,6 +19,8 @@ const retry = process.env.CI ? 1 : 0;
 // unit: pure code. integration: real processes and the built command, in namespaces of their own, which mostly wait: two
 // files at a time, also on two cores. host: the same, for what is host-wide.
 export default defineConfig({
+  // JSX as it is built: what React adds for developers is not what the command runs.
+  oxc: { jsx: { development: false } },
   test: {
     disableConsoleIntercept: true,
     // Ends what hangs: a busy machine may be slow.

@@ -1,14 +1,15 @@
 // What `sockdoc top` costs, beside `ss -tinp` once a second and `watch ss -tinp`:   node scripts/bench-top.mjs [SECONDS] [PART...]
-// Parts: cost (1,000 and 100,000 sockets), latency (from a key to the changed screen), day (86,400 frames).
+// Parts: cost (1,000 and 100,000 sockets), latency (from a key to the changed screen), day (86,400 frames), screens (the whole
+// screen for SECONDS, with keys pressed all the time).
 // As root; needs iproute2, cc, tmux and watch. Makes network namespaces and processes of its own and takes them away.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { root } from './tools.mjs';
 
 const seconds = Number(process.argv[2] ?? 20);
-const parts = process.argv.length > 3 ? process.argv.slice(3) : ['cost', 'latency', 'day'];
+const parts = process.argv.length > 3 ? process.argv.slice(3) : ['cost', 'latency', 'day', 'screens'];
 const netns = `sd-bench-${process.pid}`;
 const entry = join(root, 'bin/run.js');
 const SIZES = [
@@ -18,6 +19,9 @@ const SIZES = [
 const DAY_FRAMES = 86_400;
 const KEY_PRESSES = 20;
 const TICK_MS = 10; // USER_HZ
+const TYPING_MS = 80;
+/** All tabs, the rows, details, help, and back. */
+const TYPED = ['1', 'j', 'Enter', 'Escape', '2', 'j', '3', 'G', '4', 's', '5', '6', '?', 'Escape'];
 /** Stands on the screen while the help is open. */
 const HELP = /^ ?Keys/m;
 let panes = 0;
@@ -30,6 +34,7 @@ async function bench() {
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
   if (parts.includes('cost') || parts.includes('latency')) for (const size of SIZES) await withSockets(size, measure);
   if (parts.includes('day')) await withSockets({ sockets: 200, processes: 10 }, day);
+  if (parts.includes('screens')) await withSockets({ sockets: 200, processes: 10 }, screens);
 }
 
 async function measure({ sockets, processes }) {
@@ -145,6 +150,59 @@ async function frames(count) {
   }
   sampler.close();
   print(`  ${((performance.now() - began) / count).toFixed(1)} ms a frame\n`);
+}
+
+/** The command itself, as fast as it goes: what it holds after its garbage was collected, and what it takes. */
+async function screens() {
+  const notes = join(root, `build/screens-${process.pid}`);
+  const pane = await inPane(`${process.execPath} --import '${noting(notes)}' ${entry} top --interval 100`);
+  try {
+    await until(() => pane.screen().includes('Connections'), 30_000);
+    print(`\nthe screen of 200 sockets ten times a second, with ${1000 / TYPING_MS} keys a second, for ${seconds} s\n`);
+    for (let eighth = 0; eighth <= 8; eighth++) {
+      const end = performance.now() + (seconds * 1000) / 8;
+      for (let key = 0; eighth > 0 && performance.now() < end; key++) {
+        pane.key(TYPED[key % TYPED.length]);
+        await sleep(TYPING_MS);
+      }
+      process.kill(pane.pid, 'SIGUSR2');
+      await until(() => notesOf(notes).length > eighth, 10_000);
+      const { heapUsed, external, rss, written } = notesOf(notes).at(-1);
+      print(
+        `  after ${String(Math.round((eighth * seconds) / 8)).padStart(5)} s: ${(heapUsed / 2 ** 20).toFixed(2)} MiB of JavaScript, ${(external / 2 ** 20).toFixed(2)} MiB beside it, ${mib(rss)} MiB in all; ${written} screens written\n`,
+      );
+    }
+  } finally {
+    pane.end();
+    rmSync(notes, { force: true });
+  }
+}
+
+/** A module that writes down what the process takes and holds at each SIGUSR2, and how often it wrote. */
+function noting(path) {
+  const code = `
+    import { appendFileSync } from 'node:fs';
+    import { setFlagsFromString } from 'node:v8';
+    import { runInNewContext } from 'node:vm';
+    let written = 0;
+    const write = process.stdout.write;
+    process.stdout.write = function (...args) { written++; return write.apply(this, args); };
+    process.on('SIGUSR2', () => {
+      const { rss } = process.memoryUsage();
+      setFlagsFromString('--expose-gc');
+      const collect = runInNewContext('gc');
+      for (let time = 0; time < 3; time++) collect();
+      appendFileSync(${JSON.stringify(path)}, JSON.stringify({ ...process.memoryUsage(), rss, written }) + '\\n');
+    });`;
+  return `data:text/javascript,${encodeURIComponent(code).replaceAll("'", '%27')}`;
+}
+
+function notesOf(path) {
+  try {
+    return readFileSync(path, 'utf8').trimEnd().split('\n').map(JSON.parse);
+  } catch {
+    return [];
+  }
 }
 
 async function withSockets(size, body) {

@@ -7,7 +7,8 @@ import { terminalOf } from './support/terminal.js';
 
 /** Runs the command line; sets the exit code. `root` is the folder of package.json. */
 export async function main(root: string, argv: string[]): Promise<void> {
-  process.env.NODE_ENV ??= 'production';
+  // Where a developer has set it to something else, React would remember each screen, and oclif look for our sources.
+  process.env.NODE_ENV = 'production';
   endQuietlyOnClosedPipe();
   const config = await Config.load({ root });
   try {

@@ -1,14 +1,24 @@
 import { EventEmitter } from 'node:events';
-import { Box, type Instance, render, Text } from 'ink';
+import { Box, type Instance, render, Text, Transform } from 'ink';
 
-/** Each line is a text of its own, since Ink cuts a text that is too wide as a whole. */
-function Screen({ lines }: { lines: readonly string[] }) {
+interface ScreenProps {
+  lines: readonly string[];
+  columns: number;
+}
+
+/**
+ * Ink remembers every text that it ever measured, and nothing ends that: some 600 MB in a day of this screen. So what it
+ * measures is as many blanks as the terminal is wide, and the line itself takes their place when they are written.
+ */
+function Screen({ lines, columns }: ScreenProps) {
+  const blanks = ' '.repeat(columns);
   return (
     <Box flexDirection="column">
-      {lines.map((line) => (
-        <Text key={line} wrap="truncate-end">
-          {line}
-        </Text>
+      {lines.map((line, row) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: whatever stands there, it is laid out as the line before was
+        <Transform key={row} transform={() => line}>
+          <Text>{blanks}</Text>
+        </Transform>
       ))}
     </Box>
   );
@@ -38,7 +48,7 @@ export class InkScreen {
   #instance: Instance | undefined;
   #laidOut: ReadonlyMap<string, string> = new Map();
 
-  /** The lines as they are shown, none wider than the terminal. */
+  /** The lines as they are shown; none may be wider than the terminal. */
   layOut(lines: readonly string[], columns: number): readonly string[] {
     if (columns !== this.#sink.columns) this.#laidOut = new Map();
     this.#sink.columns = columns;
@@ -52,7 +62,7 @@ export class InkScreen {
 
   #render(lines: readonly string[]): void {
     this.#sink.rows = lines.length;
-    const screen = <Screen key={this.#sink.columns} lines={lines} />;
+    const screen = <Screen columns={this.#sink.columns} lines={lines} />;
     if (this.#instance) this.#instance.rerender(screen);
     else
       this.#instance = render(screen, {
@@ -60,6 +70,7 @@ export class InkScreen {
         debug: true,
         exitOnCtrlC: false,
         patchConsole: false,
+        isScreenReaderEnabled: false,
       });
   }
 

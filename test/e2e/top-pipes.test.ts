@@ -39,6 +39,14 @@ test('one frame of this host as a document, with rates', async () => {
   expect(frame?.intervalMs).toBeGreaterThan(0);
 });
 
+test('a developer’s NODE_ENV changes nothing: React would note down every screen', async () => {
+  const tell = "process.on('exit', () => console.log('runs as', process.env.NODE_ENV));";
+  const { stdout } = await sockdoc(['top', '--help'], {
+    env: { NODE_ENV: 'development', NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(tell)}"` },
+  });
+  expect(stdout).toMatch(/^runs as production$/m);
+});
+
 test('one document per interval until a signal, which is the exit code', async () => {
   const running = execa(process.execPath, [BIN, 'top', '--json', '--interval', '100'], {
     reject: false,

@@ -1,24 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame } from '../../model/views/frame.js';
 import type { FrameRequest } from '../../model/views/request.js';
 import type { Target } from '../diagnose/options.js';
 import { isStretched, nextDue, type Turn } from './pace.js';
 import { Sampler } from './sampler.js';
 import type { FrameSource } from './source.js';
+import { Waker } from './waker.js';
 
 /** Frames of this host as it is now. Without root they hold what is visible, and gaps say what is not. */
 export const liveSource = (target: Target): FrameSource => new LiveSource(target);
 
 class LiveSource implements FrameSource {
   readonly #target: Target;
-  #wake = new AbortController();
+  readonly #waker = new Waker();
 
   constructor(target: Target) {
     this.#target = target;
   }
 
   refresh(): void {
-    this.#wake.abort();
+    this.#waker.wake();
   }
 
   async *start(request: Readonly<FrameRequest>, signal: AbortSignal): AsyncIterable<Frame> {
@@ -43,7 +43,7 @@ class LiveSource implements FrameSource {
     request: Readonly<FrameRequest>,
     signal: AbortSignal,
   ): AsyncGenerator<Frame, Turn | undefined> {
-    this.#wake = new AbortController();
+    this.#waker.sleep();
     const beganMs = performance.now();
     const frame = await orAborted(sampler.read(request), signal);
     if (frame === undefined) return undefined;
@@ -61,10 +61,10 @@ class LiveSource implements FrameSource {
   ): AsyncGenerator<Frame> {
     while (!signal.aborted) {
       const leftMs = untilMs - performance.now();
-      if (leftMs <= 0 && !this.#wake.signal.aborted) return;
-      await pause(leftMs, AbortSignal.any([signal, this.#wake.signal]));
-      if (signal.aborted || !this.#wake.signal.aborted) continue;
-      this.#wake = new AbortController();
+      if (leftMs <= 0 && !this.#waker.isAwake) return;
+      await this.#waker.pause(leftMs, signal);
+      if (signal.aborted || !this.#waker.isAwake) continue;
+      this.#waker.sleep();
       const frame = await orAborted(sampler.select(request), signal);
       if (frame !== undefined) yield frame;
     }
@@ -89,8 +89,4 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 
   } finally {
     signal.removeEventListener('abort', stop);
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(Math.max(0, ms), undefined, { signal }).catch(() => {});
 }

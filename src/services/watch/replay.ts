@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { select } from '../../filter/select.js';
 import type { Frame } from '../../model/views/frame.js';
 import type { FrameRequest } from '../../model/views/request.js';
 import { Recording } from './recording.js';
 import type { FrameSource } from './source.js';
+import { Waker } from './waker.js';
 
 /** Pauses of a recording that was stopped and continued need not be sat through; nor may frames come faster than drawn. */
 const [SHORTEST_MS, LONGEST_MS] = [50, 10_000];
@@ -31,7 +31,7 @@ export function replaySource(path: string, { atOnce = false } = {}): ReplaySourc
 
 class Replay implements ReplaySource {
   readonly #recording: Recording;
-  #wake = new AbortController();
+  readonly #waker = new Waker();
   #wanted: number | undefined;
   #speed = 1;
   #isPaused = false;
@@ -58,7 +58,7 @@ class Replay implements ReplaySource {
 
   set speed(value: number) {
     this.#speed = value;
-    this.#wake.abort();
+    this.#waker.wake();
   }
 
   get isPaused(): boolean {
@@ -67,18 +67,18 @@ class Replay implements ReplaySource {
 
   set isPaused(value: boolean) {
     this.#isPaused = value;
-    this.#wake.abort();
+    this.#waker.wake();
   }
 
   step(by: number): void {
     const from = this.#wanted ?? this.position;
     this.#wanted = Math.min(this.count - 1, Math.max(0, from + by));
-    this.#wake.abort();
+    this.#waker.wake();
   }
 
   refresh(): void {
     this.#wanted ??= this.position;
-    this.#wake.abort();
+    this.#waker.wake();
   }
 
   async *start(request: Readonly<FrameRequest>, signal: AbortSignal): AsyncGenerator<Frame> {
@@ -95,13 +95,13 @@ class Replay implements ReplaySource {
     if (this.atOnce) return this.position < this.count - 1 ? this.position + 1 : undefined;
     const beganMs = performance.now();
     while (!signal.aborted) {
-      if (this.#wake.signal.aborted) this.#wake = new AbortController();
+      this.#waker.sleep();
       const wanted = this.#wanted;
       this.#wanted = undefined;
       if (wanted !== undefined) return wanted;
       const dueMs = this.#pauseMs() - (performance.now() - beganMs);
       if (dueMs <= 0) return this.position + 1;
-      await pause(dueMs, AbortSignal.any([signal, this.#wake.signal]));
+      await this.#waker.pause(dueMs, signal);
     }
     return undefined;
   }
@@ -118,9 +118,4 @@ function chosen(frame: Frame, request: Readonly<FrameRequest>): Frame {
   // The recording holds the first rows only: with no filter of ours its own count is the better one.
   if (request.filter.length === 0 || frame.totals === undefined) return { ...frame, connections: rows };
   return { ...frame, connections: rows, totals: { ...frame.totals, matching } };
-}
-
-/** An hour is as good as for ever: whatever ends it wakes us. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(Math.min(ms, 3_600_000), undefined, { signal }).catch(() => {});
 }

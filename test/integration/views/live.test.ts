@@ -7,8 +7,10 @@ import { currentNetns } from '../../../src/probes/namespaces.js';
 import { GapList } from '../../../src/services/diagnose/collecting/gaps.js';
 import { liveSource } from '../../../src/services/watch/live.js';
 import { SocketPart } from '../../../src/services/watch/parts/sockets.js';
+import { Sampler } from '../../../src/services/watch/sampler.js';
 import { requireCgroup, withCgroup } from '../../support/cgroup.js';
 import { frameRequest, framesOf, framesUntil } from '../../support/frames.js';
+import { leftBehind } from '../../support/heap.js';
 import { poll, requireRoot, withNetns } from '../../support/live.js';
 
 const ajv = new Ajv({ strict: false, allErrors: true });
@@ -186,4 +188,20 @@ test('a slow consumer makes the source wait: frames are neither queued nor read 
   expect(performance.now() - began).toBeGreaterThanOrEqual(900);
   const [a = 0, b = 0, c = 0] = taken.map((text) => Date.parse(text));
   expect(Math.min(b - a, c - b)).toBeGreaterThanOrEqual(290);
+});
+
+test('readings leave nothing behind', async (ctx) => {
+  requireRoot(ctx);
+  await withNetns(async (ns) => {
+    const server = await ns.start('pingpong.c', 'server', 0, 0);
+    await ns.start('pingpong.c', 'client', server.ready.port, 64, 1000);
+    const sampler = await Sampler.open({ pids: [], netns: ns.name });
+    try {
+      const read = async () => void (await sampler.read(frameRequest()));
+      // A frame of this namespace is some kilobytes.
+      expect(await leftBehind(25, read)).toBeLessThan(1000);
+    } finally {
+      sampler.close();
+    }
+  });
 });
