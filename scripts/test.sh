@@ -47,19 +47,24 @@ trap '[ -z "$(jobs -p)" ] || kill -- $(jobs -p | sed "s/^/-/") 2>/dev/null || tr
 node_modules/.bin/vitest run --project guest > build/guest-tests.log 2>&1 &
 guests=$!
 
-# Compilers work while tests in namespaces wait. The plain tests are built into the release tree, which has all else already.
+# Compilers work while tests in namespaces wait, and while the native tests of the tree before do. The plain tests are built
+# into the release tree, which has all else already.
 native_tests() {
   set -e
   cmake --preset release -D SOCKDOC_TESTS=ON --log-level=WARNING > build/cmake-release.log
+  local preset status=0
+  local -A running
   for preset in release asan tsan; do
     nice node scripts/build-native.mjs "$preset"
-    local log=build/ctest-$preset.log
-    local status=0
-    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error > "$log" 2>&1 || status=$?
-    echo "native tests ($preset):"
-    grep -vE '^ *Start +[0-9]+:| Passed +[0-9.]+ sec$|^Internal|^$' "$log"
-    [ "$status" = 0 ] || return "$status"
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error > "build/ctest-$preset.log" 2>&1 &
+    running[$preset]=$!
   done
+  for preset in release asan tsan; do
+    wait "${running[$preset]}" || status=$?
+    echo "native tests ($preset):"
+    grep -vE '^ *Start +[0-9]+:| Passed +[0-9.]+ sec$|^Internal|^$' "build/ctest-$preset.log"
+  done
+  return "$status"
 }
 native_tests > build/native-tests.log 2>&1 &
 native=$!
