@@ -54,11 +54,14 @@ test('a hog on the CPU of a server delays its thread and pushes it off', { timeo
     const late = checked.of('run-queue-delay').find((result) => result.subject?.pid === server.pid);
     expect(late).toMatchObject({ status: 'warn', subject: { pid: server.pid, tid: server.pid, comm: 'pingpong' } });
     expect(late?.summary).toContain(`pingpong/${server.pid} waited`);
-    // Our reading encloses that of the command, and the load is even: the shares of the wall time are alike.
+    // Our reading encloses that of the command, and the load is even: the shares of the wall time are alike. On a crowded
+    // machine the command sleeps longer than it wanted to, and says so.
     const delay = numberOf(late?.evidence ?? [], 'run_delay');
+    const windowMs = Number(/ of (\d+) ms for a CPU/.exec(late?.summary ?? '')?.[1]);
     expect(delay).toBeLessThanOrEqual(delayMs + 1);
-    expect(delay / checked.document.windowMs).toBeGreaterThan(share / 3);
-    expect(delay / checked.document.windowMs).toBeLessThan(share * 3);
+    expect(windowMs).toBeGreaterThanOrEqual(checked.document.windowMs);
+    expect(delay / windowMs).toBeGreaterThan(share / 3);
+    expect(delay / windowMs).toBeLessThan(share * 3);
     expect(late?.why).toContain(`It may run on CPU ${CPU} only`);
 
     const pushed = pushedOff(found);
