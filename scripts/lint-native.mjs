@@ -14,6 +14,8 @@ const MAY_INCLUDE = {
   probes: ['base'],
   monitor: ['probes', 'base', 'abi'],
   launch: ['base', 'program'],
+  // of preload the one header by which programs ask libsd
+  bench: ['base', 'abi', 'preload'],
   settings: ['probes', 'base'],
   addon: ['probes', 'launch', 'settings', 'base', 'program'],
 };

@@ -49,7 +49,7 @@ function assemble(tree) {
   for (const name of ['bin', 'dist', 'oclif.manifest.json', 'package.json', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
     cpSync(join(root, name), join(app, name), { recursive: true });
   }
-  for (const name of ['sockdoc.node', 'sockdoc-monitor', 'libsd.so']) {
+  for (const name of ['sockdoc.node', 'sockdoc-monitor', 'sockdoc-bench', 'libsd.so']) {
     // libsd patches x86-64 code: elsewhere there is none.
     if (name === 'libsd.so' && process.arch !== 'x64') continue;
     run('strip', ['--strip-unneeded', '-o', join(app, 'build/release', name), join(root, 'build/release', name)]);
@@ -138,6 +138,7 @@ function neededGlibc(home) {
     'lib/node',
     'lib/sockdoc/build/release/sockdoc.node',
     'lib/sockdoc/build/release/sockdoc-monitor',
+    'lib/sockdoc/build/release/sockdoc-bench',
   ].flatMap((name) => {
     const { stdout } = spawnSync('objdump', ['-T', join(home, name)], { encoding: 'utf8', maxBuffer: 1 << 28 });
     return [...stdout.matchAll(/GLIBC_(\d+)\.(\d+)/g)].map((match) => [Number(match[1]), Number(match[2])]);

@@ -93,7 +93,7 @@ function fence(commands: readonly string[]): string[] {
 }
 
 /** Host text must show as it is: no markup, no HTML, no table cells, no mentions, and no list or heading where it begins. */
-function escapeMarkdown(text: string): string {
+export function escapeMarkdown(text: string): string {
   return clean(text)
     .replace(/[\\`*_{}[\]#|~<>$@!]/g, '\\$&')
     .replaceAll('&', '&amp;')

@@ -1,4 +1,5 @@
 import type { TSchema } from '@sinclair/typebox';
+import { BenchCompareDocument, BenchDocument, BenchListDocument } from '../../model/bench.js';
 import { DiffDocument } from '../../model/diff.js';
 import { ErrorDocument } from '../../model/error.js';
 import { ExplainDocument } from '../../model/explain.js';
@@ -46,6 +47,9 @@ const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
   'monitor-start': { title: 'sockdoc monitor start --json', type: MonitorStartDocument },
   'monitor-stop': { title: 'sockdoc monitor stop --json', type: MonitorStopDocument },
   'monitor-policy': { title: 'sockdoc monitor policy check --json', type: MonitorPolicyDocument },
+  bench: { title: 'sockdoc bench run --json, and what bench run --out DIR keeps', type: BenchDocument },
+  'bench-list': { title: 'sockdoc bench list --json', type: BenchListDocument },
+  'bench-compare': { title: 'sockdoc bench compare --json', type: BenchCompareDocument },
   tune: { title: 'sockdoc tune --json', type: TuneDocument },
   'tune-plan': { title: 'what sockdoc tune --save-plan FILE writes', type: Plan },
   'tune-verify': { title: 'sockdoc tune verify --json', type: TuneVerifyDocument },

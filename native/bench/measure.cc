@@ -1,0 +1,148 @@
+#include "bench/measure.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <iostream>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "bench/carrier.h"
+#include "bench/histogram.h"
+#include "bench/say.h"
+
+namespace sockdoc::bench {
+namespace {
+
+constexpr double kWarmMs = 50;
+constexpr double kUpgradeMs = 2000;
+constexpr double kInVainMs = 50;  // after one that was in vain
+
+/** The client's end of one connection. */
+class Talk {
+ public:
+  Talk(Fd fd, std::uint64_t bytes, const Clock& clock) : fd_(std::move(fd)), message_(bytes), clock_(clock) {}
+
+  [[nodiscard]] bool open() {
+    const Opening opening{Opening::kMagic, message_.size()};
+    return send_all(fd_.get(), std::as_bytes(std::span(&opening, 1)));
+  }
+
+  [[nodiscard]] bool round_trip() { return send_all(fd_.get(), message_) && receive_all(fd_.get(), message_); }
+
+  [[nodiscard]] bool warm_up(double ms, double& upgrade_ms) {
+    const std::uint64_t start = clock_.now();
+    for (;;) {
+      if (!round_trip()) return false;
+      const double passed = clock_.ns(static_cast<double>(clock_.now() - start)) / 1e6;
+      if (passed < ms) continue;
+      const auto now = carried(fd_.get());
+      if (!now || (now->by_ring && now->ring_bytes > 0)) return true;
+      if (passed < upgrade_ms) continue;
+      upgrade_ms = kInVainMs;
+      return true;
+    }
+  }
+
+  [[nodiscard]] bool round_trips(double ms, Histogram& into) {
+    const std::uint64_t end = clock_.now() + clock_.ticks_of_ms(ms);
+    for (std::uint64_t before = clock_.now(); before < end;) {
+      if (!round_trip()) return false;
+      const std::uint64_t now = clock_.now();
+      into.add(now - before);
+      before = now;
+    }
+    return true;
+  }
+
+  /** The clock costs as much as sending a small message. */
+  [[nodiscard]] bool stream(double ms, Tally& tally) {
+    const std::uint64_t at_once = std::clamp<std::uint64_t>(4096 / message_.size(), 1, 64);
+    const std::uint64_t end = clock_.now() + clock_.ticks_of_ms(ms);
+    message_[0] = std::byte(Kind::stream);
+    do {
+      for (std::uint64_t i = 0; i < at_once; i++) {
+        if (!send_all(fd_.get(), message_)) return false;
+      }
+    } while (clock_.now() < end);
+    message_[0] = std::byte(Kind::last);
+    const bool told =
+        send_all(fd_.get(), message_) && receive_all(fd_.get(), std::as_writable_bytes(std::span(&tally, 1)));
+    message_[0] = std::byte(Kind::echo);
+    return told;
+  }
+
+  [[nodiscard]] std::optional<Carried> carried_now() const { return carried(fd_.get()); }
+
+ private:
+  Fd fd_;
+  std::vector<std::byte> message_;
+  const Clock& clock_;
+};
+
+Error lost(const char* when) { return errno == 0 ? Error{ECONNRESET, when} : errno_error(when); }
+
+/** What carried the measured part: absent without libsd. */
+void write_carrier(Json& json, const std::optional<Carried>& before, const std::optional<Carried>& after) {
+  if (!before || !after) return;
+  const auto bytes = static_cast<double>(after->bytes - before->bytes);
+  const auto by_ring = static_cast<double>(after->ring_bytes - before->ring_bytes);
+  json.field("upgraded", after->mapped && by_ring > 0);
+  json.field("ringShare", bytes == 0 ? 0.0 : by_ring / bytes);
+  if (!after->reason.empty()) json.field("reason", after->reason);
+}
+
+std::optional<Order> order_of(const std::string& line) {
+  std::istringstream words(line);
+  std::string what;
+  Order order;
+  if (!(words >> what >> order.bytes >> order.ms)) return std::nullopt;
+  if (what != "rtt" && what != "stream") return std::nullopt;
+  order.what = what == "rtt" ? Order::What::round_trip : Order::What::stream;
+  if (order.bytes == 0 || order.bytes > kMostBytes || !(order.ms > 0)) return std::nullopt;
+  return order;
+}
+
+}  // namespace
+
+Result<Json> measure(const Address& address, const Order& order, const Clock& clock, double& upgrade_ms) {
+  auto connection = connect_to(address);
+  if (!connection) return connection.error();
+  Talk talk(std::move(*connection), order.bytes, clock);
+  if (!talk.open() || !talk.warm_up(std::min(order.ms / 4, kWarmMs), upgrade_ms)) return lost("warming up");
+  const auto before = talk.carried_now();
+  Json json;
+  json.begin_object();
+  if (order.what == Order::What::round_trip) {
+    Histogram ticks;
+    if (!talk.round_trips(order.ms, ticks)) return lost("round trips");
+    json.field("count", ticks.count()).field("p50", clock.ns(ticks.percentile(0.5)));
+    json.field("p99", clock.ns(ticks.percentile(0.99))).field("mean", clock.ns(ticks.mean()));
+  } else {
+    Tally tally{};
+    if (!talk.stream(order.ms, tally)) return lost("a stream of messages");
+    json.field("count", tally.messages);
+    json.field("perSecond", static_cast<double>(tally.messages) * 1e9 / static_cast<double>(tally.ns));
+  }
+  write_carrier(json, before, talk.carried_now());
+  return json.end_object();
+}
+
+Status measure_on_demand(const Address& address) {
+  const Clock clock;
+  double upgrade_ms = kUpgradeMs;
+  say(Json().begin_object().field("ready", true).end_object());
+  for (std::string line; std::getline(std::cin, line);) {
+    const auto order = order_of(line);
+    if (!order) {
+      say(Error{EINVAL, line});
+      continue;
+    }
+    const auto sample = measure(address, *order, clock, upgrade_ms);
+    sample ? say(*sample) : say(sample.error());
+  }
+  return Done{};
+}
+
+}  // namespace sockdoc::bench

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "bench/clock.h"
+#include "bench/stream.h"
+
+namespace sockdoc::bench {
+
+/** One measurement over a connection of its own. */
+struct Order {
+  enum class What { round_trip, stream } what = What::round_trip;
+  std::uint64_t bytes = 0;  // of a message
+  double ms = 0;
+};
+
+/**
+ * Connects, exchanges messages until the connection is warm (under libsd: until it is upgraded, for `upgrade_ms` at
+ * most), measures, and gives what this came to; "upgraded" is absent without libsd. Times are nanoseconds.
+ */
+[[nodiscard]] Result<Json> measure(const Address& address, const Order& order, const Clock& clock, double& upgrade_ms);
+
+/** Orders from stdin, "rtt BYTES MS" or "stream BYTES MS" a line, each answered on stdout, until it ends. */
+[[nodiscard]] Status measure_on_demand(const Address& address);
+
+}  // namespace sockdoc::bench
