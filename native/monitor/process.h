@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -25,6 +26,7 @@ struct Process {
   std::shared_ptr<Namespace> netns;
   Identity identity;                                       // as it was when it was last looked at
   std::set<std::pair<std::uint64_t, std::uint64_t>> ends;  // (namespace, cookie) of the sockets it holds
+  std::pair<std::uint64_t, std::uint64_t> swept;           // the last of them that was looked at again
   std::uint64_t slabs = 0;
   std::uint64_t slab_bytes = 0;
 };

@@ -78,16 +78,14 @@ SocketEnd* Registry::admit(Process& process, const abi::SocketClaim& claim, std:
   }
   verified = verify(process, claim, namespaces_);
   const EndKey key{verified.netns, claim.cookie};
-  const auto known = ends_.find(key);
-  const bool holds = process.ends.contains(key);
-  if (verified.ok() && !holds && process.ends.size() >= policy_.limits.connections) {
-    verified.reason = Reason::quota_connections;
-  }
+  const auto full = [&] { return !process.ends.contains(key) && process.ends.size() >= policy_.limits.connections; };
+  if (verified.ok() && full()) sweep(process, true);
+  if (verified.ok() && full()) verified.reason = Reason::quota_connections;
   if (!verified.ok()) {
     refuse(process, claim, sequence, verified.reason);
     return nullptr;
   }
-  if (known == ends_.end()) {
+  if (!ends_.contains(key)) {
     const TupleKey tuple = key_of(verified.netns, tuple_of(claim));
     // The kernel says that the tuple is this socket's now: whoever had it before is gone.
     if (const auto stale = by_tuple_.find(tuple); stale != by_tuple_.end()) end_gone(*stale->second);
@@ -325,6 +323,25 @@ void Registry::release(Process& process, std::uint64_t cookie) {
   if (held == process.ends.end()) return;
   const EndKey key = *held;
   if (const auto found = ends_.find(key); found != ends_.end()) drop_holder(*found->second, process);
+}
+
+/**
+ * Forgets connections of the process that have ended without its saying so: its release was lost, or it executes
+ * another program. Only looked for when room is wanted, and only at some of them each time: others wait for their
+ * answers meanwhile.
+ */
+void Registry::sweep(Process& process, bool waiting_too) {
+  constexpr int kAtOnce = 32;
+  for (int looked = 0; looked < kAtOnce && !process.ends.empty(); ++looked) {
+    auto next = process.ends.upper_bound(process.swept);
+    if (next == process.ends.end()) next = process.ends.begin();
+    process.swept = *next;
+    SocketEnd& end = *ends_.at(*next);
+    if (end.connection == nullptr && !waiting_too) continue;
+    const auto holder = std::find_if(end.holders.begin(), end.holders.end(),
+                                     [&](const Holder& other) { return other.process == &process; });
+    if (is_gone(process, holder->claim, end.netns, namespaces_)) drop_holder(end, process);
+  }
 }
 
 void Registry::drop_holder(SocketEnd& end, const Process& process) {

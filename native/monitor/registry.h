@@ -105,6 +105,7 @@ class Registry {
   void answer(SocketEnd& end);
   void answer(SocketEnd& end, const Holder& holder);
   void refuse(Process& process, const abi::SocketClaim& claim, std::uint64_t sequence, abi::Reason reason);
+  void sweep(Process& process, bool waiting_too);
   void drop_holder(SocketEnd& end, const Process& process);
   void end_gone(SocketEnd& end);
   void leave_slabs(Process& process);

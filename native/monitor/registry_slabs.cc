@@ -15,6 +15,15 @@ using abi::Reason;
 /** The first slab of two processes is small, since most have one connection; each further one holds more. */
 constexpr std::uint32_t kFirstSlots = 16;
 
+/** A slot of one of the slabs, which becomes the connection's. */
+std::optional<std::uint32_t> take_slot(Connection& connection, const std::vector<std::shared_ptr<Slab>>& slabs) {
+  for (const auto& slab : slabs) {
+    connection.slab = slab;
+    if (const auto slot = slab->take()) return slot;
+  }
+  return std::nullopt;
+}
+
 Reason reason_of(const Error& error) {
   return error.code == EMFILE || error.code == ENFILE ? Reason::no_descriptors : Reason::no_memory;
 }
@@ -25,10 +34,12 @@ Reason reason_of(const Error& error) {
 Reason Registry::provide(Connection& connection, Process& a, Process& b) {
   const auto pair = std::minmax(a.serial, b.serial);
   auto& theirs = slabs_of_pair_[pair];
-  std::optional<std::uint32_t> slot;
-  for (const auto& slab : theirs) {
-    connection.slab = slab;
-    if ((slot = slab->take())) break;
+  std::optional<std::uint32_t> slot = take_slot(connection, theirs);
+  if (!slot && !theirs.empty()) {
+    // Not those that wait: two of them are being connected, and must not be forgotten meanwhile.
+    sweep(a, false);
+    sweep(b, false);
+    slot = take_slot(connection, theirs);
   }
   if (!slot) {
     const std::uint32_t slots = std::min(kFirstSlots << std::min<std::size_t>(2 * theirs.size(), 6), abi::kMaxSlots);

@@ -92,6 +92,14 @@ Verified verify(Process& process, const abi::SocketClaim& claim, Namespaces& nam
   return verified;
 }
 
+bool is_gone(Process& process, const abi::SocketClaim& claim, std::uint64_t netns, Namespaces& namespaces) {
+  if (descriptor_is(process, claim) != Reason::not_this_descriptor) return false;
+  if (enter_namespace(process, namespaces) != Reason::none || process.netns->id != netns) return false;
+  const auto found = find_tcp(process.netns->diag, tuple_of(claim));
+  // A socket that was closed may linger in the table for its last bytes, without an inode.
+  return found && (!*found || (*found)->cookie != claim.cookie || (*found)->inode != claim.inode);
+}
+
 bool counts_fit(const InetSocket& earlier, const InetSocket& later) {
   const bool known = earlier.info.has(&TcpInfoFields::bytes_received) && later.info.has(&TcpInfoFields::bytes_received);
   return !known || (fits(earlier, later, true) && fits(later, earlier, false));

@@ -23,6 +23,13 @@ struct Verified {
  */
 [[nodiscard]] Verified verify(Process& process, const abi::SocketClaim& claim, Namespaces& namespaces);
 
+/**
+ * Whether a socket of namespace `netns` that was verified once is no longer the process's: the descriptor is another,
+ * and the kernel's table does not have the socket with an owner either. Where that cannot be seen, it still is.
+ */
+[[nodiscard]] bool is_gone(Process& process, const abi::SocketClaim& claim, std::uint64_t netns,
+                           Namespaces& namespaces);
+
 /** Whether the claim is well-formed at all. */
 [[nodiscard]] bool plausible(const abi::SocketClaim& claim);
 

@@ -230,6 +230,37 @@ TEST(Registry, QuotasHold) {
   EXPECT_TRUE(bytes.descriptors.empty());
 }
 
+TEST(Registry, ConnectionsThatEndedWithoutAReleaseAreNoticedWhenRoomIsWanted) {
+  Books quota("limit connections=2");
+  {
+    const Loop lost;
+    quota.pair(claim_of(lost.ends[0]));
+    quota.pair(claim_of(lost.ends[1]));
+    const Loop refused;
+    quota.answers.clear();
+    EXPECT_EQ(quota.refusal(claim_of(refused.ends[0])), abi::Reason::quota_connections) << "both are still there";
+  }
+  const Loop next;
+  quota.pair(claim_of(next.ends[0]));
+  quota.pair(claim_of(next.ends[1]));
+  EXPECT_EQ(quota.next().outcome, abi::Outcome::waiting);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(quota.next().outcome, abi::Outcome::shared);
+
+  Books slabs("limit ring=4K");
+  const Loop kept;
+  slabs.pair(claim_of(kept.ends[0]));
+  slabs.pair(claim_of(kept.ends[1]));
+  for (int i = 0; i < 100; ++i) {
+    const Loop lost;
+    slabs.pair(claim_of(lost.ends[0]));
+    slabs.pair(claim_of(lost.ends[1]));
+  }
+  EXPECT_NE(slabs.status().find("\"slabs\":1,"), std::string::npos) << slabs.status();
+  slabs.answers.clear();
+  slabs.pair(claim_of(kept.ends[0]));
+  EXPECT_EQ(slabs.next().outcome, abi::Outcome::shared) << "it has not ended";
+}
+
 TEST(Registry, ADenialKeepsMemoryUnsharedAndAPolicyCanBeTakenBack) {
   const Loop loop;
   Books books("deny any");
