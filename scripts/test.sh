@@ -13,8 +13,9 @@ packages=(
   iperf3 stress-ng tmux
   # another C library
   musl-tools
-  # servers and their clients
-  nginx redis-server redis-tools wrk
+  # servers and their clients, and Python's own tests of sockets
+  curl haproxy libmemcached-tools lighttpd memcached nginx openssl postgresql redis-server redis-tools sockperf wrk
+  libpython3.11-testsuite
   # packages in a bare tree
   binutils debootstrap
   # the command on a terminal, its manual page and its XML

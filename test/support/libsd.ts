@@ -97,11 +97,17 @@ export function outcome(command: readonly string[], env: Environment = {}, secon
 }
 
 /** The same while others run. */
-export function outcomeOf(command: readonly string[], env: Environment = {}, seconds = 40): Promise<Outcome> {
+export function outcomeOf(
+  command: readonly string[],
+  env: Environment = {},
+  seconds = 40,
+  cwd?: string,
+): Promise<Outcome> {
   const [file, ...args] = command as [string, ...string[]];
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       env: plainly(env),
+      ...(cwd === undefined ? {} : { cwd }),
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: seconds * 1000,
       killSignal: 'SIGKILL',

@@ -1,15 +1,8 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compiled, hasLibsd, outcome, preloaded } from '../../support/libsd.js';
+import { requireTool } from '../../support/live.js';
 import { MonitorBench } from '../../support/monitor.js';
-import { poll } from '../../support/poll.js';
-import { freePort } from '../../support/ports.js';
-
-const installed = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 const PROGRAMS = [
   'epoll_edges',
@@ -25,19 +18,10 @@ const PROGRAMS = [
 // Whoever waits by poll, select or epoll sees the same whether the kernel or a ring carried the bytes.
 describe.runIf(hasLibsd)('waiting for connections that went over to shared memory', () => {
   let bench: MonitorBench;
-  let server: ChildProcess | undefined;
   beforeEach(() => {
     bench = new MonitorBench();
   });
-  afterEach(async () => {
-    if (server && server.exitCode === null && server.signalCode === null) {
-      const gone = once(server, 'exit');
-      server.kill('SIGTERM');
-      await gone;
-    }
-    server = undefined;
-    await bench.remove();
-  });
+  afterEach(() => bench.remove());
 
   const env = (more: Record<string, string> = {}) => ({
     ...preloaded,
@@ -56,46 +40,13 @@ describe.runIf(hasLibsd)('waiting for connections that went over to shared memor
     }
   });
 
-  it('Python: selectors and asyncio', async ({ skip }) => {
-    if (!installed('python3')) skip('python3 is not installed');
+  it('Python: selectors and asyncio', async (context) => {
+    requireTool(context, 'python3');
     await bench.running();
     const program = ['python3', fileURLToPath(new URL('../../../fixtures/programs/libsd/echoing.py', import.meta.url))];
     const plain = outcome(program);
     expect(plain).toMatchObject({ status: 0, stderr: '' });
     expect(plain.stdout).toContain('asyncio: ');
     expect(outcome(program, env(), 120)).toEqual(plain);
-  });
-
-  it('redis-server and redis-benchmark', async ({ skip }) => {
-    if (!installed('redis-server') || !installed('redis-benchmark')) skip('redis is not installed');
-    await bench.running();
-    const socket = join(bench.folder, 'redis.sock');
-    const port = await freePort();
-    const said = openSync(join(bench.folder, 'redis.log'), 'w');
-    const options = { env: { ...process.env, ...env() }, cwd: bench.folder };
-    server = spawn('redis-server', ['--port', `${port}`, '--save', '', '--unixsocket', socket], {
-      ...options,
-      stdio: ['ignore', said, said],
-    });
-    closeSync(said);
-    const ask = (...words: string[]) => outcome(['redis-cli', '-s', socket, ...words]).stdout.trim();
-    await poll('redis answers', async () => {
-      if (server?.exitCode !== null) throw new Error(readFileSync(join(bench.folder, 'redis.log'), 'utf8'));
-      return ask('ping') === 'PONG';
-    });
-    for (const clients of ['1', '20']) {
-      const load = ['redis-benchmark', '-p', `${port}`, '-c', clients, '-n', '10000', '-t', 'set,incr', '-r', '50'];
-      const run = outcome([...load, '--csv'], env(), 120);
-      expect(run, run.stderr).toMatchObject({ status: 0, signal: null });
-    }
-    // It writes its title over its environment, and the clients connect without waiting: neither keeps them from the rings.
-    expect(readFileSync(`/proc/${server.pid}/maps`, 'utf8')).toContain('memfd:sockdoc-slab');
-    // Every INCR arrived, once.
-    const sum = ask(
-      'eval',
-      "local s = 0 for _, k in ipairs(redis.call('keys', 'counter:*')) do s = s + redis.call('get', k) end return s",
-      '0',
-    );
-    expect(Number(sum)).toBe(20000);
   });
 });
