@@ -26,6 +26,7 @@ struct SchedCpu {
   SchedHistogram run_delay;
   SchedHistogram wakeup;
   std::uint64_t switches = 0;
+  std::uint64_t last = 0;  // who came last, as its number + 1; 0: nobody yet
 };
 
 /** A thread that is watched. It is switched in on one CPU at a time, so only `migrations` is added to atomically. */
@@ -34,10 +35,13 @@ struct SchedThread {
   std::uint64_t migrations = 0;
 };
 
-/** Kept with each task by the kernel while it waits; gone with the task. */
+/** Kept with each task by the kernel; gone with the task. */
 struct SchedWaiting {
   std::uint64_t since_ns = 0;  // 0: does not wait
-  std::uint64_t woken = 0;     // 1: waits since a wake-up; 0: since it was pushed off its CPU
+  std::uint64_t woken = 0;     // 1: waits since a wake-up, or will when it is woken; 0: since it was pushed off its CPU
+  std::uint64_t delay_ns = 0;  // what the scheduler itself had counted when it last left a CPU
+  enum State : std::uint64_t { unknown, owed, counted };
+  std::uint64_t wait = unknown;  // of the wait since then
 };
 
 struct SchedControl {

@@ -27,6 +27,7 @@ constexpr int kBucket = -24;  // offset of the bucket in SchedHistogram
 constexpr int kWoken = -32;
 constexpr int kTid = -40;
 constexpr int kEpoch = -48;
+constexpr int kSince = -56;
 
 int argument(unsigned index) { return static_cast<int>(index) * kArgumentBytes; }
 
@@ -93,8 +94,6 @@ struct SchedAssembly {
   /** r6: the thread that goes, r7: the one that comes, r8: now, r9: the counts of this CPU. */
   Assembler switched() const {
     Assembler a;
-    const auto pushed_off = a.label();
-    const auto sleeps = a.label();
     const auto comes = a.label();
     const auto end = a.label();
     a.load(Size::u64, Reg::r6, Reg::r1, argument(at.previous));
@@ -103,26 +102,19 @@ struct SchedAssembly {
     a.alu(Alu::bit_and, Reg::r9, 0xff);  // a bool: the rest of its register is not defined
     a.call(BPF_FUNC_ktime_get_ns);
     a.move(Reg::r8, Reg::r0);
+    note_how_it_goes(a);
+    a.store(Size::u32, Reg::r10, kKey, 0);
+    a.lookup(maps.cpus, kKey);
+    a.jump_if(If::equal, Reg::r0, 0, end);
+    a.move(Reg::r9, Reg::r0);
+    count_switch(a);
 
     a.load(Size::u32, Reg::r1, Reg::r6, at.pid);
     a.jump_if(If::equal, Reg::r1, 0, comes);  // the idle task waits for nothing
-    a.jump_if(If::not_equal, Reg::r9, 0, pushed_off);
-    a.load(at.state_is_long ? Size::u64 : Size::u32, Reg::r1, Reg::r6, at.state);
-    a.jump_if(If::not_equal, Reg::r1, 0, sleeps);
-    a.bind(pushed_off);
-    get_mark(a, Reg::r6, true, comes);
-    a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, since_ns), Reg::r8);
-    a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, woken), 0);
-    a.jump(comes);
-
-    // The kernel refuses a mark while it is busy with another on this CPU. Where that hid that the thread came, its
-    // mark is still set, and would count the sleep that begins now as waiting.
-    a.bind(sleeps);
-    get_mark(a, Reg::r6, false, comes);
-    a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, since_ns), 0);
-
+    a.store(Size::u32, Reg::r10, kTid, Reg::r1);
+    leave(a, comes);
+    add_everywhere(a, comes);
     a.bind(comes);
-    count_switch(a, end);
     take_delay(a, end);
     add_everywhere(a, end);
     finish(a, end);
@@ -130,40 +122,92 @@ struct SchedAssembly {
   }
 
  private:
-  void count_switch(Assembler& a, Assembler::Label end) const {
-    a.store(Size::u32, Reg::r10, kKey, 0);
-    a.lookup(maps.cpus, kKey);
-    a.jump_if(If::equal, Reg::r0, 0, end);
-    a.move(Reg::r9, Reg::r0);
-    a.load(Size::u64, Reg::r1, Reg::r9, offsetof(SchedCpu, switches));
-    a.alu(Alu::add, Reg::r1, 1);
-    a.store(Size::u64, Reg::r9, offsetof(SchedCpu, switches), Reg::r1);
+  /** kSince and kWoken for its mark: pushed off it waits from now on, asleep until it is woken. */
+  void note_how_it_goes(Assembler& a) const {
+    const auto pushed_off = a.label();
+    a.store(Size::u64, Reg::r10, kSince, Reg::r8);
+    a.store(Size::u64, Reg::r10, kWoken, 0);
+    a.jump_if(If::not_equal, Reg::r9, 0, pushed_off);
+    a.load(at.state_is_long ? Size::u64 : Size::u32, Reg::r1, Reg::r6, at.state);
+    a.jump_if(If::equal, Reg::r1, 0, pushed_off);
+    // Where it was hidden that the thread came, its mark is still set, and would count the sleep as waiting.
+    a.store(Size::u64, Reg::r10, kSince, 0);
+    a.store(Size::u64, Reg::r10, kWoken, 1);
+    a.bind(pushed_off);
   }
 
-  /** How long the thread that comes has waited, and the bucket of that; `end` where it is not known to have. */
-  void take_delay(Assembler& a, Assembler::Label end) const {
-    const auto small_enough = a.label();
+  /** Where another goes than the one that came last, there was a switch in between that was hidden from us. */
+  void count_switch(Assembler& a) const {
+    const auto same = a.label();
+    a.load(Size::u64, Reg::r1, Reg::r9, offsetof(SchedCpu, switches));
+    a.alu(Alu::add, Reg::r1, 1);
+    a.load(Size::u64, Reg::r2, Reg::r9, offsetof(SchedCpu, last));
+    a.jump_if(If::equal, Reg::r2, 0, same);
+    a.load(Size::u32, Reg::r3, Reg::r6, at.pid);
+    a.alu(Alu::add, Reg::r3, 1);
+    a.jump_if(If::equal, Reg::r2, Reg::r3, same);
+    a.alu(Alu::add, Reg::r1, 1);
+    a.bind(same);
+    a.store(Size::u64, Reg::r9, offsetof(SchedCpu, switches), Reg::r1);
+    a.load(Size::u32, Reg::r3, Reg::r7, at.pid);
+    a.alu(Alu::add, Reg::r3, 1);
+    a.store(Size::u64, Reg::r9, offsetof(SchedCpu, last), Reg::r3);
+  }
+
+  /**
+   * Marks the thread that goes. Where nobody counted the wait before it ran, its delay is what the scheduler has
+   * counted since it last went; `otherwise` where there is none to count, which is nearly always.
+   */
+  void leave(Assembler& a, Assembler::Label otherwise) const {
+    get_mark(a, Reg::r6, true, otherwise);
+    a.load(Size::u64, Reg::r1, Reg::r10, kSince);
+    a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, since_ns), Reg::r1);
+    a.load(Size::u64, Reg::r1, Reg::r10, kWoken);
+    a.load(Size::u64, Reg::r2, Reg::r0, offsetof(SchedWaiting, woken));
+    a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, woken), Reg::r1);
+    a.store(Size::u64, Reg::r10, kWoken, Reg::r2);
+    if (!at.run_delay) return a.jump(otherwise);
+    a.load(Size::u64, Reg::r1, Reg::r6, *at.run_delay);
+    a.load(Size::u64, Reg::r2, Reg::r0, offsetof(SchedWaiting, delay_ns));
+    a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, delay_ns), Reg::r1);
+    a.load(Size::u64, Reg::r3, Reg::r0, offsetof(SchedWaiting, wait));
+    a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, wait), SchedWaiting::owed);
+    a.jump_if(If::not_equal, Reg::r3, SchedWaiting::owed, otherwise);
+    a.jump_if(If::below, Reg::r1, Reg::r2, otherwise);
+    a.alu(Alu::sub, Reg::r1, Reg::r2);
+    measure(a, Reg::r1);
+  }
+
+  /** How long the thread that comes has waited; `otherwise` where it is not known to have. */
+  void take_delay(Assembler& a, Assembler::Label otherwise) const {
     a.load(Size::u32, Reg::r1, Reg::r7, at.pid);
-    a.jump_if(If::equal, Reg::r1, 0, end);
+    a.jump_if(If::equal, Reg::r1, 0, otherwise);
     a.store(Size::u32, Reg::r10, kTid, Reg::r1);
-    get_mark(a, Reg::r7, false, end);
+    get_mark(a, Reg::r7, false, otherwise);
     a.load(Size::u64, Reg::r1, Reg::r0, offsetof(SchedWaiting, since_ns));
-    a.jump_if(If::equal, Reg::r1, 0, end);
+    a.jump_if(If::equal, Reg::r1, 0, otherwise);
     a.load(Size::u64, Reg::r2, Reg::r0, offsetof(SchedWaiting, woken));
     a.store(Size::u64, Reg::r10, kWoken, Reg::r2);
     a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, since_ns), 0);
-    a.jump_if(If::above, Reg::r1, Reg::r8, end);  // CPUs whose clocks differ
+    a.jump_if(If::above, Reg::r1, Reg::r8, otherwise);  // CPUs whose clocks differ
+    a.store(Size::u64, Reg::r0, offsetof(SchedWaiting, wait), SchedWaiting::counted);
     a.alu(Alu::sub, Reg::r8, Reg::r1);
-    a.store(Size::u64, Reg::r10, kDelay, Reg::r8);
-    a.alu(Alu::div, Reg::r8, 1000);
-    a.jump_if(If::at_most, Reg::r8, 0x7fffffff, small_enough);
-    a.move(Reg::r8, 0x7fffffff);
+    measure(a, Reg::r8);
+  }
+
+  /** kDelay, kBucket and kEpoch of these nanoseconds; loses `ns`, r1 and r2. */
+  void measure(Assembler& a, Reg ns) const {
+    const auto small_enough = a.label();
+    a.store(Size::u64, Reg::r10, kDelay, ns);
+    a.alu(Alu::div, ns, 1000);
+    a.jump_if(If::at_most, ns, 0x7fffffff, small_enough);
+    a.move(ns, 0x7fffffff);
     a.bind(small_enough);
     a.move(Reg::r2, 0);
     for (int bits = 16; bits > 0; bits /= 2) {
       const auto below = a.label();
-      a.jump_if(If::below, Reg::r8, 1 << bits, below);
-      a.alu(Alu::shift_right, Reg::r8, bits);
+      a.jump_if(If::below, ns, 1 << bits, below);
+      a.alu(Alu::shift_right, ns, bits);
       a.alu(Alu::add, Reg::r2, bits);
       a.bind(below);
     }
@@ -174,16 +218,16 @@ struct SchedAssembly {
     a.store(Size::u64, Reg::r10, kEpoch, Reg::r1);
   }
 
-  void add_everywhere(Assembler& a, Assembler::Label end) const {
+  /** Adds kDelay to what this CPU and the thread in kTid have; `otherwise` where that is not watched. */
+  void add_everywhere(Assembler& a, Assembler::Label otherwise) const {
     const auto thread = a.label();
     add_to_histogram(a, Reg::r9, offsetof(SchedCpu, run_delay));
     a.load(Size::u64, Reg::r1, Reg::r10, kWoken);
     a.jump_if(If::equal, Reg::r1, 0, thread);
     add_to_histogram(a, Reg::r9, offsetof(SchedCpu, wakeup));
     a.bind(thread);
-    find_thread(a, end);
-    a.move(Reg::r9, Reg::r0);
-    add_to_histogram(a, Reg::r9, offsetof(SchedThread, run_delay));
+    find_thread(a, otherwise);
+    add_to_histogram(a, Reg::r0, offsetof(SchedThread, run_delay));
   }
 
   /** r0 = counts of the thread in kTid, or `otherwise` where it is not watched. */
@@ -283,6 +327,9 @@ bool find_members(const Btf& btf, SchedOffsets& at) {
   at.pid = static_cast<int>(pid->offset);
   at.on_cpu = static_cast<int>(on_cpu->offset);
   at.state = static_cast<int>(state->offset);
+  if (const auto delay = btf.member("task_struct", "sched_info.run_delay"); delay && delay->bytes == 8) {
+    at.run_delay = static_cast<int>(delay->offset);
+  }
   at.state_is_long = state->bytes == 8;
   return true;
 }

@@ -21,6 +21,7 @@ struct SchedOffsets {
   int state = 0;  // its name was changed in 5.14
   bool state_is_long = false;
   int on_cpu = 0;
+  std::optional<int> run_delay;    // nothing in a kernel without CONFIG_SCHED_INFO
   std::uint32_t sched_switch = 0;  // ids for attach_btf_id
   std::uint32_t sched_wakeup = 0;
   std::uint32_t sched_wakeup_new = 0;
@@ -38,8 +39,11 @@ Result<SchedOffsets> sched_offsets(const Btf& btf);
  *
  * The clock starts when the tracepoint sched_wakeup says that the thread is on a run queue, which is after the
  * interrupt that a wake-up of an idle CPU may need. Waiting begins where a thread was already waiting when the programs
- * were attached is not counted. Nothing is written per event but counts; a thread's own mark is kept with the task by
- * the kernel (BPF task storage, Linux 5.11) and goes with it.
+ * were attached is not counted. A kernel may hide threads from tracing, such as those of a virtual machine's own agent,
+ * and with them what happens while they run: wake-ups by an interrupt, and who comes after them. A wait whose beginning
+ * or end was hidden is counted when its thread leaves the CPU, by what the scheduler has counted for it. Nothing is
+ * written per event but counts; a thread's own mark is kept with the task by the kernel (BPF task storage, Linux 5.11)
+ * and goes with it.
  *
  * They run as long as the object lives: closing the descriptors detaches and frees all of it, also when the process
  * dies. Needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN.

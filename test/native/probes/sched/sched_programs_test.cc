@@ -1,5 +1,6 @@
 #include "probes/sched/sched_programs.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <thread>
 
 #include "../bpf/btf_builder.h"
+#include "base/procfs.h"
 #include "probes/bpf/kernel.h"
 #include "probes/sched/thread_table.h"
 
@@ -29,11 +31,15 @@ TEST(SchedOffsets, AnotherSchedulerIsNotSupported) {
   EXPECT_EQ(sched_offsets(*btf).error().code, EOPNOTSUPP);
 }
 
-/** The programs on this kernel; nothing where they may not be attached. */
-std::optional<SchedPrograms> attached() {
+std::optional<SchedOffsets> own_offsets() {
   const auto btf = kernel_btf();
   if (!btf) return std::nullopt;
   const auto offsets = sched_offsets(**btf);
+  return offsets ? std::optional(*offsets) : std::nullopt;
+}
+
+/** The programs on this kernel; nothing where they may not be attached. */
+std::optional<SchedPrograms> attached(const std::optional<SchedOffsets>& offsets = own_offsets()) {
   if (!offsets) return std::nullopt;
   auto programs = SchedPrograms::attach(*offsets);
   if (!programs) {
@@ -68,6 +74,38 @@ TEST(SchedPrograms, CountEachWakeUpOfAWatchedThread) {
   EXPECT_GE(host, total(thread->run_delay));
   EXPECT_GE(wakeups, 40u);
   EXPECT_EQ(programs->migrations_to().size(), programs->cpus().size());
+}
+
+std::uint64_t own_delay_ns() {
+  char buffer[128];
+  const auto text = read_small(AT_FDCWD, "/proc/thread-self/schedstat", buffer);
+  const auto times = text ? parse_schedstat(*text) : std::nullopt;
+  return times ? times->delay_ns : 0;
+}
+
+TEST(SchedPrograms, AWaitWhoseBeginningIsHiddenIsCountedWhenItsThreadGoes) {
+  auto offsets = own_offsets();
+  if (!offsets || !offsets->run_delay) GTEST_SKIP() << "needs BTF and CONFIG_SCHED_INFO";
+  offsets->sched_wakeup = offsets->sched_wakeup_new;  // nobody hears of wake-ups
+  const std::uint64_t earliest = own_delay_ns();
+  auto programs = attached(offsets);
+  if (!programs) GTEST_SKIP() << "needs CAP_BPF and CAP_PERFMON and Linux 5.11";
+  programs->watch({own_tid()});
+  sleep_for_a_moment();
+  const std::uint64_t begin = own_delay_ns();
+  for (int i = 0; i < 40; ++i) sleep_for_a_moment();
+  const std::uint64_t end = own_delay_ns();
+  sleep_for_a_moment();
+  const auto thread = programs->thread(own_tid());
+  const std::uint64_t latest = own_delay_ns();
+  ASSERT_TRUE(thread);
+  EXPECT_GE(total(thread->run_delay), 40u);
+  // By another clock, a wait that a push began, but of the same waits.
+  EXPECT_GE(static_cast<double>(thread->run_delay.sum_ns), 0.9 * static_cast<double>(end - begin));
+  EXPECT_LE(static_cast<double>(thread->run_delay.sum_ns), 1.1 * static_cast<double>(latest - earliest));
+  std::uint64_t wakeups = 0;
+  for (const SchedCpu& cpu : programs->cpus()) wakeups += total(cpu.wakeup);
+  EXPECT_GE(wakeups, 40u);
 }
 
 TEST(SchedPrograms, AMaximumIsOfItsEpoch) {
