@@ -93,9 +93,11 @@ Transports transports_of(const Napi::Object& object) {
   for (const int pid : integers_field(object, "clients")) transports.clients.insert(pid);
   const auto cookies = strings_field(object, "cookies");
   const auto reasons = strings_field(object, "reasons");
-  for (std::size_t i = 0; i < cookies.size() && i < reasons.size(); ++i) {
+  const auto uids = integers_field(object, "uids");
+  for (std::size_t i = 0; i < cookies.size() && i < reasons.size() && i < uids.size(); ++i) {
     const auto cookie = parse_number<std::uint64_t>(cookies[i], 16);
-    if (cookie) transports.ends[*cookie] = {reasons[i].empty(), reasons[i]};
+    const auto uid = static_cast<std::uint32_t>(uids[i]);
+    if (cookie) transports.ends.emplace(*cookie, Transports::End{uid, reasons[i].empty(), reasons[i]});
   }
   return transports;
 }

@@ -44,6 +44,8 @@ export interface Transports {
   clients: readonly number[];
   /** Sockets, and beside each why it stays on the kernel; "" when its bytes go by shared memory. */
   cookies: readonly string[];
+  /** Whose the socket must be for that to count; -1: anybody's. */
+  uids: readonly number[];
   reasons: readonly string[];
 }
 

@@ -92,7 +92,9 @@ class RowView {
   [[nodiscard]] std::optional<double> age_ms() const;
   [[nodiscard]] std::optional<double> delivery_bps() const;
   [[nodiscard]] std::optional<double> drops() const;
-  [[nodiscard]] Transport transport() const { return transport_of(reading_.transports, socket().cookie, owner()); }
+  [[nodiscard]] Transport transport() const {
+    return transport_of(reading_.transports, socket().cookie, socket().uid, owner());
+  }
   [[nodiscard]] std::optional<LimitedBy> limit() const { return limited_by(socket(), activity()); }
 
   [[nodiscard]] bool has_rates() const;

@@ -12,13 +12,16 @@ namespace sockdoc {
 
 /** What the monitor says of connections; it was asked before the reading. */
 struct Transports {
+  static constexpr std::uint32_t kAnybody = ~std::uint32_t{0};  // no user has it, setreuid(2) means "as it is" by it
   struct End {
+    std::uint32_t uid = kAnybody;  // whose the socket must be for this to count
     bool shared = false;
     std::string reason;  // why it is not
   };
-  std::string no_monitor = "no monitor runs";   // empty: one answered
-  std::unordered_set<int> clients;              // processes under libsd
-  std::unordered_map<std::uint64_t, End> ends;  // by the socket's cookie
+  std::string no_monitor = "no monitor runs";  // empty: one answered
+  std::unordered_set<int> clients;             // processes under libsd
+  // By the socket's cookie. One monitor may speak of a socket that is another's to speak of.
+  std::unordered_multimap<std::uint64_t, End> ends;
 };
 
 /** How the bytes of a connection travel, and why it is the kernel's way where it is. */
@@ -28,10 +31,13 @@ struct Transport {
 };
 
 /** The one place that decides it. `owner` is null where the process is not known. */
-inline Transport transport_of(const Transports& known, std::uint64_t cookie, const ProcessEntry* owner) {
-  if (const auto end = known.ends.find(cookie); end != known.ends.end()) {
-    if (end->second.shared) return {"shm", {}};
-    return {"kernel", end->second.reason};
+inline Transport transport_of(const Transports& known, std::uint64_t cookie, std::uint32_t uid,
+                              const ProcessEntry* owner) {
+  for (auto [at, last] = known.ends.equal_range(cookie); at != last; ++at) {
+    const Transports::End& end = at->second;
+    if (end.uid != Transports::kAnybody && end.uid != uid) continue;
+    if (end.shared) return {"shm", {}};
+    return {"kernel", end.reason};
   }
   if (!known.no_monitor.empty()) return {"kernel", known.no_monitor};
   if (owner == nullptr) return {"kernel", "its process is not known"};

@@ -50,9 +50,13 @@ function exchange(path: string, request: Buffer, patienceMs: number): Promise<Me
       socket.destroy();
       reject(error);
     };
-    socket.setTimeout(patienceMs, () => end(new Error(`nothing within ${patienceMs / 1000} s`)));
+    // For all of it: one that sends a byte now and then is as silent as one that sends nothing.
+    const timer = setTimeout(() => end(new Error(`no answer within ${patienceMs / 1000} s`)), patienceMs);
     socket.on('error', end);
-    socket.on('close', () => reject(new Error('it closed the connection')));
+    socket.on('close', () => {
+      clearTimeout(timer);
+      reject(new Error('it closed the connection'));
+    });
     socket.on('connect', () => socket.write(request));
     socket.on('data', (part) => {
       parts.push(part);

@@ -1,3 +1,4 @@
+import { lstat, readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The socket of the monitor that serves all users. */
@@ -15,6 +16,28 @@ export function ownFolders(env: NodeJS.ProcessEnv = process.env): [string, ...st
   const temporary = `/tmp/sockdoc-${uid}`;
   const runtime = env.XDG_RUNTIME_DIR;
   return runtime?.startsWith('/') ? [`${runtime}/sockdoc`, temporary] : [temporary];
+}
+
+/** The monitors of ordinary users, each of which serves its user's processes only. */
+export async function usersSockets(): Promise<{ uid: number; socket: string }[]> {
+  const [runtime, temporary] = await Promise.all(['/run/user', '/tmp'].map((path) => readdir(path).catch(() => [])));
+  const folders = [
+    ...(runtime ?? []).map((name) => ({ uid: Number(name), folder: `/run/user/${name}/sockdoc` })),
+    ...(temporary ?? []).map((name) => ({
+      uid: Number(/^sockdoc-(\d+)$/.exec(name)?.[1]),
+      folder: `/tmp/${name}`,
+    })),
+  ].filter(({ uid }) => Number.isInteger(uid));
+  const found = await Promise.all(
+    folders.map(async ({ uid, folder }) => {
+      const socket = `${folder}/monitor.sock`;
+      const [within, itself] = await Promise.all([lstat(folder), lstat(socket)]).catch(() => []);
+      // Nobody else may have put it there.
+      const own = within?.isDirectory() && within.uid === uid && (within.mode & 0o077) === 0;
+      return own && itself?.isSocket() && itself.uid === uid ? [{ uid, socket }] : [];
+    }),
+  );
+  return found.flat();
 }
 
 /** Where a monitor may be that serves us: the named one, that of SOCKDOC_MONITOR, or our own and the system's. */

@@ -1,25 +1,49 @@
+import { stat } from 'node:fs/promises';
 import { askMonitor } from '../../control/monitor/client.js';
 import { TYPE } from '../../control/monitor/messages.js';
-import { socketsToAsk } from '../../control/monitor/places.js';
+import { socketsToAsk, usersSockets } from '../../control/monitor/places.js';
 import type { MonitorRunning } from '../../model/monitor.js';
 import type { Transports } from '../../probes/connections.js';
 
 /** A monitor that is slow to answer must not hold up a reading. */
 const PATIENCE_MS = 500;
 
-/** What carries connections, as the monitors know it that serve us: this user's and the system's. */
+/** Whose sockets a monitor speaks of that serves every user. */
+const ANYBODY = -1;
+
+/**
+ * What carries connections, as the monitors know it: this user's and the system's, and for root those of all users, who are believed
+ * only what they say of their own.
+ */
 export async function readTransports(): Promise<Transports> {
-  const answers = await Promise.all(socketsToAsk(undefined).map(statusAt));
-  const running = answers.filter((answer): answer is MonitorRunning => typeof answer === 'object');
-  const silent = answers.find((answer) => typeof answer === 'string');
-  const ends = running.flatMap(({ ends = [] }) => ends);
+  const everybody = process.geteuid?.() === 0 && !process.env.SOCKDOC_MONITOR;
+  const users = everybody ? usersSockets() : Promise.resolve([]);
+  const answers = await Promise.all([
+    ...socketsToAsk(undefined).map(async (socket) => ({ uid: ANYBODY, said: await statusAt(socket) })),
+    ...(await users).map(async ({ uid, socket }) => ({ uid, said: await statusAt(socket) })),
+  ]);
+  const running = answers.flatMap(({ uid, said }) => (typeof said === 'object' ? [{ uid, said }] : []));
+  const silent = answers.flatMap(({ said }) => (typeof said === 'string' ? [said] : []));
+  const clients = running.map(async ({ uid, said }) => {
+    const pids = said.clients.map(({ pid }) => pid);
+    const believed = await Promise.all(pids.map((pid) => uid === ANYBODY || isOf(uid, pid)));
+    return pids.filter((_, index) => believed[index]);
+  });
+  const ends = running.flatMap(({ uid, said }) => (said.ends ?? []).map((end) => ({ ...end, uid })));
   return {
-    noMonitor: running.length > 0 ? '' : (silent ?? 'no monitor runs'),
-    clients: running.flatMap(({ clients }) => clients.map(({ pid }) => pid)),
+    noMonitor: running.length > 0 ? '' : (silent[0] ?? 'no monitor runs'),
+    clients: (await Promise.all(clients)).flat(),
     cookies: ends.map(({ cookie }) => cookie),
+    uids: ends.map(({ uid }) => uid),
     reasons: ends.map(({ transport, reason = 'the monitor says no reason' }) => (transport === 'shm' ? '' : reason)),
   };
 }
+
+const isOf = (uid: number, pid: number) =>
+  stat(`/proc/${pid}`).then(
+    (folder) => folder.uid === uid,
+    () => false,
+  );
 
 /** Its answer, why there is none, or undefined where none runs. */
 async function statusAt(socket: string): Promise<MonitorRunning | string | undefined> {

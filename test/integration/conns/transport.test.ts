@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chownSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ConnectionRow } from '../../../src/model/views/connections.js';
 import { sockdoc } from '../../support/cli.js';
 import { LAUNCHER } from '../../support/launch.js';
 import { hasLibsd } from '../../support/libsd.js';
-import { poll } from '../../support/live.js';
+import { poll, requireRoot } from '../../support/live.js';
 import { MonitorBench } from '../../support/monitor.js';
 import { expectValid } from '../../support/schemas.js';
 
@@ -77,6 +79,61 @@ describe.runIf(hasLibsd)('with a monitor', () => {
     const top = await sockdoc(['top', '--once', '--json', '--filter', 'transport=shm'], { env });
     const pids = JSON.parse(top.stdout).connections.map((row: ConnectionRow) => row.pid);
     expect(pids.sort()).toEqual([server, client].sort());
+  });
+
+  test('root sees what users’ own monitors say, of their own sockets only', async (ctx) => {
+    requireRoot(ctx);
+    bench = new MonitorBench();
+    const [honest, liar] = [61_234, 61_235];
+    const folders = [honest, liar].map((uid) => {
+      const folder = `/tmp/sockdoc-${uid}`;
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      chownSync(folder, uid, uid);
+      return folder;
+    });
+    const lies = createServer();
+    try {
+      const socket = `${folders[0]}/monitor.sock`;
+      await bench.running([], { uid: honest, socket });
+      const run = ['setpriv', `--reuid=${honest}`, `--regid=${honest}`, '--clear-groups', LAUNCHER];
+      const words = [...run, 'run', '--transport', 'shm', '--socket', socket, '--'];
+      const { server, client } = await talking(words, words);
+      const shared = async (pid: number) => (await connectionOf(pid, '')).transport === 'shm';
+      await poll('both ends go by shared memory', async () => (await shared(server)) && (await shared(client)), {
+        deadlineMs: 50_000,
+      });
+
+      const { server: plain } = await talking([], []);
+      const { cookie } = await connectionOf(plain, '');
+      const text = JSON.stringify({ clients: [{ pid: plain }], ends: [{ cookie, transport: 'shm' }] });
+      let asked = 0;
+      lies.on('connection', (peer) =>
+        peer
+          .on('error', () => {})
+          .once('data', () => {
+            asked += 1;
+            const header = Buffer.alloc(16);
+            header.writeUInt32LE(16 + Buffer.byteLength(text), 0);
+            header.writeUInt16LE(1, 4);
+            header.writeUInt16LE(72, 6);
+            peer.write(Buffer.concat([header, Buffer.from(text)]));
+          }),
+      );
+      const place = `${folders[1]}/monitor.sock`;
+      await once(lies.listen(place), 'listening');
+      chownSync(place, liar, liar);
+      expect(await connectionOf(plain, '')).toMatchObject({
+        transport: 'kernel',
+        reason: 'its process is not under libsd',
+      });
+      expect(asked).toBe(1);
+      chownSync(place, honest, honest);
+      await connectionOf(plain, '');
+      expect(asked, 'a socket that somebody else put there is not asked').toBe(1);
+    } finally {
+      lies.close();
+      for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test('the reason, where one end or both stay on the kernel', async () => {
