@@ -48,10 +48,16 @@ std::vector<std::string> strings_field(const Napi::Object& object, const char* n
 
 std::vector<int> integers_field(const Napi::Object& object, const char* name) {
   std::vector<int> numbers;
+  for (const std::int64_t number : numbers_field(object, name)) numbers.push_back(static_cast<int>(number));
+  return numbers;
+}
+
+std::vector<std::int64_t> numbers_field(const Napi::Object& object, const char* name) {
+  std::vector<std::int64_t> numbers;
   const Napi::Value value = object.Get(name);
   if (!value.IsArray()) return numbers;
   const auto array = value.As<Napi::Array>();
-  for (std::uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(array.Get(i).ToNumber().Int32Value());
+  for (std::uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(array.Get(i).ToNumber().Int64Value());
   return numbers;
 }
 

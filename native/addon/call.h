@@ -17,5 +17,7 @@ std::string string_field(const Napi::Object& object, const char* name);
 bool bool_field(const Napi::Object& object, const char* name);
 std::vector<std::string> strings_field(const Napi::Object& object, const char* name);
 std::vector<int> integers_field(const Napi::Object& object, const char* name);
+/** Whole numbers up to 2^53; also negative ones. */
+std::vector<std::int64_t> numbers_field(const Napi::Object& object, const char* name);
 
 }  // namespace sockdoc

@@ -93,11 +93,17 @@ Transports transports_of(const Napi::Object& object) {
   for (const int pid : integers_field(object, "clients")) transports.clients.insert(pid);
   const auto cookies = strings_field(object, "cookies");
   const auto reasons = strings_field(object, "reasons");
-  const auto uids = integers_field(object, "uids");
-  for (std::size_t i = 0; i < cookies.size() && i < reasons.size() && i < uids.size(); ++i) {
+  const auto uids = numbers_field(object, "uids");
+  const auto sent = numbers_field(object, "sentBytes");
+  const auto received = numbers_field(object, "receivedBytes");
+  const std::size_t count = std::min({cookies.size(), reasons.size(), uids.size(), sent.size(), received.size()});
+  for (std::size_t i = 0; i < count; ++i) {
     const auto cookie = parse_number<std::uint64_t>(cookies[i], 16);
-    const auto uid = static_cast<std::uint32_t>(uids[i]);
-    if (cookie) transports.ends.emplace(*cookie, Transports::End{uid, reasons[i].empty(), reasons[i]});
+    if (!cookie) continue;
+    Transports::End end{static_cast<std::uint32_t>(uids[i]), reasons[i].empty(), 0, 0, reasons[i]};
+    end.sent = static_cast<std::uint64_t>(sent[i]);
+    end.received = static_cast<std::uint64_t>(received[i]);
+    transports.ends.emplace(*cookie, std::move(end));
   }
   return transports;
 }

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstring>
+
 #include "abi/slab.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -58,6 +60,23 @@ void Slab::give_back(std::uint32_t slot) {
   const auto length = static_cast<off_t>(abi::slot_bytes(ring_bytes_));
   // What cannot be made zero is not given out again.
   if (::fallocate(memory_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length) == 0) taken_[slot] = false;
+}
+
+std::optional<Slab::Carried> Slab::carried(std::uint32_t slot) const {
+  constexpr std::size_t kTail = offsetof(abi::Direction, sender) + offsetof(abi::SenderWords, ring_tail);
+  constexpr std::size_t kHead = offsetof(abi::Direction, receiver) + offsetof(abi::ReceiverWords, ring_head);
+  std::byte words[sizeof(abi::SlotHead::directions)];
+  const auto at = static_cast<off_t>(abi::slot_offset(slot, ring_bytes_));
+  if (!memory_.valid() || ::pread(memory_.get(), words, sizeof words, at) != sizeof words) return std::nullopt;
+  Carried carried;
+  for (std::size_t direction = 0; direction < 2; ++direction) {
+    const std::byte* from = words + direction * sizeof(abi::Direction);
+    std::uint64_t tail = 0;
+    std::memcpy(&tail, from + kTail, sizeof tail);
+    carried.sent[direction] = abi::tail_bytes(tail);
+    std::memcpy(&carried.received[direction], from + kHead, sizeof carried.received[direction]);
+  }
+  return carried;
 }
 
 std::uint64_t Slab::bytes() const { return memory_.valid() ? abi::slab_bytes(slots(), ring_bytes_) : 0; }

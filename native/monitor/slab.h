@@ -24,6 +24,14 @@ class Slab {
   /** Both ends are done with it: its pages go back. */
   void give_back(std::uint32_t slot);
 
+  /** What the two directions of a slot say of themselves: the processes may have written anything there. */
+  struct Carried {
+    std::uint64_t sent[2] = {};      // bytes ever put into the ring of that direction
+    std::uint64_t received[2] = {};  // and taken out of it
+  };
+  /** nullopt for a restored one. */
+  [[nodiscard]] std::optional<Carried> carried(std::uint32_t slot) const;
+
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] int memory() const { return memory_.get(); }  // −1 for a restored one
   [[nodiscard]] std::uint32_t slots() const { return static_cast<std::uint32_t>(taken_.size()); }

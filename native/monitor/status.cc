@@ -16,6 +16,15 @@ bool by_memory(const SocketEnd& end) {
   return end.outcome == abi::Outcome::shared && end.reported == abi::Reason::none;
 }
 
+/** What has gone by memory since the connection got it, also where it is on the kernel by now. */
+void write_carried(Json& json, const Connection& connection, unsigned side) {
+  const auto carried = connection.slab->carried(connection.place.slot);
+  // Counts that no reader of JSON can hold are none that an honest process wrote.
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 53;
+  if (!carried || carried->sent[side] > kMost || carried->received[1 - side] > kMost) return;
+  json.field("sentBytes", carried->sent[side]).field("receivedBytes", carried->received[1 - side]);
+}
+
 abi::Reason reason_of(const SocketEnd& end) { return end.outcome == abi::Outcome::shared ? end.reported : end.reason; }
 
 }  // namespace
@@ -72,6 +81,7 @@ void Registry::write_ends(Json& json, const std::function<bool(const Process&)>&
     abi::Reason reason = reason_of(*end);
     if (reason == abi::Reason::none) reason = peer != nullptr ? reason_of(*peer) : abi::Reason::peer_gone;
     if (!ring) json.field("reason", abi::reason_text(reason));
+    if (end->connection != nullptr) write_carried(json, *end->connection, end->side);
     json.end_object();
   }
   json.end_array();

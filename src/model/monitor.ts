@@ -41,6 +41,8 @@ const Running = {
       cookie: Type.String({ description: 'Of the socket, as conns has it.' }),
       transport: Type.Union([Type.Literal('kernel'), Type.Literal('shm')]),
       reason: Type.Optional(Type.String({ description: 'Why it is on the kernel.' })),
+      sentBytes: Type.Optional(Type.Integer({ description: 'By shared memory so far, as the processes count them.' })),
+      receivedBytes: Type.Optional(Type.Integer()),
     }),
     { description: 'What carries each end that the asking user may see; at most 65536.' },
   ),

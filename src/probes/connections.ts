@@ -47,6 +47,9 @@ export interface Transports {
   /** Whose the socket must be for that to count; -1: anybody's. */
   uids: readonly number[];
   reasons: readonly string[];
+  /** What went by shared memory so far: the kernel's counters have none of it. */
+  sentBytes: readonly number[];
+  receivedBytes: readonly number[];
 }
 
 /** Sums over the TCP sockets of a process; empty without a window. */

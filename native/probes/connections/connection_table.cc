@@ -99,6 +99,7 @@ struct ConnectionTable::State {
 void ConnectionTable::State::take_namespaces(const ConnectionsRequest& request, OtherSockets* others, Gaps& gaps) {
   std::map<std::string, TableBases> next;
   pointed.clear();
+  reading.transports = request.transports;
   for (const auto& [path, label] : request.netns) {
     const auto number = netns_id(path);
     const std::string id = number ? std::to_string(*number) : path;
@@ -124,7 +125,6 @@ void ConnectionTable::State::join(const ConnectionsRequest& request, const Other
   inodes.insert(inodes.end(), others.udp.begin(), others.udp.end());
   inodes.insert(inodes.end(), others.unix_sockets.begin(), others.unix_sockets.end());
   reading.descriptors = owners.refresh(reading.processes, std::move(inodes), started_ms);
-  reading.transports = request.transports;
   join_peers(reading);
   totals = TableTotals::of(reading);
   count(others.udp, &ProcessEntry::udp);

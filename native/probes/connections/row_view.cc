@@ -59,6 +59,7 @@ std::optional<double> RowView::min_rtt_us() const {
 std::optional<double> RowView::idle_ms() const {
   const std::uint8_t state = socket().state;
   if (info().length == 0 || state == kSynSent || state == kSynReceived || state == kClose) return std::nullopt;
+  if (shared()) return std::nullopt;
   return std::min(info().fields.last_data_sent, info().fields.last_data_recv);
 }
 

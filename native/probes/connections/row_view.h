@@ -95,7 +95,10 @@ class RowView {
   [[nodiscard]] Transport transport() const {
     return transport_of(reading_.transports, socket().cookie, socket().uid, owner());
   }
-  [[nodiscard]] std::optional<LimitedBy> limit() const { return limited_by(socket(), activity()); }
+  /** Absent where shared memory carries the bytes: what the kernel measures then is its own idleness. */
+  [[nodiscard]] std::optional<LimitedBy> limit() const {
+    return shared() ? std::nullopt : limited_by(socket(), activity());
+  }
 
   [[nodiscard]] bool has_rates() const;
   /** Of what moved in the window, per second; nullopt without a window. */
@@ -105,6 +108,10 @@ class RowView {
   [[nodiscard]] std::optional<double> retransmits_per_s() const;
 
  private:
+  [[nodiscard]] bool shared() const {
+    const Transports::End* end = reading_.transports.find(socket().cookie, socket().uid);
+    return end != nullptr && end->shared;
+  }
   [[nodiscard]] const HeldSocket* held_of(std::uint32_t held) const;
   [[nodiscard]] const ProcessEntry* process_of(const HeldSocket* held) const;
 

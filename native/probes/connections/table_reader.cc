@@ -79,10 +79,20 @@ class Visit {
     row.socket = socket;
     row.netns = index_;
     if (socket.interface != 0) netns().interfaces.try_emplace(socket.interface);
+    add_shared(row.socket);
     compare(row);
-    ConnectionCounters counters = counters_of(socket);
+    ConnectionCounters counters = counters_of(row.socket);
     counters.began_ms = row.began_ms;
     base_->add(counters);
+  }
+
+  /** Bytes are bytes, whatever carries them. */
+  void add_shared(InetSocket& socket) {
+    const Transports::End* end = reading_.transports.find(socket.cookie, socket.uid);
+    if (end == nullptr) return;
+    TcpInfoFields& info = socket.info.fields;
+    for (auto* sent : {&info.bytes_sent, &info.bytes_acked}) *sent += end->sent;
+    info.bytes_received += end->received;
   }
 
   /** A socket that one dump has missed was there in the one before that: it is not new, and has no window. */

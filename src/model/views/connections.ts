@@ -60,7 +60,9 @@ export const ConnectionRow = Type.Object({
   receiveWindowBytes: Type.Optional(Type.Integer()),
   congestionControl: Type.Optional(Type.String()),
   drops: Type.Optional(Type.Integer()),
-  idleMs: Type.Optional(Type.Integer({ description: 'Since data last moved in either direction.' })),
+  idleMs: Type.Optional(
+    Type.Integer({ description: 'Since data last moved in either direction; absent where shared memory carries it.' }),
+  ),
   ageMs: Type.Optional(Type.Integer({ description: 'Since it began; only known where its beginning was seen.' })),
   limitedBy: Type.Optional(Type.Union(LIMITS.map((limit) => Type.Literal(limit)))),
   peer: Type.Optional(LocalPeer),

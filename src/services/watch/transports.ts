@@ -35,6 +35,8 @@ export async function readTransports(): Promise<Transports> {
     clients: (await Promise.all(clients)).flat(),
     cookies: ends.map(({ cookie }) => cookie),
     uids: ends.map(({ uid }) => uid),
+    sentBytes: ends.map(({ sentBytes = 0 }) => sentBytes),
+    receivedBytes: ends.map(({ receivedBytes = 0 }) => receivedBytes),
     reasons: ends.map(({ transport, reason = 'the monitor says no reason' }) => (transport === 'shm' ? '' : reason)),
   };
 }

@@ -76,6 +76,17 @@ describe.runIf(hasLibsd)('with a monitor', () => {
     const status = JSON.parse((await sockdoc(['monitor', 'status', '--json'], { env })).stdout);
     await expectValid('monitor', status);
     expect(status.ends.map((end: { transport: string }) => end.transport)).toEqual(['shm', 'shm']);
+    // The kernel counts none of these bytes, and thinks that the connection is idle.
+    const { stdout } = await sockdoc(['conns', '--json', '--window', '1000', '--pid', `${server}`], { env });
+    const row: ConnectionRow = JSON.parse(stdout).connections.find((one: ConnectionRow) => one.state === 'established');
+    const said = status.ends.find((end: { cookie: string }) => end.cookie === row.cookie);
+    expect(said.sentBytes).toBeGreaterThan(0);
+    expect(row.bytesSent).toBeGreaterThan(said.sentBytes);
+    expect(row.bytesReceived).toBeGreaterThan(said.receivedBytes);
+    expect(row.rates?.sendBps).toBeGreaterThan(0);
+    expect(row.rates?.receiveBps).toBeGreaterThan(0);
+    expect(row).not.toHaveProperty('idleMs');
+    expect(row).not.toHaveProperty('limitedBy');
     const top = await sockdoc(['top', '--once', '--json', '--filter', 'transport=shm'], { env });
     const pids = JSON.parse(top.stdout).connections.map((row: ConnectionRow) => row.pid);
     expect(pids.sort()).toEqual([server, client].sort());
