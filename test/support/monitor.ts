@@ -14,6 +14,13 @@ export interface Monitor {
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
 }
 
+interface MonitorOptions {
+  uid?: number;
+  socket?: string;
+  /** Put before the program; must exec, not fork. */
+  prefix?: readonly string[];
+}
+
 export type Failure = { error: { code: number; message: string; next: string } };
 
 /** A folder for sockets and policies that every user may enter, and everything that was started in it. */
@@ -32,9 +39,9 @@ export class MonitorBench {
   }
 
   /** The daemon once it answers, or what it says when it cannot start. */
-  async monitor(args: readonly string[] = [], { uid, socket = this.socket }: { uid?: number; socket?: string } = {}) {
+  async monitor(args: readonly string[] = [], { uid, socket = this.socket, prefix = [] }: MonitorOptions = {}) {
     const user = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
-    const [file, ...rest] = [...user, this.program, '--socket', socket, '--ready-fd', '3', ...args];
+    const [file, ...rest] = [...prefix, ...user, this.program, '--socket', socket, '--ready-fd', '3', ...args];
     const child = spawn(file as string, rest, { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
     this.children.push(child);
     let text = '';
@@ -53,7 +60,7 @@ export class MonitorBench {
     return monitor;
   }
 
-  async running(args: readonly string[] = [], options: { uid?: number; socket?: string } = {}): Promise<Monitor> {
+  async running(args: readonly string[] = [], options: MonitorOptions = {}): Promise<Monitor> {
     const monitor = await this.monitor(args, options);
     if ('error' in monitor) throw new Error(monitor.error.message);
     return monitor;
