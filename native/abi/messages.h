@@ -26,6 +26,7 @@ enum class MessageType : std::uint16_t {
   status = 7,
   stop = 8,
   reload = 9,
+  keep = 10,
 
   refused = 64,
   welcome = 65,
@@ -153,6 +154,14 @@ struct Pair {
   SocketClaim socket;
 };
 
+/** "This connection stays on the kernel, for this reason": nobody needs to ask for it. Not answered. */
+struct Keep {
+  Header header;
+  SocketClaim socket;
+  Reason reason;
+  std::uint32_t reserved;
+};
+
 /** Where a connection's memory is. */
 struct Place {
   std::uint64_t connection;
@@ -240,6 +249,7 @@ struct Notice {
 static_assert(sizeof(Header) == 16 && sizeof(Endpoint) == 24 && sizeof(SocketClaim) == 88 && sizeof(Place) == 40);
 static_assert(sizeof(Hello) == 48 && sizeof(Welcome) == 48 && sizeof(Refused) == 32 && sizeof(Pair) == 104);
 static_assert(sizeof(Answer) == 80 && sizeof(Restore) == 144 && sizeof(Release) == 32 && sizeof(Report) == 32);
+static_assert(sizeof(Keep) == 112);
 static_assert(sizeof(Withdrawn) == 40 && sizeof(PeerGone) == 32);
 static_assert(sizeof(Plain) == 16 && sizeof(Text) == 16);
 

@@ -169,6 +169,7 @@ void Registry::pair(Process& process, const abi::Pair& request) {
   Verified verified;
   SocketEnd* end = admit(process, request.socket, request.header.sequence, verified);
   if (end == nullptr) return;
+  end->stays = false;
   const Holder holder{&process, request.socket, request.header.sequence};
   if (end->holders.size() > 1 && !may_join(*end)) {
     if (end->connection != nullptr) withdraw(*end->connection, Reason::shared_by_more);
@@ -195,6 +196,7 @@ void Registry::pair(Process& process, const abi::Pair& request) {
     end->reason = Reason::peer_gone;
     return answer(*end, holder);
   }
+  if (peer->stays) return keep_on_kernel(*end, Reason::peer_refused);
   if (reason == Reason::none) reason = connect(*end, *peer);
   if (reason == Reason::none) {
     answer(*end, holder);
@@ -265,6 +267,19 @@ void Registry::restore(Process& process, const abi::Restore& request) {
   join(place.end == 0 ? *end : *peer, place.end == 0 ? *peer : *end, std::move(connection));
   answer(*end, holder);
   answer(*peer);
+}
+
+void Registry::keep(Process& process, const abi::Keep& request) {
+  Verified verified;
+  SocketEnd* end = admit(process, request.socket, request.header.sequence, verified);
+  if (end == nullptr) return;
+  const bool known = request.reason > Reason::none && request.reason < Reason::count_;
+  end->stays = true;
+  if (end->connection != nullptr) return withdraw(*end->connection, known ? request.reason : Reason::other);
+  end->outcome = Outcome::kernel;
+  end->reason = known ? request.reason : Reason::other;
+  SocketEnd* peer = peer_of(*end);
+  if (peer != nullptr && peer->outcome == Outcome::waiting) keep_on_kernel(*peer, Reason::peer_refused);
 }
 
 void Registry::keep_on_kernel(SocketEnd& end, Reason reason) {

@@ -38,6 +38,7 @@ struct SocketEnd {
   abi::Outcome outcome = abi::Outcome::waiting;
   abi::Reason reason = abi::Reason::peer_unknown;
   abi::Place restored{};                     // where a process said that it goes, before its peer said so too
+  bool stays = false;                        // its process said so, without asking
   abi::Reason reported = abi::Reason::none;  // why libsd has it on the kernel at the moment
 };
 
@@ -67,6 +68,7 @@ class Registry {
 
   void pair(Process& process, const abi::Pair& request);
   void restore(Process& process, const abi::Restore& request);
+  void keep(Process& process, const abi::Keep& request);
   void release(Process& process, std::uint64_t cookie);
   void report(Process& process, const abi::Report& request);
 

@@ -90,6 +90,8 @@ void Daemon::handle_registered(Channel& channel, const abi::Header& header) {
     if (const auto request = read_message<abi::Pair>(channel)) return registry_.pair(process, *request);
   } else if (header.type == MessageType::restore) {
     if (const auto request = read_message<abi::Restore>(channel)) return registry_.restore(process, *request);
+  } else if (header.type == MessageType::keep) {
+    if (const auto request = read_message<abi::Keep>(channel)) return registry_.keep(process, *request);
   } else if (header.type == MessageType::release) {
     if (const auto request = read_message<abi::Release>(channel)) return registry_.release(process, request->cookie);
   } else if (header.type == MessageType::report) {

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { poll } from './poll.js';
@@ -122,7 +123,7 @@ function compiled(source: string, name: string): string {
   const folder = `${root}build/programs`;
   const target = `${folder}/${name}`;
   if (!existsSync(target) || statSync(target).mtimeMs < newest(source)) {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(dirname(target), { recursive: true });
     const fresh = `${target}.${process.pid}`;
     const [compiler, ...flags] = compilerOf(source) as [string, ...string[]];
     execFileSync(compiler, [...flags, '-o', fresh, source]);

@@ -69,8 +69,7 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
     if (calls < ask_after_ || (calls - ask_after_) % kAskAgain != 0 || !connected(state)) return;
     if (!table.complete(state) || (state.flags.load() & kStays) != 0) {
       if (state.reason.load() == 0) state.reason = static_cast<std::uint32_t>(abi::Reason::shared_by_more);
-      (void)gate::change(state, word, Phase::refused);
-      return;
+      return refuse(state, fd, word);
     }
     if (cookie_of(state, fd) == 0 || !gate::change(state, word, Phase::asked)) return;
     if (monitor_link.ask(socket, fd)) return;
@@ -91,6 +90,16 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
     monitor_link.tend();
     (void)monitor_link.ask(socket, fd);
   }
+}
+
+/** The monitor is told why: `status` says so of both ends, and the peer need not wait. */
+void Connections::refuse(SocketState& state, int fd, std::uint64_t word) {
+  constexpr std::uint64_t kTries = 8;
+  if (cookie_of(state, fd) != 0 && !monitor_link.keep(fd, static_cast<abi::Reason>(state.reason.load())) &&
+      gate::calls(word) < ask_after_ + kTries * kAskAgain) {
+    return;  // again later: the monitor has not answered the greeting yet, or another thread speaks to it
+  }
+  (void)gate::change(state, word, Phase::refused);
 }
 
 /** Whether the kernel's counts are ours: nothing moved bytes that we did not see. */

@@ -74,6 +74,7 @@ class Connections {
 
   [[nodiscard]] Connection* at(std::uint32_t index);
   [[nodiscard]] bool counts_agree(const SocketState& state, int fd) const;
+  void refuse(SocketState& state, int fd, std::uint64_t word);
   void cross(Handle socket, SocketState& state, Connection& connection, int fd, std::uint64_t word);
 
   std::atomic<Chunk*> chunks_[kChunks] = {};

@@ -203,6 +203,16 @@ bool MonitorLink::ask(Handle socket, int fd) {
   return asked;
 }
 
+bool MonitorLink::keep(int fd, abi::Reason reason) {
+  if (!lock()) return false;
+  bool said = false;
+  auto message = message_of<abi::Keep>(MessageType::keep, 0);
+  message.reason = reason;
+  if (usable() && claim(fd, message.socket)) said = send(&message, sizeof message);
+  unlock();
+  return said;
+}
+
 void MonitorLink::restore(Handle socket, int fd, const abi::Place& place) {
   if (!lock()) return;
   auto request = message_of<abi::Restore>(MessageType::restore, socket.word());

@@ -22,6 +22,9 @@ class MonitorLink {
 
   /** Asks about a connected socket. True when the question is on its way. */
   [[nodiscard]] bool ask(Handle socket, int fd);
+  /** Says that a connected socket stays on the kernel, before anybody has asked. True when the message is on its way.
+   */
+  [[nodiscard]] bool keep(int fd, abi::Reason reason);
   /** Says to a monitor that was started anew which memory the connection has. */
   void restore(Handle socket, int fd, const abi::Place& place);
   /** How many times a monitor has welcomed this process. */

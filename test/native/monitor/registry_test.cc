@@ -123,6 +123,37 @@ class Books {
   Process* process = nullptr;
 };
 
+/** Whichever end comes first. */
+TEST(Registry, AnEndThatStaysOnTheKernelSaysWhyAndItsPeerNeedNotWait) {
+  for (const bool keeps_first : {true, false}) {
+    const Loop loop;
+    Books books;
+    const auto keep = [&] {
+      abi::Keep message{};
+      message.socket = claim_of(loop.ends[0]);
+      message.reason = abi::Reason::upper_protocol;
+      books.registry.keep(*books.process, message);
+    };
+    if (keeps_first) keep();
+    books.pair(claim_of(loop.ends[1]));
+    if (!keeps_first) {
+      EXPECT_EQ(books.next().outcome, abi::Outcome::waiting);
+      keep();
+    }
+    const abi::Answer answer = books.next();
+    EXPECT_EQ(answer.outcome, abi::Outcome::kernel);
+    EXPECT_EQ(answer.reason, abi::Reason::peer_refused);
+    const std::string status = books.status();
+    EXPECT_NE(status.find("an upper protocol such as kTLS is set on the socket"), std::string::npos) << status;
+    EXPECT_NE(status.find("the peer stays on the kernel"), std::string::npos) << status;
+    EXPECT_TRUE(books.answers.empty());
+    EXPECT_TRUE(books.descriptors.empty());
+    // Who asks after all has changed its mind.
+    books.pair(claim_of(loop.ends[0]));
+    EXPECT_EQ(books.next().outcome, abi::Outcome::shared);
+  }
+}
+
 TEST(Registry, TheTwoEndsOfAConnectionGetOneSlotAndOppositeEnds) {
   const Loop loop;
   Books books;
