@@ -181,7 +181,16 @@ void StreamReceiver::defer(const Moved& by_kernel) {
 
 int StreamReceiver::deferred() {
   if (shared_.receiver.error.load(memory_order_relaxed) == 0) return 0;
-  return static_cast<int>(shared_.receiver.error.exchange(0, memory_order_relaxed) & 0xfff);
+  switch (const auto error = static_cast<int>(shared_.receiver.error.exchange(0, memory_order_relaxed))) {
+    case ECONNREFUSED:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EPIPE:
+    case ETIMEDOUT:
+      return error;
+    default:
+      return ECONNRESET;  // what nothing but the peer's pen can have put there, too
+  }
 }
 
 /** The kernel tells an error once; what it says afterwards is the end. */

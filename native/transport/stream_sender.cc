@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "base/raw.h"
 
@@ -15,7 +16,13 @@ using std::memory_order_relaxed;
 using std::memory_order_seq_cst;
 
 /** A kernel read under way takes some microseconds; a reader that was stopped in it may take for ever. */
-constexpr int kLooksAtOlderRead = 1000;
+constexpr std::int64_t kPatienceNs = 1'000'000;
+
+std::int64_t now_ns() {
+  timespec now = {};
+  raw(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
 
 }  // namespace
 
@@ -40,7 +47,10 @@ Moved StreamSender::send_by_ring(std::span<const std::byte> bytes) {
 Moved StreamSender::send(std::span<const std::byte> bytes) {
   const Moved ringed = send_by_ring(bytes);
   if (ringed.error != 0 || (ringed.bytes == bytes.size() && carrier() == Carrier::ring)) return ringed;
-  if (!switch_to(Carrier::kernel)) return {ringed.bytes, ringed.bytes > 0 ? 0 : EAGAIN};
+  if (!switch_to(Carrier::kernel)) {
+    if (ringed.bytes > 0) return ringed;
+    return {0, may_switch_back() ? EAGAIN : EPROTO};
+  }
   const Moved by_kernel = kernel_.send(bytes.subspan(ringed.bytes));
   sent_by_kernel(by_kernel.bytes);
   if (ringed.bytes > 0) return {ringed.bytes + by_kernel.bytes, 0};  // an error shows again at the next call
@@ -49,15 +59,23 @@ Moved StreamSender::send(std::span<const std::byte> bytes) {
 
 bool StreamSender::switch_to(Carrier to) {
   if (carrier() == to) return true;
-  const std::uint64_t pending = (shared_.sender.published.load(memory_order_relaxed) >> 1) -
-                                (shared_.receiver.taken.load(memory_order_acquire) >> 1);
   // Going to the ring leaves one place for the way back, which therefore always exists.
   const std::uint64_t limit = to == Carrier::ring ? abi::kSwitches - 1 : abi::kSwitches;
-  if (pending >= limit) return false;
+  if (pending() >= limit) return false;
   if (to == Carrier::kernel && !older_read_ended()) return false;
   publish(to);
   return true;
 }
+
+/** Switches that the receiver has not taken yet. */
+std::uint64_t StreamSender::pending() const {
+  return (shared_.sender.published.load(memory_order_relaxed) >> 1) -
+         (shared_.receiver.taken.load(memory_order_acquire) >> 1);
+}
+
+bool StreamSender::may_switch_back() const { return pending() < abi::kSwitches; }
+
+void StreamSender::forget_older_read() { shared_.sender.older_read.store(0, memory_order_relaxed); }
 
 void StreamSender::publish(Carrier to) {
   abi::SenderWords& mine = shared_.sender;
@@ -75,11 +93,14 @@ void StreamSender::publish(Carrier to) {
 bool StreamSender::older_read_ended() const {
   const std::uint32_t older = shared_.sender.older_read.load(memory_order_relaxed);
   if (older % 2 == 0) return true;
-  for (int looks = 0; looks < kLooksAtOlderRead; ++looks) {
-    if (shared_.receiver.kernel_reads.load(memory_order_acquire) != older) return true;
+  const auto ended = [&] { return shared_.receiver.kernel_reads.load(memory_order_acquire) != older; };
+  const std::int64_t start = now_ns();
+  // By time: on a busy machine each turn of the others takes milliseconds.
+  while (!ended()) {
+    if (now_ns() - start > kPatienceNs) return ended();
     raw(SYS_sched_yield);
   }
-  return false;
+  return true;
 }
 
 bool StreamSender::drained() const {

@@ -34,6 +34,10 @@ class StreamSender {
 
   /** True when bytes from here on go by `to`; false when that cannot be now. */
   [[nodiscard]] bool switch_to(abi::Carrier to);
+  /** False when no switch will ever be possible: an honest receiver leaves a place for the way back. */
+  [[nodiscard]] bool may_switch_back() const;
+  /** The receiver has ended: nobody is in a read of the kernel's socket any more, whatever its words say. */
+  void forget_older_read();
 
   /** True when the receiver has taken all that the ring carried and all switches: the time to go back to the ring. */
   [[nodiscard]] bool drained() const;
@@ -46,6 +50,7 @@ class StreamSender {
   [[nodiscard]] abi::Carrier carrier() const;
 
  private:
+  [[nodiscard]] std::uint64_t pending() const;
   [[nodiscard]] bool older_read_ended() const;
   void publish(abi::Carrier to);
 

@@ -135,7 +135,7 @@ bool Connection::hand_over(int fd, abi::Reason reason) {
   give_back_options(fd);
   {
     const Holding sending(sending_);
-    if (go_to_kernel(-1)) sends_natively_ = 1;
+    if (go_to_kernel(fd) == 0) sends_natively_ = 1;
   }
   const Holding receiving(receiving_);
   return receives_natively() && sends_natively_.load() != 0;

@@ -133,7 +133,8 @@ class Connection {
   void look_for_end(int fd);
   void prefer_ring(int fd);
   [[nodiscard]] Result finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call);
-  [[nodiscard]] bool go_to_kernel(int fd);
+  [[nodiscard]] int go_to_kernel(int fd);
+  [[nodiscard]] bool receiver_has_ended(int fd);
   [[nodiscard]] int nap(int fd, std::uint64_t started, unsigned naps) const;
   void broke();
   void now_and_then(const Transfer& transfer);
@@ -165,11 +166,12 @@ class Connection {
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> calls_{0};
   std::atomic<std::uint32_t> sends_{0};
+  std::atomic<std::uint64_t> in_doubt_ms_{0};  // since when it is not known whether the peer is alive
 
   std::atomic<std::uint64_t> granted_{0};  // the handle, while the memory is there but not in use
   std::atomic<std::uint32_t> crossing_{0};
   std::uint32_t tries_ = 0;
-  std::uint32_t run_ = 0;  // of the link to the monitor, which knows of it
+  std::atomic<std::uint32_t> run_{0};  // of the link to the monitor, which knows of it
 };
 
 /** Null for a socket that never left the kernel: the common case, which costs two loads. */

@@ -18,8 +18,6 @@ namespace {
 
 /** A socket that was not asked for in time (no monitor, a busy one) is asked for again after so many calls. */
 constexpr std::uint64_t kAskAgain = 64;
-/** The monitor may have been restarted, and know nothing of the question any more. */
-constexpr std::uint64_t kAskAnew = 4096;
 
 bool connected(SocketState& state) {
   std::uint32_t kind = state.kind.load();
@@ -71,7 +69,9 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
       if (state.reason.load() == 0) state.reason = static_cast<std::uint32_t>(abi::Reason::shared_by_more);
       return refuse(state, fd, word);
     }
-    if (cookie_of(state, fd) == 0 || !gate::change(state, word, Phase::asked)) return;
+    Connection* mine = at(socket.index());
+    if (mine == nullptr || cookie_of(state, fd) == 0 || !gate::change(state, word, Phase::asked)) return;
+    mine->run_ = monitor_link.runs();
     if (monitor_link.ask(socket, fd)) return;
     word = state.gate.load();
     while (gate::phase(word) == Phase::asked && !gate::change(state, word, Phase::native)) word = state.gate.load();
@@ -79,17 +79,15 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
   }
   if (gate::phase(word) != Phase::asked) return;
   monitor_link.look();
-  const Chunk* chunk = chunks_[socket.index() / kChunk].load(std::memory_order_acquire);
-  if (chunk != nullptr) {
-    Connection& connection = const_cast<Connection&>((*chunk)[socket.index() % kChunk]);
-    if (connection.granted_.load(std::memory_order_acquire) == socket.word()) {
-      return cross(socket, state, connection, fd, word);
-    }
+  Connection* connection = at(socket.index());
+  if (connection->granted_.load(std::memory_order_acquire) == socket.word()) {
+    return cross(socket, state, *connection, fd, word);
   }
-  if (calls % kAskAnew == 0) {
-    monitor_link.tend();
-    (void)monitor_link.ask(socket, fd);
-  }
+  if (calls % kAskAgain != 0) return;
+  monitor_link.tend_at_times();
+  // One that was started anew knows nothing of the question.
+  const std::uint32_t runs = monitor_link.runs();
+  if (connection->run_ != runs && monitor_link.ask(socket, fd)) connection->run_ = runs;
 }
 
 /** The monitor is told why: `status` says so of both ends, and the peer need not wait. */
@@ -220,6 +218,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->vain_spins_ = 0;
   connection->calls_ = 0;
   connection->sends_ = 0;
+  connection->in_doubt_ms_ = 0;
   connection->tries_ = 0;
   connection->crossing_ = 0;
   connection->run_ = monitor_link.runs();

@@ -127,6 +127,9 @@ Result Connection::receive(const Transfer& transfer, Native call) {
   }
   if (transfer.cancellable) test_cancel();
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
+  // A peer who makes fun of us could keep us here: bytes that are announced, and never there.
+  constexpr unsigned kMostVainLooks = 10'000;
+  unsigned vain_looks = 0;
   std::size_t got = 0;
   bool spun = false;
   // Counted by and by: a call more or less is all the same.
@@ -174,7 +177,11 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     if (!transfer.waits) return {-1, EAGAIN};
     const Result slept = sleep(transfer);
     spun = false;  // it may come in quick succession now
-    if (slept.value >= 0) continue;
+    if (slept.value >= 0) {
+      vain_looks = slept.value > 0 ? 0 : vain_looks + 1;
+      if (vain_looks > kMostVainLooks) broke();
+      continue;
+    }
     if (got == 0) return slept;
     if (slept.error != EINTR && slept.error != EAGAIN) {  // the kernel says it once: the next call is told
       const Holding holding(receiving_);
@@ -184,7 +191,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
   }
 }
 
-/** In the kernel, until something comes: by a call that takes nothing. */
+/** In the kernel, until something comes: by a call that takes nothing. 0: there is something already. */
 Result Connection::sleep(const Transfer& transfer) {
   now_and_then(transfer);
   if (!let_kernel_wake()) return {0};
@@ -199,7 +206,7 @@ Result Connection::sleep(const Transfer& transfer) {
     error = failed(result) ? static_cast<int>(-result) : 0;
   }
   awake();
-  return failed(result) ? Result{-1, error} : Result{0};
+  return failed(result) ? Result{-1, error} : Result{1};
 }
 
 /** Whether there is something that the last look did not find. Only loads. */

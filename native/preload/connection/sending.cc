@@ -47,10 +47,33 @@ void Connection::prefer_ring(int fd) {
   (void)to.switch_to(abi::Carrier::ring);
 }
 
-/** False when the receiver stands in an old kernel read for longer than anybody should. */
-bool Connection::go_to_kernel(int fd) {
+/** 0; EAGAIN when the receiver stands in an old kernel read for longer than anybody should; EPROTO. */
+int Connection::go_to_kernel(int fd) {
   const SignalsBlocked blocked;
-  return outbound(fd).switch_to(abi::Carrier::kernel);
+  StreamSender to = outbound();
+  if (to.switch_to(abi::Carrier::kernel)) return 0;
+  if (!to.may_switch_back()) return EPROTO;
+  if (!receiver_has_ended(fd)) return has(kBroken) ? EPROTO : EAGAIN;
+  // Killed in that read, perhaps.
+  to.forget_older_read();
+  return to.switch_to(abi::Carrier::kernel) ? 0 : EAGAIN;
+}
+
+/** Whether the process that reads from our ring is no more, or cannot be reached by the kernel either. */
+bool Connection::receiver_has_ended(int fd) {
+  constexpr std::uint64_t kPatience = 1000;  // ms
+  pollfd one = {fd, POLLRDHUP, 0};
+  const timespec at_once = {};
+  if (raw(SYS_ppoll, &one, 1, &at_once, nullptr, 8) != 1) return false;
+  if ((one.revents & (POLLHUP | POLLERR)) != 0) return true;
+  // The end of its stream without a word of it. One that shut down its half may still read, or may have been killed.
+  const std::uint32_t flags = slot_->ends[1 - end_].flags.load(std::memory_order_relaxed);
+  if ((flags & abi::kSaidShutdown) == 0) return true;
+  const std::uint64_t now = coarse_ms();
+  std::uint64_t since = 0;
+  if (in_doubt_ms_.compare_exchange_strong(since, now)) since = now;
+  if (now - since > kPatience) broke();
+  return false;
 }
 
 /**
@@ -82,18 +105,24 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
     flags_.fetch_or(kStaySending);  // the kernel's answer is the right one now
   }
   if (has(kStaySending)) {
-    if (!go_to_kernel(transfer.fd)) return {0, EAGAIN};
+    if (const int error = go_to_kernel(transfer.fd); error != 0) return {0, error};
     give_back_options(transfer.fd);
   } else if (to.carrier() == abi::Carrier::kernel) {
     prefer_ring(transfer.fd);
   }
+  // Room that was there and is not when we come: a peer who makes fun of us would keep us here.
+  constexpr unsigned kVainWaits = 64;
+  unsigned waits = 0;
   Moved sum;
   for (const iovec& part : transfer.parts) {
     const auto from = memory_of(part);
     for (std::size_t sent = 0; sent < from.size();) {
       Moved moved = to.send_by_ring(from.subspan(sent));
       if (moved.error == 0 && moved.bytes == 0) {
-        if (transfer.waits && to.carrier() == abi::Carrier::ring && !to.kernel_wanted() && wait_for_room()) continue;
+        if (transfer.waits && to.carrier() == abi::Carrier::ring && !to.kernel_wanted() && waits++ < kVainWaits &&
+            wait_for_room()) {
+          continue;
+        }
         const SignalsBlocked blocked;
         moved = to.send(from.subspan(sent));
       }
@@ -103,6 +132,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
       }
       sent += moved.bytes;
       sum.bytes += moved.bytes;
+      waits = 0;
     }
   }
   return sum;
@@ -217,10 +247,15 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
       if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
       if (has(kBroken)) return {-1, ECONNRESET};
       if (holding.nested()) ring(end_).interrupt();
-      if (go_to_kernel(-1)) {
+      const int refused = go_to_kernel(fd);
+      if (refused == 0) {
         // As long as it lasts nobody goes back to the ring: how much it sends is known afterwards.
         native_sends_++;
         break;
+      }
+      if (refused == EPROTO) {
+        broke();
+        return {-1, ECONNRESET};
       }
     }
     if (!waits) return {-1, EAGAIN};

@@ -21,6 +21,8 @@ namespace {
 using abi::MessageType;
 
 constexpr std::uint64_t kPauseMs = 1000;
+/** For whoever has said hello. */
+constexpr std::uint64_t kShortPauseMs = 10;
 
 template <typename Message>
 Message message_of(MessageType type, std::uint64_t sequence) {
@@ -242,6 +244,7 @@ void MonitorLink::report(std::uint64_t cookie, abi::Carrier carrier, abi::Reason
 void MonitorLink::tend() {
   if (!lock()) return;
   if (usable()) receive();
+  (void)usable();  // again, where the link has broken
   connections.slabs().sweep();
   unlock();
 }
@@ -249,7 +252,8 @@ void MonitorLink::tend() {
 void MonitorLink::tend_at_times() {
   const std::uint64_t now = coarse_ms();
   std::uint64_t before = tended_ms_.load(std::memory_order_relaxed);
-  if (now - before >= kPauseMs && tended_ms_.compare_exchange_strong(before, now)) tend();
+  const std::uint64_t pause = state_.load(std::memory_order_relaxed) == State::greeting ? kShortPauseMs : kPauseMs;
+  if (now - before >= pause && tended_ms_.compare_exchange_strong(before, now)) tend();
 }
 
 void MonitorLink::forked() {

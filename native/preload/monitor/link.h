@@ -65,7 +65,7 @@ class MonitorLink {
 
   char path_[108] = {};  // a copy: programs write their title over their environment
   std::atomic<std::uint64_t> locked_{0};
-  State state_ = State::none;
+  std::atomic<State> state_{State::none};
   int place_ = -1;  // among our own descriptors
   std::uint64_t next_try_ms_ = 0;
   std::atomic<const abi::Notice*> notice_{nullptr};
