@@ -7,17 +7,18 @@ import { type Monitor, MonitorBench } from '../../support/monitor.js';
 import { poll } from '../../support/poll.js';
 import { sequence, VARIANTS } from '../../support/sequences.js';
 
-// `npm run test:sockets:long` makes twenty times as many calls, fifty times as many switches, ten times as many kills.
+// `npm run test:sockets:long` makes twenty times as many calls, fifty times as many switches, twenty times as many kills.
 const LONG = process.env.SOCKDOC_LONG === '1';
 const CALLS = LONG ? 1_000_000 : 51_000;
-const CALLS_AT_ONCE = LONG ? 20_000 : 8_500;
+const CALLS_AT_ONCE = 17_000;
 const SWITCHES = LONG ? 1_000_000 : 20_000;
-const KILLS = LONG ? 1_000 : 100;
+const SWITCHES_AT_ONCE = 20_000;
+const BYTES = 20_000_000;
+const KILLS = LONG ? 1_000 : 50;
+const KILLS_AT_ONCE = 50;
+const HOSTILE_PEERS = LONG ? 5_000 : 50;
 const TIMEOUT = LONG ? 3_600_000 : 300_000;
 const seed = () => Number(process.env.SOCKDOC_SEED ?? randomInt(1, 2 ** 47));
-
-/** These programs wait by poll(), which must see bytes in rings for that. */
-const UPGRADES = hasLibsd && process.env.SOCKDOC_RINGS === '1';
 
 /** A monitor that can be disturbed while others use it. */
 class Disturbed {
@@ -44,7 +45,7 @@ class Disturbed {
     });
     const disturbing = (async () => {
       while (!over && how !== 'left alone') {
-        await sleep(randomInt(1, 100));
+        await sleep(how === 'killed' ? randomInt(200, 2000) : randomInt(1, 100));
         if (how === 'killed') {
           await this.monitor?.end('SIGKILL');
           if (randomInt(3) === 0) await sleep(randomInt(1, 100));
@@ -65,18 +66,16 @@ interface Mode {
   name: string;
   upgrades: boolean;
   disturbance: 'killed' | 'stopped' | 'left alone';
+  /** Which part of the calls, switches and kills. The kernel is there to show that the programs expect what it does. */
+  part: number;
 }
 
 const MODES: Mode[] = [
-  { name: 'on the kernel alone', upgrades: false, disturbance: 'left alone' },
-  { name: 'counted by libsd', upgrades: false, disturbance: 'left alone' },
-  ...(UPGRADES
-    ? ([
-        { name: 'upgraded', upgrades: true, disturbance: 'left alone' },
-        { name: 'upgraded, the monitor killed and started again', upgrades: true, disturbance: 'killed' },
-        { name: 'upgraded, the monitor stopped now and then', upgrades: true, disturbance: 'stopped' },
-      ] as const)
-    : []),
+  { name: 'on the kernel alone', upgrades: false, disturbance: 'left alone', part: 1 / 5 },
+  { name: 'counted by libsd', upgrades: false, disturbance: 'left alone', part: 1 / 5 },
+  { name: 'upgraded', upgrades: true, disturbance: 'left alone', part: 1 },
+  { name: 'upgraded, the monitor killed and started again', upgrades: true, disturbance: 'killed', part: 1 / 10 },
+  { name: 'upgraded, the monitor stopped now and then', upgrades: true, disturbance: 'stopped', part: 1 / 10 },
 ];
 
 describe.runIf(hasLibsd)('random use of connections', () => {
@@ -98,9 +97,11 @@ describe.runIf(hasLibsd)('random use of connections', () => {
       async (variant) => {
         let ringBytes = 0;
         const work = async () => {
-          for (let made = 0; made < CALLS / VARIANTS.length; made += CALLS_AT_ONCE) {
-            const result = await sequence({ seed: seed(), calls: CALLS_AT_ONCE, variant }, environment(mode));
-            expect(result.calls).toBeGreaterThan(CALLS_AT_ONCE / 2);
+          const all = (CALLS * mode.part) / VARIANTS.length;
+          const calls = Math.min(all, CALLS_AT_ONCE);
+          for (let made = 0; made < all; made += calls) {
+            const result = await sequence({ seed: seed(), calls, variant }, environment(mode));
+            expect(result.calls).toBeGreaterThan(calls / 2);
             ringBytes += result.ringBytes;
           }
         };
@@ -110,20 +111,30 @@ describe.runIf(hasLibsd)('random use of connections', () => {
       TIMEOUT,
     );
 
-    it.each(['plain', 'forking'])(
-      'streams in both directions: %s',
-      async (variant) => {
-        const args = [`${seed()}`, `${SWITCHES}`, '100000000', variant];
-        const work = outcomeOf([compiled('libsd/streams'), ...args], environment(mode), TIMEOUT / 1000);
-        const { stdout, status, stderr } = await monitor.while(mode.disturbance, work);
-        expect({ status, stderr }, `seed ${args[0]}: ${stdout}`).toEqual({ status: 0, stderr: '' });
-        const ends = stdout
-          .trim()
-          .split('\n')
-          .map((line) => JSON.parse(line));
-        const [first, second] = ends.sort((a, b) => a.end - b.end);
-        expect([first.received, second.received]).toEqual([second.sent, first.sent]);
-        if (mode.upgrades) expect(Math.min(first.switches, second.switches)).toBeGreaterThanOrEqual(SWITCHES);
+    // A connection that a fork shares is the kernel's.
+    it.each([
+      { variant: 'plain', switches: SWITCHES * mode.part },
+      { variant: 'spawning', switches: (SWITCHES * mode.part) / 10 },
+      { variant: 'forking', switches: 0 },
+    ])(
+      'streams in both directions: $variant',
+      async ({ variant, switches }) => {
+        const made = { switches: 0 };
+        do {
+          const wanted = mode.upgrades ? Math.min(switches, SWITCHES_AT_ONCE) / 2 : 0;
+          const args = [`${seed()}`, `${Math.ceil(wanted)}`, `${wanted > 0 ? 1e12 : BYTES * mode.part}`, variant];
+          const work = outcomeOf([compiled('libsd/streams'), ...args], environment(mode), TIMEOUT / 1000);
+          const { stdout, status, stderr } = await monitor.while(mode.disturbance, work);
+          expect({ status, stderr }, `seed ${args[0]}: ${stdout}`).toEqual({ status: 0, stderr: '' });
+          const ends = stdout
+            .trim()
+            .split('\n')
+            .map((line) => JSON.parse(line));
+          const [first, second] = ends.sort((a, b) => a.end - b.end);
+          expect([first.received, second.received]).toEqual([second.sent, first.sent]);
+          if (mode.upgrades) expect(first.switches + second.switches).toBeGreaterThanOrEqual(wanted);
+          made.switches += first.switches + second.switches;
+        } while (mode.upgrades && made.switches < switches);
       },
       TIMEOUT,
     );
@@ -134,17 +145,34 @@ describe.runIf(hasLibsd)('random use of connections', () => {
         const shared = () => readdirSync('/dev/shm').filter((name) => name.includes('sockdoc'));
         const descriptors = () => readdirSync(`/proc/${monitor.pid}/fd`).length;
         const before = { shared: shared(), descriptors: descriptors() };
-        const args = [`${seed()}`, `${KILLS}`];
-        const work = outcomeOf([compiled('libsd/killed'), ...args], environment(mode), TIMEOUT / 1000);
-        const { stdout, status, stderr } = await monitor.while(mode.disturbance, work);
-        expect({ status, stderr }, `seed ${args[0]}: ${stdout}`).toEqual({ status: 0, stderr: '' });
-        const result = JSON.parse(stdout);
-        expect(result.ended + result.reset).toBe(KILLS);
-        expect(result.ringBytes > 0).toBe(mode.upgrades);
+        const kills = Math.max(25, KILLS * mode.part);
+        for (let done = 0; done < kills; done += KILLS_AT_ONCE) {
+          const args = [`${seed()}`, `${Math.min(kills, KILLS_AT_ONCE)}`];
+          const work = outcomeOf([compiled('libsd/killed'), ...args], environment(mode), TIMEOUT / 1000);
+          const { stdout, status, stderr } = await monitor.while(mode.disturbance, work);
+          expect({ status, stderr }, `seed ${args[0]}: ${stdout}`).toEqual({ status: 0, stderr: '' });
+          const result = JSON.parse(stdout);
+          expect(result.ended + result.reset).toBe(Number(args[1]));
+          expect(result.ringBytes > 0).toBe(mode.upgrades);
+        }
         await poll('the monitor has nothing of them any more', () => descriptors() <= before.descriptors);
         expect(shared()).toEqual(before.shared);
       },
       TIMEOUT,
     );
   });
+
+  it(
+    'peers that scribble over all the memory that they share',
+    async () => {
+      const env = upgrading(monitor.socket);
+      for (let rounds = 0; rounds < HOSTILE_PEERS; rounds += 50) {
+        const args = [`${seed()}`, '50'];
+        const { stdout, status, stderr } = await outcomeOf([compiled('libsd/hostile'), ...args], env, 120);
+        expect({ status, stderr }, `seed ${args[0]}: ${stdout}`).toEqual({ status: 0, stderr: '' });
+        expect(JSON.parse(stdout)).toEqual({ rounds: 50, onRings: 50 });
+      }
+    },
+    TIMEOUT,
+  );
 });
