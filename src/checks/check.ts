@@ -18,6 +18,8 @@ export interface Page {
   undo: string;
   /** "nothing", "new connections", "restart of the application", "reboot", … */
   needs: string;
+  /** What of the remedy `sockdoc tune` can write: keys as --only takes them, and what it has to be told beside them. */
+  tune?: { keys: readonly string[]; options?: '--profile latency' | '--limits' };
   /** Kernel documents, man pages, papers. Only what really says it. */
   sources: readonly string[];
 }

@@ -20,6 +20,12 @@ export const ExplainDocument = Type.Object(
     undo: Type.String(),
     needs: Type.String(),
     sources: Type.Array(Type.String()),
+    tune: Type.Optional(
+      Type.Object(
+        { keys: Type.Array(Type.String()), command: Type.String() },
+        { description: 'What of the remedy `sockdoc tune` can do, and how; absent where it is none of its settings.' },
+      ),
+    ),
     thresholds: Type.Array(
       Type.Object({
         name: Type.String(),

@@ -29,6 +29,7 @@ export const epollWatches = defineCheck({
     risk: 'A watch takes about 160 bytes of kernel memory that cannot be swapped.',
     undo: `sysctl -w ${KEY}=<the former value>`,
     needs: 'nothing',
+    tune: { keys: ['fs.epoll.max_user_watches'] },
     sources: [
       'https://docs.kernel.org/admin-guide/sysctl/fs.html (max_user_watches)',
       'epoll(7): /proc/sys/fs/epoll/max_user_watches',

@@ -41,6 +41,7 @@ export const fdLimit = defineCheck({
     risk: 'A program that uses select() must not get descriptors above 1023 (see fd-select). Each open descriptor costs kernel memory.',
     undo: 'prlimit --pid PID --nofile=SOFT:HARD with the former numbers; remove the LimitNOFILE= line.',
     needs: 'nothing for the running process (prlimit, as root); a restart for LimitNOFILE=',
+    tune: { keys: ['limit:*:nofile'], options: '--limits' },
     sources: ['getrlimit(2): RLIMIT_NOFILE', 'accept(2): EMFILE', 'prlimit(1)', 'systemd.exec(5): LimitNOFILE='],
   },
   judge({ host, snapshot, threshold }: HostContext): Finding[] {

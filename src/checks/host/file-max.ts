@@ -25,6 +25,7 @@ export const fileMax = defineCheck({
     risk: 'Each file handle takes kernel memory, a few hundred bytes and more for a socket.',
     undo: `sysctl -w ${KEY}=<the former value>`,
     needs: 'nothing',
+    tune: { keys: ['fs.file-max'] },
     sources: ['https://docs.kernel.org/admin-guide/sysctl/fs.html#file-max-file-nr', 'accept(2): ENFILE'],
   },
   judge({ host, threshold }: HostContext): Finding[] {

@@ -24,6 +24,7 @@ export const governor = defineCheck({
     risk: 'More power and heat, at all times.',
     undo: 'Write the former governor into scaling_governor of each CPU.',
     needs: 'nothing',
+    tune: { keys: ['/sys/devices/system/cpu/*/cpufreq/scaling_governor'], options: '--profile latency' },
     sources: [
       'https://docs.kernel.org/admin-guide/pm/cpufreq.html',
       'https://docs.kernel.org/admin-guide/pm/intel_pstate.html',

@@ -29,6 +29,7 @@ export const minFree = defineCheck({
     risk: 'That memory is no longer available to programs; far too much of it starts the OOM killer.',
     undo: `sysctl -w ${KEY}=<the former value>`,
     needs: 'nothing',
+    tune: { keys: ['vm.min_free_kbytes'] },
     sources: [
       'https://docs.kernel.org/admin-guide/sysctl/vm.html#min-free-kbytes',
       'ENA Linux driver best practices (amzn-drivers): vm.min_free_kbytes between 1 % and 3 % of memory',

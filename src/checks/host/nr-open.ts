@@ -26,6 +26,7 @@ export const nrOpen = defineCheck({
     risk: 'A runaway process can use more kernel memory.',
     undo: `sysctl -w ${KEY}=<the former value>`,
     needs: 'nothing; then raise the limit (prlimit), or restart the program',
+    tune: { keys: ['fs.nr_open'] },
     sources: ['https://docs.kernel.org/admin-guide/sysctl/fs.html#nr-open', 'getrlimit(2): EPERM'],
   },
   judge({ host, threshold }: HostContext): Finding[] {

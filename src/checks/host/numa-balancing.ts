@@ -28,6 +28,7 @@ export const numaBalancing = defineCheck({
     risk: 'It is host-wide: programs that are not bound lose the benefit.',
     undo: `sysctl -w ${KEY}=1`,
     needs: 'nothing',
+    tune: { keys: ['kernel.numa_balancing'] },
     sources: [
       'https://docs.kernel.org/admin-guide/sysctl/kernel.html#numa-balancing',
       'tuned: profile network-latency (kernel.numa_balancing=0)',

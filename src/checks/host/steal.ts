@@ -31,6 +31,7 @@ export const steal = defineCheck({
     risk: 'A clocksource that the kernel judged unstable makes clocks run wrong: only switch to one that it lists as available.',
     undo: 'Write the former name into current_clocksource.',
     needs: 'nothing for interrupts and clock; another host or instance for steal',
+    tune: { keys: ['/sys/devices/system/clocksource/clocksource0/current_clocksource'] },
     sources: [
       'proc_stat(5): steal, softirq',
       'https://docs.kernel.org/virt/kvm/x86/timekeeping.html',

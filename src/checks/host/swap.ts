@@ -27,6 +27,7 @@ export const swap = defineCheck({
     risk: 'With low swappiness the file cache is reclaimed sooner: programs that read files feel it. It mends no lack of memory.',
     undo: `sysctl -w ${KEY}=60`,
     needs: 'nothing',
+    tune: { keys: ['vm.swappiness'] },
     sources: [
       'https://docs.kernel.org/admin-guide/sysctl/vm.html#swappiness',
       'proc_vmstat(5)',

@@ -21,6 +21,7 @@ export const thp = defineCheck({
     risk: 'Programs with large memory that do not ask lose huge pages: more TLB misses, lower throughput.',
     undo: `echo always > ${FILE}`,
     needs: 'nothing for new memory; pages that are huge stay huge until they are freed',
+    tune: { keys: ['/sys/kernel/mm/transparent_hugepage/enabled'], options: '--profile latency' },
     sources: [
       'https://docs.kernel.org/admin-guide/mm/transhuge.html',
       'tuned: profile network-latency (transparent_hugepages=never)',

@@ -37,6 +37,7 @@ export const conntrack = defineCheck({
     risk: 'About 400 bytes of kernel memory per entry. Shorter timeouts break connections that are silent for longer.',
     undo: `sysctl -w ${MAX}=<former value> ${BUCKETS}=<former value>`,
     needs: 'nothing; both keys can only be written in the initial network namespace',
+    tune: { keys: ['net.netfilter.nf_conntrack_max', 'net.netfilter.nf_conntrack_buckets'] },
     sources: ['https://docs.kernel.org/networking/nf_conntrack-sysctl.html (nf_conntrack_max, nf_conntrack_buckets)'],
   },
   judge(context: NetContext): Finding[] {

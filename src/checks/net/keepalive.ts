@@ -31,6 +31,7 @@ export const keepalive = defineCheck({
     risk: 'A probe per silent connection every five minutes; dead peers are noticed earlier, which closes connections that would otherwise have lingered.',
     undo: 'sysctl -w net.ipv4.tcp_keepalive_time=7200',
     needs: 'nothing for sockets with SO_KEEPALIVE: the value is read when the timer is set again',
+    tune: { keys: ['net.ipv4.tcp_keepalive_time'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (tcp_keepalive_time, tcp_keepalive_intvl, tcp_keepalive_probes)',
       'tcp(7) (TCP_KEEPIDLE), socket(7) (SO_KEEPALIVE)',

@@ -36,6 +36,7 @@ export const mptcp = defineCheck({
     risk: 'Without MPTCP a connection does not survive the loss of its path.',
     undo: 'sysctl -w net.mptcp.enabled=<former value>',
     needs: 'new connections',
+    tune: { keys: ['net.mptcp.enabled'] },
     sources: [
       'https://docs.kernel.org/networking/mptcp-sysctl.html (enabled, blackhole_timeout)',
       'RFC 8684, section 3.7 (fallback)',

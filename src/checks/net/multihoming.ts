@@ -26,6 +26,7 @@ export const multihoming = defineCheck({
     risk: 'Loose filtering accepts packets with a source address that is reachable by any interface: it weakens the protection against spoofing.',
     undo: 'sysctl -w net.ipv4.conf.<interface>.rp_filter=1',
     needs: 'nothing',
+    tune: { keys: ['net.ipv4.conf.*.rp_filter'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (rp_filter)',
       'https://docs.kernel.org/networking/bonding.html',

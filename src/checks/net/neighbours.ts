@@ -26,6 +26,7 @@ export const neighbours = defineCheck({
     risk: 'Some hundred bytes of kernel memory per entry.',
     undo: 'sysctl -w net.ipv4.neigh.default.gc_thresh3=<former value>',
     needs: 'nothing; the keys are in the initial network namespace and hold for all',
+    tune: { keys: ['net.*.neigh.default.gc_thresh*'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (neigh/default/gc_thresh1, gc_thresh2, gc_thresh3)',
       'arp(7)',

@@ -35,6 +35,7 @@ export const udpBuffers = defineCheck({
     risk: 'A larger buffer rides out bursts only, and each socket may hold that much memory.',
     undo: 'sysctl -w net.core.rmem_max=<former value> net.core.rmem_default=<former value>',
     needs: 'restart of the receiving program: a buffer is sized when the socket is made or SO_RCVBUF is set',
+    tune: { keys: ['net.core.rmem_max', 'net.core.rmem_default'] },
     sources: [
       'udp(7)',
       'socket(7) (SO_RCVBUF, rmem_default, rmem_max)',

@@ -31,6 +31,7 @@ export const busyPoll = defineCheck({
     risk: 'Burns CPU and power while waiting; hurts where CPUs are not spare.',
     undo: 'sysctl -w net.core.busy_read=0; sysctl -w net.core.busy_poll=0',
     needs: 'new sockets for busy_read (the key is copied into each socket when it is made)',
+    tune: { keys: ['net.core.busy_read', 'net.core.busy_poll'], options: '--profile latency' },
     sources: [
       'https://docs.kernel.org/admin-guide/sysctl/net.html (busy_poll, busy_read)',
       'https://docs.kernel.org/networking/napi.html (Busy polling)',

@@ -32,6 +32,7 @@ export const channels = defineCheck({
     risk: 'More interrupts; flows move to other queues; the driver resets its queues, so packets are lost for a moment.',
     undo: 'ethtool -L IFACE combined FORMER',
     needs: 'nothing (a short interruption of the interface)',
+    tune: { keys: ['ethtool:*:channels.*'] },
     sources: ['https://docs.kernel.org/networking/scaling.html (RSS, Suggested Configuration)', 'ethtool(8): -l, -L'],
   },
   judge({ net, host, threshold }: NetContext): Finding[] {

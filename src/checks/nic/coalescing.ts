@@ -21,6 +21,7 @@ export const coalescing = defineCheck({
     risk: 'One interrupt per packet at worst: under a flood the CPU does nothing else.',
     undo: 'ethtool -C IFACE adaptive-rx FORMER rx-usecs FORMER',
     needs: 'nothing',
+    tune: { keys: ['ethtool:*:coalescing.*'], options: '--profile latency' },
     sources: [
       'ethtool(8): -c, -C',
       'ENA Linux driver best practices, "optimal settings for achieving the best latency": https://github.com/amzn/amzn-drivers/blob/master/kernel/linux/ena/ENA_Linux_Best_Practices.rst',

@@ -38,6 +38,7 @@ export const irqAffinity = defineCheck({
     risk: 'irqbalance undoes what is set by hand, unless it is told to leave these interrupts alone. Interrupts that the kernel manages refuse the write.',
     undo: 'Write the former lists to smp_affinity_list again.',
     needs: 'nothing',
+    tune: { keys: ['/proc/irq/*/smp_affinity_list'] },
     sources: [
       'https://docs.kernel.org/core-api/irq/irq-affinity.html',
       'https://docs.kernel.org/networking/scaling.html (RSS IRQ Configuration)',

@@ -24,6 +24,7 @@ export const napiDefer = defineCheck({
     risk: 'Set without busy polling they delay packets by up to gro_flush_timeout.',
     undo: 'Write the former values.',
     needs: 'nothing',
+    tune: { keys: ['/sys/class/net/*/gro_flush_timeout', '/sys/class/net/*/napi_defer_hard_irqs'] },
     sources: ['https://docs.kernel.org/networking/napi.html (Software IRQ coalescing, Busy polling)'],
   },
   judge({ net, snapshot, profile }: NetContext): Finding[] {

@@ -58,6 +58,7 @@ export const offloads = defineCheck({
     risk: 'Somebody may have turned them off for a reason: a driver bug, or packet capture that should show what is on the wire.',
     undo: 'ethtool -K IFACE OPTION off',
     needs: 'nothing',
+    tune: { keys: ['ethtool:*:features.*'] },
     sources: [
       'https://docs.kernel.org/networking/segmentation-offloads.html',
       'https://docs.kernel.org/networking/checksum-offloads.html',

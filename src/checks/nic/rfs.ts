@@ -34,6 +34,7 @@ export const rfs = defineCheck({
     risk: 'Inter-processor interrupts; no gain where threads wander between CPUs.',
     undo: 'Set net.core.rps_sock_flow_entries and rps_flow_cnt back to 0.',
     needs: 'nothing',
+    tune: { keys: ['net.core.rps_sock_flow_entries', '/sys/class/net/*/queues/*/rps_flow_cnt'] },
     sources: ['https://docs.kernel.org/networking/scaling.html (RFS)', 'socket(7): SO_INCOMING_CPU'],
   },
   judge({ net, host, snapshot, threshold }: NetContext): Finding[] {

@@ -23,6 +23,7 @@ export const ring = defineCheck({
     risk: 'Resizing resets the queues: packets are lost for a moment, with some drivers the link goes down for a second. A larger ring no longer fits the cache and adds delay under load.',
     undo: 'ethtool -G IFACE rx FORMER',
     needs: 'nothing (a short interruption of the interface)',
+    tune: { keys: ['ethtool:*:rings.rx'] },
     sources: [
       'https://docs.kernel.org/networking/statistics.html (rtnl_link_stats64)',
       'https://docs.kernel.org/networking/device_drivers/ethernet/mellanox/mlx5/counters.html',

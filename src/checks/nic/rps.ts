@@ -34,6 +34,7 @@ export const rps = defineCheck({
     risk: 'Inter-processor interrupts and cache misses: costs CPU in total, and hurts when no CPU was full.',
     undo: 'echo 0 > /sys/class/net/IFACE/queues/rx-N/rps_cpus',
     needs: 'nothing',
+    tune: { keys: ['/sys/class/net/*/queues/*/rps_cpus'] },
     sources: [
       'https://docs.kernel.org/networking/scaling.html (RPS, Suggested Configuration)',
       'ENA Linux driver best practices, "CPU starvation": https://github.com/amzn/amzn-drivers/blob/master/kernel/linux/ena/ENA_Linux_Best_Practices.rst',

@@ -23,6 +23,7 @@ export const softnetDropped = defineCheck({
     risk: 'A longer queue adds delay under overload; up to netdev_max_backlog packets of memory per CPU.',
     undo: "Set net.core.netdev_max_backlog back (the kernel's default is 1000).",
     needs: 'nothing',
+    tune: { keys: ['net.core.netdev_max_backlog'] },
     sources: [
       'https://docs.kernel.org/admin-guide/sysctl/net.html (netdev_max_backlog)',
       'https://docs.kernel.org/networking/scaling.html (RPS Flow Limit)',

@@ -33,6 +33,7 @@ export const softnetSqueezed = defineCheck({
     risk: 'Programs on that CPU wait longer while the softirq runs.',
     undo: 'Set both keys back (defaults: netdev_budget 300; netdev_budget_usecs is two clock ticks, 2000 to 20000).',
     needs: 'nothing',
+    tune: { keys: ['net.core.netdev_budget', 'net.core.netdev_budget_usecs'] },
     sources: ['https://docs.kernel.org/admin-guide/sysctl/net.html (netdev_budget, netdev_budget_usecs)'],
   },
   judge({ host, snapshot, threshold }: HostContext): Finding[] {

@@ -22,6 +22,7 @@ export const abortOnOverflow = defineCheck({
     risk: 'Clients of a program that is stuck for good wait for their timeout instead of an immediate error.',
     undo: 'sysctl -w net.ipv4.tcp_abort_on_overflow=1',
     needs: 'nothing',
+    tune: { keys: ['net.ipv4.tcp_abort_on_overflow'] },
     sources: ['https://docs.kernel.org/networking/ip-sysctl.html (tcp_abort_on_overflow)'],
   },
   judge({ net }): Finding[] {

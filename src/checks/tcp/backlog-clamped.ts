@@ -29,6 +29,7 @@ export const backlogClamped = defineCheck({
     risk: 'A longer queue hides a slow program behind longer waits; each waiting connection holds memory.',
     undo: 'Set net.core.somaxconn back and restart the listener.',
     needs: 'restart of the listening program',
+    tune: { keys: ['net.core.somaxconn'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (somaxconn)',
       'listen(2): "If the backlog argument is greater than the value in /proc/sys/net/core/somaxconn, then it is silently capped to that value."',

@@ -28,6 +28,7 @@ export const coreBuffers = defineCheck({
     risk: 'Each such socket may hold that much memory.',
     undo: 'Set net.core.rmem_max and net.core.wmem_max to what they were.',
     needs: 'restart of the application',
+    tune: { keys: ['net.core.rmem_max'] },
     sources: [
       'https://docs.kernel.org/admin-guide/sysctl/net.html (rmem_max, wmem_max)',
       'socket(7): SO_RCVBUF, SO_SNDBUF',

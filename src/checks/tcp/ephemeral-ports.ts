@@ -33,6 +33,7 @@ export const ephemeralPorts = defineCheck({
     risk: 'A wider range may take a port that a service wants to listen on later: reserve such ports first.',
     undo: 'Set net.ipv4.ip_local_port_range and ip_local_reserved_ports to what they were.',
     needs: 'new connections',
+    tune: { keys: ['net.ipv4.ip_local_port_range', 'net.ipv4.ip_local_reserved_ports'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range, ip_local_reserved_ports, tcp_tw_reuse)',
       'ip(7): ip_local_port_range; connect(2): EADDRNOTAVAIL',

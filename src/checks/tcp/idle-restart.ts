@@ -31,6 +31,7 @@ export const idleRestart = defineCheck({
     risk: 'A burst at the old rate into a path that has become slower since, and some loss there.',
     undo: 'sysctl -w net.ipv4.tcp_slow_start_after_idle=1',
     needs: 'nothing: it holds for open connections at once',
+    tune: { keys: ['net.ipv4.tcp_slow_start_after_idle'] },
     sources: ['https://docs.kernel.org/networking/ip-sysctl.html (tcp_slow_start_after_idle)', 'RFC 2861'],
   },
   judge(context: NetContext): Finding[] {

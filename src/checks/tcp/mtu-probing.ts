@@ -32,6 +32,7 @@ export const mtuProbing = defineCheck({
     risk: 'A connection that suffers ordinary loss for long may end up with smaller segments than it could have.',
     undo: 'sysctl -w net.ipv4.tcp_mtu_probing=0',
     needs: 'new connections',
+    tune: { keys: ['net.ipv4.tcp_mtu_probing'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (tcp_mtu_probing)',
       'RFC 4821',

@@ -34,6 +34,7 @@ export const notsent = defineCheck({
     risk: 'More wake-ups of the program; a little throughput on very fast paths.',
     undo: 'sysctl -w net.ipv4.tcp_notsent_lowat=4294967295',
     needs: 'nothing: it holds for open connections at once',
+    tune: { keys: ['net.ipv4.tcp_notsent_lowat'] },
     sources: ['https://docs.kernel.org/networking/ip-sysctl.html (tcp_notsent_lowat)'],
   },
   judge(context: NetContext): Finding[] {

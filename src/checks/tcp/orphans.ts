@@ -30,6 +30,7 @@ export const orphans = defineCheck({
     risk: 'Each orphan may hold up to 64 KiB of memory that cannot be swapped.',
     undo: 'Set net.ipv4.tcp_max_orphans to what it was.',
     needs: 'nothing',
+    tune: { keys: ['net.ipv4.tcp_max_orphans'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (tcp_max_orphans, tcp_orphan_retries)',
       'https://docs.kernel.org/networking/snmp_counter.html (TcpExtTCPAbortOnMemory)',

@@ -21,6 +21,7 @@ export const reservedPorts = defineCheck({
     risk: 'None but fewer ports for outgoing connections.',
     undo: 'Set net.ipv4.ip_local_reserved_ports to what it was.',
     needs: 'nothing',
+    tune: { keys: ['net.ipv4.ip_local_reserved_ports'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (ip_local_reserved_ports)',
       'ip(7): ip_local_reserved_ports',

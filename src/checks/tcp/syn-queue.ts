@@ -29,6 +29,7 @@ export const synQueue = defineCheck({
     risk: 'About 304 bytes of memory for each half-open connection.',
     undo: 'Set the former backlog and net.core.somaxconn again and restart the listener.',
     needs: 'restart of the listening program',
+    tune: { keys: ['net.ipv4.tcp_syncookies'] },
     sources: ['https://docs.kernel.org/networking/ip-sysctl.html (tcp_max_syn_backlog, tcp_syncookies, somaxconn)'],
   },
   judge(context: NetContext): Finding[] {

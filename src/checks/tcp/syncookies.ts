@@ -36,6 +36,7 @@ export const syncookies = defineCheck({
     risk: 'A longer queue hides a slow program behind longer waits.',
     undo: 'Set the former backlog and net.core.somaxconn again and restart the listener.',
     needs: 'restart of the listening program',
+    tune: { keys: ['net.ipv4.tcp_syncookies'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (tcp_syncookies)',
       'https://docs.kernel.org/networking/snmp_counter.html (SYN cookies)',

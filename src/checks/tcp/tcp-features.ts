@@ -28,6 +28,7 @@ export const tcpFeatures = defineCheck({
     risk: 'None. New connections only.',
     undo: 'Set the key to 0 again.',
     needs: 'new connections',
+    tune: { keys: ['net.ipv4.tcp_window_scaling', 'net.ipv4.tcp_sack', 'net.ipv4.tcp_moderate_rcvbuf'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (tcp_window_scaling, tcp_sack, tcp_moderate_rcvbuf)',
       'RFC 7323',

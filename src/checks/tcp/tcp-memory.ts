@@ -28,6 +28,7 @@ export const tcpMemory = defineCheck({
     risk: 'Memory given to TCP is not there for programs: too much of it and the OOM killer comes.',
     undo: 'Set net.ipv4.tcp_mem to what it was.',
     needs: 'nothing',
+    tune: { keys: ['net.ipv4.tcp_mem'] },
     sources: ['https://docs.kernel.org/networking/ip-sysctl.html (tcp_mem)', 'tcp(7): tcp_mem'],
   },
   judge(context: NetContext): Finding[] {

@@ -30,6 +30,7 @@ export const timeWait = defineCheck({
     risk: 'Up to a few hundred bytes of memory for each.',
     undo: 'Set net.ipv4.tcp_max_tw_buckets to what it was.',
     needs: 'nothing',
+    tune: { keys: ['net.ipv4.tcp_max_tw_buckets'] },
     sources: ['https://docs.kernel.org/networking/ip-sysctl.html (tcp_max_tw_buckets)'],
   },
   judge({ net, threshold }): Finding[] {

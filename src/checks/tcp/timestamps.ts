@@ -20,6 +20,7 @@ export const timestamps = defineCheck({
     risk: 'Twelve bytes per segment. New connections only.',
     undo: 'sysctl -w net.ipv4.tcp_timestamps=0',
     needs: 'new connections',
+    tune: { keys: ['net.ipv4.tcp_timestamps'] },
     sources: ['https://docs.kernel.org/networking/ip-sysctl.html (tcp_timestamps)', 'RFC 7323'],
   },
   judge({ net }) {

@@ -26,6 +26,7 @@ export const twReuse = defineCheck({
     risk: 'Where outgoing connections do run out of ports at other times, 2 brings that back: see ephemeral-ports.',
     undo: 'sysctl -w net.ipv4.tcp_tw_reuse=1',
     needs: 'new connections',
+    tune: { keys: ['net.ipv4.tcp_tw_reuse'] },
     sources: ['https://docs.kernel.org/networking/ip-sysctl.html (tcp_tw_reuse)', 'tcp(7): tcp_tw_reuse'],
   },
   judge({ net, host }): Finding[] {

@@ -26,6 +26,7 @@ export const windowLimited = defineCheck({
     risk: 'More memory per connection, and longer queues in the network where its routers buffer much (bufferbloat).',
     undo: 'Set net.ipv4.tcp_rmem and net.ipv4.tcp_wmem to what they were.',
     needs: 'nothing: buffers of open connections may grow as well',
+    tune: { keys: ['net.ipv4.tcp_rmem', 'net.ipv4.tcp_wmem'] },
     sources: [
       'https://docs.kernel.org/networking/ip-sysctl.html (tcp_rmem, tcp_wmem)',
       'https://fasterdata.es.net/host-tuning/linux/',

@@ -27,6 +27,7 @@ export const zerocopyMemory = defineCheck({
     risk: 'Locked memory cannot be swapped.',
     undo: 'Set net.core.optmem_max, or LimitMEMLOCK=, to what it was.',
     needs: 'restart of the application, for the limit',
+    tune: { keys: ['net.core.optmem_max'] },
     sources: [
       'https://docs.kernel.org/networking/msg_zerocopy.html',
       'https://docs.kernel.org/admin-guide/sysctl/net.html (optmem_max)',

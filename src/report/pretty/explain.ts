@@ -27,12 +27,20 @@ export function prettyExplain(page: ExplainDocument, look: Look): string {
   section(paper, 'When it speaks', [page.threshold, ...thresholds]);
   section(paper, 'Why it matters', [page.why]);
   section(paper, 'What to do', [page.remedy]);
+  if (page.tune) writeTune(paper, page.tune);
   section(paper, 'Risk', [page.risk]);
   section(paper, 'How to undo it', [page.undo]);
   section(paper, 'What it needs', [page.needs]);
   section(paper, 'Configuration of this host', page.configuration);
   section(paper, 'Sources', page.sources);
   return paper.toString();
+}
+
+function writeTune(paper: Paper, { keys, command }: NonNullable<ExplainDocument['tune']>): void {
+  paper.blank();
+  paper.text('What sockdoc tune can do', { ink: 'bold' });
+  paper.prose(`Where this check asks for it, show and set ${keys.join(', ')}, measure again, and take it back:`, '  ');
+  paper.command(command, '  ');
 }
 
 function section(paper: Paper, title: string, paragraphs: readonly string[]): void {

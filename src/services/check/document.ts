@@ -1,7 +1,7 @@
 import type { CheckDocument, Profile, Result, Summary } from '../../model/results.js';
 import type { Snapshot } from '../../model/snapshot/index.js';
 import { RESULT_SCHEMA_VERSION } from '../../model/words.js';
-import { actionOf } from './action.js';
+import { actionOf, type TuneOptions } from './action.js';
 
 interface Parts {
   snapshot: Snapshot;
@@ -27,7 +27,7 @@ export function checkDocument(parts: Parts): CheckDocument {
     windowMs: snapshot.windowMs,
     host: hostSummary(snapshot),
     summary: summaryOf(results),
-    action: actionOf(shown, parts.priority),
+    action: actionOf(shown, parts.priority, tuneOptions(parts)),
     results: parts.showSuppressed ? results : shown,
     profile: parts.profile,
     ...(snapshot.selection.label === undefined ? {} : { selection: snapshot.selection.label }),
@@ -35,6 +35,11 @@ export function checkDocument(parts: Parts): CheckDocument {
     gaps: snapshot.gaps,
     ...(parts.sampling ? { sampling: parts.sampling } : {}),
   };
+}
+
+function tuneOptions({ snapshot, profile, sampling }: Parts): TuneOptions {
+  if (sampling || snapshot.selection.label !== undefined) return undefined;
+  return profile === 'general' ? [] : [`--profile ${profile}`];
 }
 
 function hostSummary({ host, netns }: Snapshot): CheckDocument['host'] {

@@ -5,6 +5,7 @@ import type { Result } from '../../model/results.js';
 import { packageVersion } from '../../support/version.js';
 import { runCheck } from '../check/run.js';
 import { requireKnown } from '../check/select.js';
+import { tuneCommand } from '../check/tune-command.js';
 import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/types.js';
 
@@ -25,7 +26,8 @@ export async function explain(options: ExplainOptions): Promise<ExplainDocument>
   const check = requireKnown(options.id, catalogue);
   const { config, warnings } = await loadConfig(options.config, catalogue);
   for (const warning of warnings) options.warn(warning);
-  const { id, title, category, scope, page } = check;
+  const { id, title, category, scope } = check;
+  const { tune, sources, ...page } = check.page;
   const results = options.here || options.snapshot !== undefined ? await resultsOf(options) : undefined;
   return {
     schemaVersion: 1,
@@ -36,7 +38,8 @@ export async function explain(options: ExplainOptions): Promise<ExplainDocument>
     category,
     scope,
     ...page,
-    sources: [...page.sources],
+    sources: [...sources],
+    ...(tune ? { tune: { keys: [...tune.keys], command: tuneCommand(tune.keys, tune.options) } } : {}),
     thresholds: thresholdsOf(check, config),
     configuration: configurationOf(id, config),
     ...(results ? { here: results } : {}),

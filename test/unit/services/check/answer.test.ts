@@ -21,6 +21,23 @@ test('the action is that of the worst status, then of the check that costs clien
   expect(actionOf([plainResult({ status: 'info' }), plainResult({ status: 'unknown' })], priority)).toBeNull();
 });
 
+test('the action is what tune does, where it would look at the same and knows the setting', () => {
+  const action = (parts: Parameters<typeof resultOf>[0], options?: string[]) =>
+    actionOf([resultOf({ id: 'x', ...parts })], priority, options);
+  const { remedy } = resultOf();
+  if (!remedy) throw new Error('it has one');
+  const asking = (key: string) => ({ remedy: { ...remedy, tunes: [{ key, from: '1', to: '2' }] } });
+  expect(action({}, [])).toMatch(/: Accept faster: sockdoc tune --only net.core.somaxconn$/);
+  expect(action({}, ['--profile latency'])).toMatch(/: sockdoc tune --profile latency --only net.core.somaxconn$/);
+  expect(action(asking('limit:42:nofile'), [])).toMatch(/: sockdoc tune --limits --only limit:42:nofile$/);
+  for (const other of [
+    action({}),
+    action(asking('kernel.core_pattern'), []),
+    action({ subject: { netns: 'other' } }, []),
+  ])
+    expect(other).toMatch(/: sysctl -w net.core.somaxconn=8192$/);
+});
+
 test('an action is one line, whatever the command holds', () => {
   const remedy = {
     commands: ['a \\\n  b'],
