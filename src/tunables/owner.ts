@@ -1,6 +1,6 @@
 import { unitOf } from '../checks/host/subjects.js';
 import { sameValue, winner } from '../checks/sysctl-winner.js';
-import type { HostFacts, Process } from '../model/snapshot/index.js';
+import type { HostFacts, Process, SettingOwner } from '../model/snapshot/index.js';
 import { settingOf } from '../model/tune/keys.js';
 import type { Owner } from '../model/tune/plan.js';
 
@@ -45,11 +45,12 @@ export interface OwnerQuestion {
 
 /** Who decides about a key: a program that writes it, before the file that sets it at boot. */
 export function ownerOf(question: OwnerQuestion): Owner | null {
-  return programOf(question) ?? fileOf(question) ?? unitOwner(question) ?? null;
+  return writerOf(question.key, question.host.settingOwners) ?? fileOf(question) ?? unitOwner(question) ?? null;
 }
 
-function programOf({ key, host }: OwnerQuestion): Owner | undefined {
-  const found = host.settingOwners.find(({ name, keys = [] }) =>
+/** The running program that writes a key by itself. */
+export function writerOf(key: string, programs: readonly SettingOwner[]): Owner | undefined {
+  const found = programs.find(({ name, keys = [] }) =>
     [...keys, ...(WRITTEN_BY[name] ?? [])].some((pattern) => covers(pattern, key)),
   );
   if (!found) return undefined;

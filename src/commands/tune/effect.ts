@@ -1,8 +1,8 @@
-import { Args } from '@oclif/core';
 import { prettyEffect } from '../../report/pretty/tune/effect.js';
 import { writeJson } from '../../report/write.js';
 import { untilInterrupted } from '../../support/interrupt.js';
 import { terminalOf } from '../../support/terminal.js';
+import { changeArgs } from '../base/change.js';
 import { BaseCommand } from '../base/command.js';
 import { withProgress } from '../base/progress.js';
 import { DEFAULT_WINDOW_MS } from '../base/window.js';
@@ -17,12 +17,7 @@ export default class TuneEffect extends BaseCommand {
     { command: '<%= config.bin %> tune effect', description: 'The newest change, after the restart that it needed' },
   ];
 
-  static override args = {
-    id: Args.string({
-      description:
-        'As `sockdoc tune history` lists it, or its beginning; left out: the newest change that is not reverted.',
-    }),
-  };
+  static override args = changeArgs;
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(TuneEffect);

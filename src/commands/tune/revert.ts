@@ -1,9 +1,9 @@
-import { Args } from '@oclif/core';
 import { prettyRevert } from '../../report/pretty/tune/journal.js';
 import { writeJson } from '../../report/write.js';
 import { revertEntry } from '../../services/tune/revert.js';
 import { EXIT } from '../../support/errors.js';
 import { terminalOf } from '../../support/terminal.js';
+import { changeArgs } from '../base/change.js';
 import { BaseCommand } from '../base/command.js';
 
 export default class TuneRevert extends BaseCommand {
@@ -17,12 +17,7 @@ export default class TuneRevert extends BaseCommand {
     { command: '<%= config.bin %> tune revert 20260102-030405678-a1', description: 'A certain one' },
   ];
 
-  static override args = {
-    id: Args.string({
-      description:
-        'As `sockdoc tune history` lists it, or its beginning; left out: the newest change that is not reverted.',
-    }),
-  };
+  static override args = changeArgs;
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(TuneRevert);

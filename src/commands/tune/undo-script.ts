@@ -1,6 +1,6 @@
-import { Args } from '@oclif/core';
 import { writeJson } from '../../report/write.js';
 import { tuneUndoScript } from '../../services/tune/undo-script/run.js';
+import { changeArgs } from '../base/change.js';
 import { BaseCommand } from '../base/command.js';
 
 export default class TuneUndoScript extends BaseCommand {
@@ -13,12 +13,7 @@ export default class TuneUndoScript extends BaseCommand {
     { command: '<%= config.bin %> tune undo-script > undo.sh', description: 'Of the newest change' },
   ];
 
-  static override args = {
-    id: Args.string({
-      description:
-        'As `sockdoc tune history` lists it, or its beginning; left out: the newest change that is not reverted.',
-    }),
-  };
+  static override args = changeArgs;
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(TuneUndoScript);

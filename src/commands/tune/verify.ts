@@ -1,9 +1,9 @@
-import { Args } from '@oclif/core';
 import { prettyVerify } from '../../report/pretty/tune/journal.js';
 import { writeJson } from '../../report/write.js';
 import { verifyEntry } from '../../services/tune/verify.js';
 import { EXIT } from '../../support/errors.js';
 import { terminalOf } from '../../support/terminal.js';
+import { changeArgs } from '../base/change.js';
 import { BaseCommand } from '../base/command.js';
 
 export default class TuneVerify extends BaseCommand {
@@ -17,12 +17,7 @@ export default class TuneVerify extends BaseCommand {
     { command: '<%= config.bin %> tune verify --json', description: 'As a document' },
   ];
 
-  static override args = {
-    id: Args.string({
-      description:
-        'As `sockdoc tune history` lists it, or its beginning; left out: the newest change that is not reverted.',
-    }),
-  };
+  static override args = changeArgs;
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(TuneVerify);

@@ -19,6 +19,12 @@ export async function netnsIdentity(path = ''): Promise<NetnsIdentity | undefine
   };
 }
 
+/** A path by which the initial namespace can be entered; undefined from where it is out of reach. */
+export async function findInitialNetns(): Promise<string | undefined> {
+  for (const path of ['', '/proc/1/ns/net']) if ((await netnsIdentity(path))?.initial) return path;
+  return undefined;
+}
+
 /** A path by which a namespace of this boot can be entered, "" for our own; undefined when it is gone or out of reach. */
 export async function findNetns(wanted: NetnsIdentity): Promise<string | undefined> {
   const paths = ['', ...(wanted.initial ? ['/proc/1/ns/net'] : [])];

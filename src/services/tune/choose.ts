@@ -1,4 +1,4 @@
-import { findNetns, sameNetns } from '../../control/settings/netns.js';
+import { findInitialNetns, findNetns, sameNetns } from '../../control/settings/netns.js';
 import { notPossible, usageError } from '../../support/errors.js';
 import { bootId } from './boot.js';
 import { type Entry, isOpen } from './journal/entry.js';
@@ -33,9 +33,12 @@ function unknownId(id: string, entries: readonly Listed[], found: readonly Liste
 /** Settings do not outlast a restart of the host; only those of --persist come again. */
 export const vanished = (entry: Entry): boolean => entry.header.bootId !== bootId() && entry.files.length === 0;
 
-/** The path of the namespace that an entry was written in, "" for our own. Throws when it cannot be entered. */
+/**
+ * The path of the namespace that an entry was written in, "" for our own. After a restart of the host that is the initial
+ * one, with another number: only there files set it again. Throws when it cannot be entered.
+ */
 export async function netnsOf({ header }: Entry): Promise<string> {
-  const path = await findNetns(header.netns);
+  const path = await (header.bootId === bootId() ? findNetns(header.netns) : findInitialNetns());
   if (path !== undefined) return path;
   const { id, name, initial } = header.netns;
   const which = initial ? 'the initial network namespace' : `network namespace ${name ?? `net:[${id}]`}`;

@@ -40,7 +40,7 @@ export async function revertLocked(entry: Entry): Promise<TuneRevertDocument> {
   const files = restoreFiles(entry.files);
   const undone: Undone =
     sameBoot || entry.files.length > 0
-      ? await undoSteps(entry.steps, await netnsOfBoot(entry, sameBoot))
+      ? await undoSteps(entry.steps, await netnsOf(entry))
       : { reverted: [], kept: [], failed: false };
   const kept = [...files.kept, ...undone.kept];
   const note = noteOf(entry, sameBoot, closeEntry(entry.header.id, kept, undone.failed || files.kept.length > 0));
@@ -54,9 +54,6 @@ export async function revertLocked(entry: Entry): Promise<TuneRevertDocument> {
     ...(note === undefined ? {} : { note }),
   };
 }
-
-/** After a restart only the initial namespace has settings of ours again, from the files; it has another number. */
-const netnsOfBoot = (entry: Entry, sameBoot: boolean): Promise<string> | string => (sameBoot ? netnsOf(entry) : '');
 
 /** What could not be written back stays open, for another try. The reason why the journal could not be written, if so. */
 function closeEntry(id: string, kept: Skipped[], again: boolean): string | undefined {
