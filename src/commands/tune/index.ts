@@ -71,6 +71,7 @@ export default class Tune extends BaseCommand {
       helpValue: 'SECONDS',
       parse: (text) => Promise.resolve(secondsOf(text)),
     })(),
+    verbose: Flags.boolean({ char: 'v', description: 'Name all settings that are left out.' }),
     override: Flags.boolean({ description: 'Write also what a running program owns (tuned, irqbalance, …).' }),
   };
 
@@ -119,7 +120,7 @@ export default class Tune extends BaseCommand {
   private async agreed(prepared: Prepared, flags: TuneFlags): Promise<boolean> {
     if (flags.json) {
       const { prettyPlan } = await import('../../report/pretty/tune/plan.js');
-      await this.note(prettyPlan(shown(prepared, flags.plan), terminalOf(process.stderr)));
+      await this.note(prettyPlan(shown(prepared, flags), terminalOf(process.stderr)));
     }
     const { askYes } = await import('../base/ask.js');
     const count = prepared.plan.rows.length;
@@ -177,15 +178,16 @@ export default class Tune extends BaseCommand {
 
   private async showPlan(prepared: Prepared, flags: TuneFlags): Promise<void> {
     const { prettyPlan } = await import('../../report/pretty/tune/plan.js');
-    await this.print(prettyPlan(shown(prepared, flags.plan), terminalOf(process.stdout)));
+    await this.print(prettyPlan(shown(prepared, flags), terminalOf(process.stdout)));
   }
 }
 
 type TuneFlags = Interfaces.InferredFlags<typeof Tune.flags>;
 
-const shown = ({ plan, skipped }: Prepared, file: string | undefined) => ({
+const shown = ({ plan, skipped }: Prepared, { plan: file, verbose }: TuneFlags) => ({
   rows: plan.rows,
   skipped,
+  verbose,
   title: file === undefined ? `profile ${plan.profile}` : `the plan of ${plan.madeAt}, ${file}`,
 });
 

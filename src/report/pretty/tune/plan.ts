@@ -9,10 +9,12 @@ interface Shown {
   skipped: readonly Skipped[];
   /** "profile latency", "the plan of 2026-01-02, plan.json". */
   title: string;
+  /** Name all that is left out. */
+  verbose?: boolean | undefined;
 }
 
 /** What would be written, and why: the person decides by this. */
-export function prettyPlan({ rows, skipped, title }: Shown, look: Look): string {
+export function prettyPlan({ rows, skipped, title, verbose }: Shown, look: Look): string {
   const paper = new Paper(look);
   const count = rows.length === 1 ? '1 setting' : `${rows.length} settings`;
   paper.text(rows.length === 0 ? `Nothing to change (${title})` : `${count} to change (${title})`, { ink: 'bold' });
@@ -20,7 +22,7 @@ export function prettyPlan({ rows, skipped, title }: Shown, look: Look): string 
     paper.blank();
     writeRow(paper, row);
   }
-  writeSkipped(paper, skipped);
+  writeSkipped(paper, skipped, verbose);
   return paper.toString();
 }
 
@@ -47,9 +49,17 @@ export function ownerText({ name, running, pid, detail }: Owner): string {
   return `${name}${about}${running ? ', which runs and may write it again' : ''}`;
 }
 
-export function writeSkipped(paper: Paper, skipped: readonly Skipped[]): void {
+/** Of many keys with one reason the first are named, and all with --verbose. */
+const NAMED = 3;
+
+export function writeSkipped(paper: Paper, skipped: readonly Skipped[], verbose = false): void {
   if (skipped.length === 0) return;
   paper.blank();
   paper.text(`Left out (${skipped.length})`, { ink: 'dim' });
-  for (const { key, reason } of skipped) paper.text(`${key}: ${reason}`, { first: '  · ' });
+  for (const reason of new Set(skipped.map((one) => one.reason))) {
+    const keys = skipped.filter((one) => one.reason === reason).map(({ key }) => key);
+    const shown = verbose || keys.length <= NAMED + 1 ? keys : keys.slice(0, NAMED);
+    const more = keys.length > shown.length ? ` and ${keys.length - shown.length} more (--verbose)` : '';
+    paper.text(`${shown.join(', ')}${more}: ${reason}`, { first: '  · ' });
+  }
 }

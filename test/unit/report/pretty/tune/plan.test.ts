@@ -41,6 +41,22 @@ test('a plan says what, why, the risk and the owner, and fits the terminal', () 
   }
 });
 
+test('of many settings that are left out for one reason the first are named, with --verbose all', () => {
+  const many = Array.from({ length: 20 }, (_, at) => ({ key: `kernel.key${at}`, reason: 'tune does not know it' }));
+  const lines = (verbose: boolean) =>
+    prettyPlan(
+      { rows: [], skipped: [...many, ...skipped], title: 'profile general', verbose },
+      { ...plain, columns: 1000 },
+    )
+      .split('\n')
+      .filter((line) => line.includes('·'));
+  expect(lines(false)).toEqual([
+    '  · kernel.key0, kernel.key1, kernel.key2 and 17 more (--verbose): tune does not know it',
+    '  · vm.swappiness: not named by --only',
+  ]);
+  expect(lines(true)[0]).toContain('kernel.key19: tune does not know it');
+});
+
 test('what was written, that it needs a restart, and how to take it back', () => {
   const text = prettyChange(
     {
