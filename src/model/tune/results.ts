@@ -48,8 +48,13 @@ export const Persisted = Type.Object({
       value: Type.String(),
     }),
   ),
+  note: Type.Optional(Type.String({ description: 'That nothing runs now which reads such files.' })),
 });
 export type Persisted = Static<typeof Persisted>;
+
+const NotPersisted = Type.Optional(
+  Type.Array(Skipped, { description: 'With --persist: what no file can make last, and why.' }),
+);
 
 /** What the engine did with a plan. */
 export const Change = Type.Object({
@@ -58,6 +63,7 @@ export const Change = Type.Object({
   failed: Type.Optional(Failed),
   id: Type.Union([Type.String(), Type.Null()], { description: 'Of the journal entry; null when nothing was written.' }),
   persisted: Type.Optional(Type.Array(Persisted)),
+  notPersisted: NotPersisted,
   confirmBefore: Type.Optional(
     Type.String({
       format: 'date-time',
@@ -148,5 +154,6 @@ export const TuneConfirmDocument = Type.Object({
   ...head('tune confirm'),
   id: Type.Union([Type.String(), Type.Null()], { description: 'null: nothing waited for it.' }),
   persisted: Type.Array(Persisted),
+  notPersisted: NotPersisted,
 });
 export type TuneConfirmDocument = Static<typeof TuneConfirmDocument>;

@@ -117,9 +117,8 @@ async function applyLocked({ plan, options, netns, identity, wanted, skipped }: 
       if (done) applied.push(done);
     }
     options.signal?.throwIfAborted();
-    const persisted =
-      options.persist && options.confirmWithinS === undefined ? await persistSteps(header, steps) : undefined;
-    return { applied, skipped, id: header.id, ...(persisted ? { persisted } : {}), ...finish(header) };
+    const lasting = options.persist && options.confirmWithinS === undefined ? await persistSteps(header, steps) : {};
+    return { applied, skipped, id: header.id, ...lasting, ...finish(header) };
   } catch (error) {
     return {
       applied: [],

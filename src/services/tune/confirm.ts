@@ -1,4 +1,4 @@
-import type { Persisted, TuneConfirmDocument } from '../../model/tune/results.js';
+import type { TuneConfirmDocument } from '../../model/tune/results.js';
 import { usageError } from '../../support/errors.js';
 import { chooseEntry } from './choose.js';
 import { appendRecord, listEntries } from './journal/files.js';
@@ -10,15 +10,15 @@ export async function confirmEntry({ id }: { id?: string | undefined } = {}): Pr
   const lock = lockTune('sockdoc tune confirm');
   try {
     const entry = id === undefined ? waiting() : chooseEntry(id);
-    if (!entry) return documentOf(null, []);
+    if (!entry) return documentOf(null);
     const { header, steps, state } = entry;
     if (state !== 'unconfirmed')
       throw usageError(`${header.id} does not wait to be confirmed: it is ${state}`, {
         next: 'See: sockdoc tune history',
       });
-    const persisted = header.persist ? await persistSteps(header, steps) : [];
+    const lasting = header.persist ? await persistSteps(header, steps) : undefined;
     appendRecord(header.id, { type: 'confirmed', at: new Date().toISOString() });
-    return documentOf(header.id, persisted);
+    return documentOf(header.id, lasting);
   } finally {
     lock.release();
   }
@@ -26,9 +26,7 @@ export async function confirmEntry({ id }: { id?: string | undefined } = {}): Pr
 
 const waiting = () => listEntries().find(({ entry }) => entry?.state === 'unconfirmed')?.entry;
 
-const documentOf = (id: string | null, persisted: Persisted[]): TuneConfirmDocument => ({
-  schemaVersion: 1,
-  command: 'tune confirm',
-  id,
-  persisted,
-});
+const documentOf = (
+  id: string | null,
+  lasting: Pick<TuneConfirmDocument, 'persisted' | 'notPersisted'> = { persisted: [] },
+): TuneConfirmDocument => ({ schemaVersion: 1, command: 'tune confirm', id, ...lasting });

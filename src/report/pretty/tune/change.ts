@@ -1,11 +1,12 @@
 import type { TuneDocument } from '../../../model/tune/results.js';
 import { type Look, Paper } from '../paper.js';
 import { writeEffects } from './effect.js';
+import { writePersisted } from './persisted.js';
 import { writeSkipped } from './plan.js';
 
 /** What became of a plan: written, or undone and why; whether it helped; how to take it back. */
 export function prettyChange(document: TuneDocument, look: Look): string {
-  const { applied, failed, id, persisted = [], confirmBefore, effect = [], plan } = document;
+  const { applied, failed, id, confirmBefore, effect = [], plan } = document;
   const paper = new Paper(look);
   if (failed) writeFailure(paper, failed);
   else if (id === null) paper.text('Nothing was written', { ink: 'bold' });
@@ -20,11 +21,7 @@ export function prettyChange(document: TuneDocument, look: Look): string {
     const needs = plan.find((row) => row.key === key)?.needs ?? 'nothing';
     if (!needs.startsWith('nothing')) paper.text(`it needs: ${needs}`, { first: '      ' });
   }
-  for (const { file, keys, overridden } of persisted) {
-    paper.text(`${file}: ${keys.length} of them for the next start`);
-    for (const { key, by, value } of overridden)
-      paper.text(`${key} will not last: ${by} is applied later and sets ${value}`, { ink: 'yellow' });
-  }
+  writePersisted(paper, document);
   writeSkipped(
     paper,
     document.skipped.filter(({ key }) => plan.some((row) => row.key === key)),

@@ -6,6 +6,7 @@ import type {
 } from '../../../model/tune/results.js';
 import type { Column } from '../../table.js';
 import { type Look, Paper } from '../paper.js';
+import { writePersisted } from './persisted.js';
 
 type Item = TuneVerifyDocument['items'][number];
 type Entry = TuneHistoryDocument['entries'][number];
@@ -77,13 +78,10 @@ export function prettyRevert({ id, reverted, kept, restored, note }: TuneRevertD
 }
 
 /** What is kept now, and what outlasts a restart. */
-export function prettyConfirm({ id, persisted }: TuneConfirmDocument, look: Look): string {
+export function prettyConfirm(document: TuneConfirmDocument, look: Look): string {
   const paper = new Paper(look);
+  const { id } = document;
   paper.text(id === null ? 'Nothing waits to be confirmed' : `${id} is confirmed and stays`, { ink: 'bold' });
-  for (const { file, keys, overridden } of persisted) {
-    paper.text(`${file}: ${keys.length} settings for the next start`);
-    for (const { key, by, value } of overridden)
-      paper.text(`${key} will not last: ${by} is applied later and sets ${value}`, { ink: 'yellow' });
-  }
+  writePersisted(paper, document);
   return paper.toString();
 }

@@ -1,5 +1,11 @@
 // Texts of files that several changes and a person's editor may have written to: pure.
 
+/** A setting and the value that is kept for the next start. */
+export interface Kept {
+  key: string;
+  value: string;
+}
+
 const linesOf = (text: string | null): string[] => (text ?? '').split('\n').filter((line) => line !== '');
 
 /** Puts lines into a text: each in the place of the one with the same key, or at the end. */

@@ -11,9 +11,10 @@ import { crashPoint } from '../crash-point.js';
 import type { Step } from '../journal/entry.js';
 import { appendRecord } from '../journal/files.js';
 import type { FileChange, Header } from '../journal/records.js';
-import { withoutChange } from './lines.js';
-import { isEmptySysctlFile, SYSCTL_FILE, withSettings } from './sysctl-file.js';
-import { isEmptyUnit, shellCommand, UNIT_FILE, UNIT_LINK, UNIT_TARGET, withCommands } from './unit.js';
+import { type Kept, withoutChange } from './lines.js';
+import { FILES, type OwnFile, whyNot } from './places.js';
+import { SYSCTL_FILE } from './sysctl-file.js';
+import { UNIT_FILE, UNIT_LINK, UNIT_TARGET } from './unit.js';
 
 /** What is read at the start of a host is for its initial namespace. Throws for any other. */
 export function requirePersistable(netns: NetnsIdentity): void {
@@ -23,24 +24,43 @@ export function requirePersistable(netns: NetnsIdentity): void {
   });
 }
 
+/** What lasts now, by files; and what cannot. */
+interface Lasting {
+  persisted: Persisted[];
+  notPersisted: Skipped[];
+}
+
 /** Writes what makes these steps outlast a restart, journalled before. Throws SockdocError when a file cannot be written. */
-export async function persistSteps({ id }: Pick<Header, 'id'>, steps: readonly Step[]): Promise<Persisted[]> {
-  const settings = steps.flatMap(({ row, after }) =>
-    after?.[row.key] === undefined ? [] : [{ key: row.key, kind: row.kind, value: after[row.key] as string }],
+export async function persistSteps({ id }: Pick<Header, 'id'>, steps: readonly Step[]): Promise<Lasting> {
+  const settings = steps.flatMap(({ row: { key }, after }): Kept[] => {
+    const value = after?.[key];
+    return value === undefined ? [] : [{ key, value }];
+  });
+  const used = FILES.map((own) => ({ own, kept: settings.filter((one) => own.takes(one)) })).filter(
+    ({ kept }) => kept.length > 0,
   );
-  const sysctls = settings.filter(({ kind }) => kind === 'sysctl');
-  const others = settings.filter(({ key, value }) => shellCommand(key, value) !== undefined);
-  const files = [
-    ...(sysctls.length > 0 ? [change(SYSCTL_FILE, (text) => withSettings(text, sysctls))] : []),
-    ...(others.length > 0 ? unitChanges(others) : []),
-  ];
-  const plain = files.filter(({ link }) => !link);
-  const persisted = plain.map(({ file }) => ({
+  const files = used.flatMap(({ own, kept }) => changesOf(own, kept));
+  const persisted = used.map(({ own: { file, note }, kept }) => ({
     file,
-    keys: (file === SYSCTL_FILE ? sysctls : others).map(({ key }) => key),
+    keys: kept.map(({ key }) => key),
     overridden: [],
+    ...(note === undefined ? {} : { note }),
   }));
   appendRecord(id, { type: 'persisting', files, persisted });
+  writeAll(files);
+  const lost = settings.filter((one) => !used.some(({ kept }) => kept.includes(one)));
+  return {
+    persisted: await Promise.all(
+      persisted.map(async (one, at) =>
+        one.file === SYSCTL_FILE ? { ...one, overridden: await overridden(used[at]?.kept ?? []) } : one,
+      ),
+    ),
+    notPersisted: lost.map((one) => ({ key: one.key, reason: whyNot(one) })),
+  };
+}
+
+/** All of them, or none. */
+function writeAll(files: readonly FileChange[]): void {
   try {
     for (const one of files) {
       crashPoint();
@@ -51,14 +71,12 @@ export async function persistSteps({ id }: Pick<Header, 'id'>, steps: readonly S
     restoreFiles(files);
     throw error;
   }
-  return Promise.all(
-    persisted.map(async (one) => ({ ...one, overridden: one.file === SYSCTL_FILE ? await overridden(sysctls) : [] })),
-  );
 }
 
-function unitChanges(settings: readonly { key: string; value: string }[]): FileChange[] {
-  const unit = change(UNIT_FILE, (text) => withCommands(text, settings));
-  return existsSync(UNIT_LINK) ? [unit] : [unit, { file: UNIT_LINK, before: null, after: UNIT_TARGET, link: true }];
+function changesOf(own: OwnFile, kept: readonly Kept[]): FileChange[] {
+  const changed = change(own.file, (text) => own.with(text, kept));
+  if (own.file !== UNIT_FILE || existsSync(UNIT_LINK)) return [changed];
+  return [changed, { file: UNIT_LINK, before: null, after: UNIT_TARGET, link: true }];
 }
 
 function change(file: string, make: (text: string | null) => string): FileChange {
@@ -84,7 +102,7 @@ function writeFile(file: string, text: string, link = false): void {
 }
 
 /** Settings of ours that a file which is applied later gives another value. */
-async function overridden(sysctls: readonly { key: string; value: string }[]): Promise<Persisted['overridden']> {
+async function overridden(sysctls: readonly Kept[]): Promise<Persisted['overridden']> {
   const { parts } = await readProbes({ sysctlFiles });
   const files = parts.sysctlFiles;
   if (!files) return [];
@@ -117,7 +135,7 @@ export function restoreFiles(files: readonly FileChange[]): { restored: string[]
 
 function restoreFile({ file, before, after, link }: FileChange, text: string): void {
   const rest = link ? '' : withoutChange(text, before, after);
-  const nothing = rest === '' || (file === UNIT_FILE ? isEmptyUnit(rest) : isEmptySysctlFile(rest));
+  const nothing = rest === '' || (FILES.find((own) => own.file === file)?.isEmpty(rest) ?? false);
   if (nothing) unlinkSync(file);
   else writeFile(file, rest);
   if (nothing && file === UNIT_FILE && textOf(UNIT_LINK) === UNIT_TARGET) unlinkSync(UNIT_LINK);

@@ -1,4 +1,4 @@
-import { withLines } from './lines.js';
+import { type Kept, withLines } from './lines.js';
 
 /** After distributions' own files (99-sysctl.conf among them), so that it wins; what still comes later is said. */
 export const SYSCTL_FILE = '/etc/sysctl.d/99-zz-sockdoc.conf';
@@ -8,7 +8,7 @@ const HEAD = `# Settings that \`sockdoc tune --persist\` made, for the next star
 `;
 
 /** The text with these settings; null: there is no file yet. */
-export function withSettings(text: string | null, settings: readonly { key: string; value: string }[]): string {
+export function withSettings(text: string | null, settings: readonly Kept[]): string {
   return withLines(
     text ?? HEAD,
     settings.map(({ key, value }) => `${written(key)} = ${value}`),

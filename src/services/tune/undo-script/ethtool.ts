@@ -1,5 +1,5 @@
 import type { Setting } from '../../../model/tune/keys.js';
-import { quoted } from '../persist/unit.js';
+import { quoted } from '../shell.js';
 
 /** `ethtool -k` prints some features by the names that they had before the kernel named them. */
 const LEGACY: Readonly<Record<string, string>> = {

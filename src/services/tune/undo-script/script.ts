@@ -2,7 +2,7 @@ import { type Setting, settingOf } from '../../../model/tune/keys.js';
 import { sysctlPath } from '../../../probes/sysctl-names.js';
 import type { Entry, Step } from '../journal/entry.js';
 import type { FileChange } from '../journal/records.js';
-import { quoted, shellCommand } from '../persist/unit.js';
+import { quoted, shellCommand } from '../shell.js';
 import { readCommand } from './ethtool.js';
 
 /** Functions of every script. Words are not expanded to file names (-f): values may hold stars. */
