@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { settingOf } from '../../src/model/tune/keys.js';
@@ -39,7 +40,7 @@ export interface TuneHost {
   /** What a program inside prints. */
   sh(script: string): string;
   /** Every file of /proc/sys/net that can be read, byte by byte. */
-  sysctls(): Record<string, string>;
+  sysctls(): Promise<Record<string, string>>;
   /** One of them as sysctl(8) names it, on one line. */
   sysctl(key: string): string;
   /** The real command inside. */
@@ -76,12 +77,13 @@ export function tuneHost(): TuneHost {
   sh(
     `ip link set lo up; ip link add v0 ${queues} type veth peer name v1 ${queues}; ip link set v0 up; ip link set v1 up`,
   );
+  const reader = sysctlReader(name);
   return {
     name,
     netns: `/run/netns/${name}`,
     state,
     sh,
-    sysctls: () => sysctlsOf(sh),
+    sysctls: reader.read,
     sysctl: (key) =>
       sh(`cat /proc/sys/${key.replaceAll('.', '/')}`)
         .trim()
@@ -109,6 +111,7 @@ export function tuneHost(): TuneHost {
       return { signal: result.signal, code: result.exitCode, change, thrown: change.thrown };
     },
     remove() {
+      reader.end();
       if (existsSync(`/run/netns/${name}`)) execFileSync('ip', ['netns', 'del', name]);
       rmSync(folder, { recursive: true, force: true });
     },
@@ -121,21 +124,32 @@ const VOLATILE: Readonly<Record<string, string>> = {
   'ipv4/tcp_fastopen_key': 'a secret that the kernel makes when it is first read',
 };
 
-function sysctlsOf(sh: (script: string) => string): Record<string, string> {
-  return JSON.parse(sh(`exec python3 -c '${READER}'`), (file, bytes) => (file in VOLATILE ? undefined : bytes));
+/** Reads independently of what is tested, in one process for all readings: starting one costs more than the reading. */
+function sysctlReader(name: string) {
+  const child = spawn('ip', ['netns', 'exec', name, 'python3', '-uc', READER], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async read(): Promise<Record<string, string>> {
+      child.stdin.write('\n');
+      const { value } = await lines.next();
+      return JSON.parse(value ?? '', (file, bytes) => (file in VOLATILE ? undefined : bytes));
+    },
+    end: () => child.stdin.end(),
+  };
 }
 
-/** Prints {file: bytes in hexadecimal}. Some may not be read at all (route/flush). */
+/** For each line prints {file: bytes in hexadecimal}. Some may not be read at all (route/flush). */
 const READER = `
-import json, os
-found = {}
-for folder, _, files in os.walk("/proc/sys/net"):
-    for name in files:
-        path = os.path.join(folder, name)
-        try:
-            with open(path, "rb") as file:
-                found[path[len("/proc/sys/net/"):]] = file.read().hex()
-        except OSError:
-            pass
-print(json.dumps(found))
+import json, os, sys
+for _ in sys.stdin:
+    found = {}
+    for folder, _, files in os.walk("/proc/sys/net"):
+        for name in files:
+            path = os.path.join(folder, name)
+            try:
+                with open(path, "rb") as file:
+                    found[path[len("/proc/sys/net/"):]] = file.read().hex()
+            except OSError:
+                pass
+    print(json.dumps(found))
 `;

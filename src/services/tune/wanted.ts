@@ -85,7 +85,8 @@ function requireSound(rows: readonly PlanRow[]): void {
 
 /** Why a row is not to be written; undefined when it is. */
 function whyNot(row: PlanRow, reading: Reading, { identity, host }: Where): string | undefined {
-  if (row.scope === 'host' && !identity.initial && !host)
+  // A process has its limits for itself, in whatever namespace it is.
+  if (row.scope === 'host' && row.kind !== 'limit' && !identity.initial && !host)
     return 'it belongs to the whole host, and this is a network namespace of its own: --host writes it too';
   if ('errno' in reading) return reasonOf(reading.errno, row.kind);
   if (row.startTicks !== undefined && reading.startTicks !== row.startTicks) return reasonOf('ESRCH', row.kind);

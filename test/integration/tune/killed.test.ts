@@ -20,15 +20,15 @@ describe.skipIf(tuningUnavailable())('a change that is cut off', () => {
     rowOf('ethtool:v0:features.tx-checksum-ip-generic', 'on', 'off'),
     rowOf('/sys/class/net/v0/queues/rx-0/rps_cpus', '0', '1'),
   ];
-  const state = () => ({
-    sysctls: host.sysctls(),
+  const state = async () => ({
+    sysctls: await host.sysctls(),
     links: host.sh('ethtool -k v0; cat /sys/class/net/v0/queues/*/rps_cpus'),
   });
   const plan = () => ({ profile: 'general' as const, rows: rows() });
   const killAt = (step: number) => ({ SOCKDOC_TUNE_KILL_AT: String(step) });
 
   it('is taken back after SIGKILL at every step', async () => {
-    const before = state();
+    const before = await state();
     const states = new Set<string | undefined>();
     for (let step = 1; ; step++) {
       const { signal, change } = await host.apply(rows(), {}, killAt(step));
@@ -38,19 +38,19 @@ describe.skipIf(tuningUnavailable())('a change that is cut off', () => {
       } else expect([step, signal]).toEqual([step, 'SIGKILL']);
       states.add(tuneHistory().entries[0]?.state);
       expect([step, (await revertEntry()).kept]).toEqual([step, []]);
-      expect(state()).toEqual(before);
+      expect(await state()).toEqual(before);
       if (signal === undefined) break;
     }
     expect(states).toEqual(new Set([undefined, 'unfinished', 'applied']));
   }, 600_000);
 
   it('is taken back by a second revert after SIGKILL at every step of the first', async () => {
-    const before = state();
+    const before = await state();
     for (let step = 1; ; step++) {
       expect((await applyPlan(plan(), { netns: host.netns })).applied).toHaveLength(rows().length);
       const { signal } = await host.sockdoc(['tune', 'revert'], killAt(step));
       expect([step, (await revertEntry()).kept]).toEqual([step, []]);
-      expect(state()).toEqual(before);
+      expect(await state()).toEqual(before);
       if (signal === undefined) break;
       expect(signal).toBe('SIGKILL');
     }
@@ -68,9 +68,9 @@ describe.skipIf(tuningUnavailable())('a change that is cut off', () => {
   it('is taken back as far as a journal that is cut short tells, and no further', async () => {
     const folder = join(host.state, 'tune');
     const journal = () => join(folder, readdirSync(folder).find((name) => name.endsWith('.journal')) as string);
-    const before = state();
+    const before = await state();
     await applyPlan(plan(), { netns: host.netns });
-    const changed = state();
+    const changed = await state();
     const lengths = lengthsOf(readFileSync(journal()));
     const headerEnd = readFileSync(journal()).indexOf('\n');
     for (const length of lengths) {
@@ -80,10 +80,10 @@ describe.skipIf(tuningUnavailable())('a change that is cut off', () => {
       if (length < headerEnd) {
         // Nothing is known of it: nothing is touched, and it is said.
         expect([length, reverted.id, tuneHistory().entries[0]?.state]).toEqual([length, null, 'damaged']);
-        expect(state()).toEqual(changed);
+        expect(await state()).toEqual(changed);
       } else {
         expect([length, reverted.kept]).toEqual([length, []]);
-        expect(state()).toEqual(before);
+        expect(await state()).toEqual(before);
         rmSync(journal());
         expect((await applyPlan(plan(), { netns: host.netns })).applied).toHaveLength(4);
       }

@@ -15,9 +15,9 @@ import { rowOf, type TuneHost, tuneHost, tuningUnavailable } from '../../support
 describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed', { timeout: 180_000 }, () => {
   let host: TuneHost;
   let before: Record<string, string>;
-  beforeEach(() => {
+  beforeEach(async () => {
     host = tuneHost();
-    before = host.sysctls();
+    before = await host.sysctls();
   });
   afterEach(() => host.remove());
 
@@ -66,7 +66,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
     const script = `mkdir -p ${host.state}; mount -t tmpfs -o size=4k none ${host.state}; head -c 4096 /dev/zero > ${host.state}/full`;
     const { code, thrown } = await host.apply([somaxconn()], {}, {}, script);
     expect([code, thrown?.message]).toEqual([4, expect.stringContaining('the disk is full')]);
-    expect(host.sysctls()).toEqual(before);
+    expect(await host.sysctls()).toEqual(before);
   });
 
   it('takes everything back when the disk becomes full in the middle', async () => {
@@ -80,7 +80,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
     expect(change.failed?.reason).toContain('the disk is full');
     expect(change.failed?.undone).toContain('net.core.somaxconn');
     expect(change.failed?.kept).toEqual([]);
-    expect(host.sysctls()).toEqual(before);
+    expect(await host.sysctls()).toEqual(before);
     expect(host.sh('ethtool -k v0')).toBe(links);
   });
 
@@ -115,7 +115,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
       rowOf('net.ipv4.tcp_tw_reuse', host.sysctl('net.ipv4.tcp_tw_reuse'), '77'),
     ]);
     expect(failed).toMatchObject({ key: 'net.ipv4.tcp_tw_reuse', reason: 'the kernel does not take this value' });
-    expect(host.sysctls()).toEqual(before);
+    expect(await host.sysctls()).toEqual(before);
   });
 
   it('is interrupted between two writes, and undoes the first', async () => {
@@ -125,7 +125,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
     };
     const { failed } = await apply([somaxconn(), sack()], { signal: controller.signal, onWrite });
     expect(failed).toEqual({ key: '', reason: 'stopped by SIGINT', undone: ['net.core.somaxconn'], kept: [] });
-    expect(host.sysctls()).toEqual(before);
+    expect(await host.sysctls()).toEqual(before);
   });
 
   it('leaves alone what a running program owns', async () => {
@@ -142,7 +142,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
     const both = await Promise.all([host.apply([somaxconn()]), host.apply([sack()])]);
     expect(both.filter(({ change }) => change.applied?.length === 1).length).toBeGreaterThan(0);
     while ((await revertEntry()).id !== null);
-    expect(host.sysctls()).toEqual(before);
+    expect(await host.sysctls()).toEqual(before);
   });
 
   it('keeps what somebody has changed since', async () => {
@@ -173,7 +173,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(second.id as string)]);
     expect((await revertEntry({ id: second.id as string })).reverted).toHaveLength(1);
     expect((await revertEntry()).id).toBe(first.id);
-    expect(host.sysctls()).toEqual(before);
+    expect(await host.sysctls()).toEqual(before);
     const history = await host.sockdoc(['tune', 'history', '--json']);
     await expectValid('tune-history', JSON.parse(history.stdout));
     expect(JSON.parse(history.stdout).entries.map(({ state }: { state: string }) => state)).toEqual([
@@ -201,11 +201,11 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
           .replace(' ', ':');
       const [former, hard] = [now(), now().split(':')[1]];
       const row = rowOf(`limit:${child.pid}:nofile`, former, `64:${hard}`, { scope: 'host' });
-      expect((await apply([row], { host: true })).applied).toHaveLength(1);
+      expect((await apply([row])).applied).toHaveLength(1);
       expect(now()).toBe(`64:${hard}`);
       expect((await revertEntry()).kept).toEqual([]);
       expect(now()).toBe(former);
-      await apply([row], { host: true });
+      await apply([row]);
     } finally {
       const gone = once(child, 'exit');
       child.kill();
@@ -216,7 +216,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
 
   it('prints shell that does the same, with the same care', async () => {
     const links = () => host.sh('ethtool -k v0');
-    const before = { sysctls: host.sysctls(), links: links() };
+    const before = { sysctls: await host.sysctls(), links: links() };
     const rows = [
       somaxconn(),
       sack(),
@@ -231,7 +231,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
     await apply(rows);
     const { stdout: script } = await host.sockdoc(['tune', 'undo-script']);
     host.sh(script);
-    expect({ sysctls: host.sysctls(), links: links() }).toEqual(before);
+    expect({ sysctls: await host.sysctls(), links: links() }).toEqual(before);
     expect(() => execFileSync('sh', ['-c', script], { stdio: 'pipe' })).toThrow('not the network namespace');
     await revertEntry();
     await apply(rows);
@@ -248,7 +248,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
     await poll('the change is taken back', () => tuneHistory().entries[0]?.state === 'reverted', {
       deadlineMs: 120_000,
     });
-    expect(host.sysctls()).toEqual(before);
+    expect(await host.sysctls()).toEqual(before);
     expect(tuneHistory().entries[0]?.id).toBe(id);
   });
 
@@ -273,6 +273,6 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
     await poll('the change is taken back', () => tuneHistory().entries[0]?.state === 'reverted', {
       deadlineMs: 120_000,
     });
-    expect(host.sysctls()).toEqual(before);
+    expect(await host.sysctls()).toEqual(before);
   });
 });

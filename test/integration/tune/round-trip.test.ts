@@ -72,7 +72,8 @@ describe.skipIf(tuningUnavailable())('a change and its undoing', () => {
   const bytesOf = (text: string) => Buffer.from(text, 'hex').toString().trim().replace(/\s+/g, ' ');
 
   it('gives back every byte of every key, from any values to any values', async () => {
-    const there = Object.keys(KEYS).filter((key) => fileOf(key) in host.sysctls());
+    const found = await host.sysctls();
+    const there = Object.keys(KEYS).filter((key) => fileOf(key) in found);
     expect(there.length).toBeGreaterThan(20);
     const change = fc
       .uniqueArray(fc.constantFrom(...there), { minLength: 1, maxLength: 10 })
@@ -82,13 +83,13 @@ describe.skipIf(tuningUnavailable())('a change and its undoing', () => {
     await fc.assert(
       fc.asyncProperty(change, async (settings) => {
         host.sh(settings.map(({ key, from }) => `echo ${quoted(from)} > /proc/sys/net/${fileOf(key)}`).join('\n'));
-        const before = host.sysctls();
+        const before = await host.sysctls();
         const now = (key: string) => bytesOf(before[fileOf(key)] as string);
         const rows = settings.map(({ key, to }) => rowOf(key, now(key), to));
         const { applied, skipped, failed } = await applyPlan({ profile: 'general', rows }, { netns: host.netns });
         expect(failed).toBeUndefined();
         expect(skipped.every(({ reason }) => reason === 'it is so already')).toBe(true);
-        const during = host.sysctls();
+        const during = await host.sysctls();
         const touched = new Set(applied.flatMap(({ key, coupled = [] }) => [key, ...coupled.map((one) => one.key)]));
         for (const { key, to } of applied) expect([key, bytesOf(during[fileOf(key)] as string)]).toEqual([key, to]);
         for (const [file, bytes] of Object.entries(during))
@@ -97,7 +98,7 @@ describe.skipIf(tuningUnavailable())('a change and its undoing', () => {
           expect((await verifyEntry()).ok).toBe(true);
           expect((await revertEntry()).kept).toEqual([]);
         }
-        expect(host.sysctls()).toEqual(before);
+        expect(await host.sysctls()).toEqual(before);
       }),
       { numRuns: 12 },
     );
