@@ -145,7 +145,7 @@ export default class Tune extends BaseCommand {
         if (signal.aborted) process.exitCode = signal.reason.code;
         return answer;
       },
-      { mayFinish: true },
+      { mustFinish: true },
     );
     if (document.failed) return document;
     try {
