@@ -101,7 +101,7 @@ function guarded(path: string, work: () => void): void {
   }
 }
 
-const example = { next: 'Example: sockdoc check --save /var/tmp/sockdoc.json.gz' };
+const example = { next: 'A file in a folder that is there was expected, such as /var/tmp/FILE.' };
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
@@ -118,7 +118,7 @@ function writeError(path: string, error: unknown): SockdocError {
   if (code === 'EACCES' || code === 'EPERM')
     return notPermitted(`${path} cannot be written: permission denied`, {
       cause: error,
-      next: 'Choose a folder that you may write to, or run it as root: sudo sockdoc check --save FILE',
+      next: 'Choose a folder that you may write to, or run the same command with sudo.',
     });
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return usageError(`${path} cannot be written: there is no such folder`, details);
@@ -127,6 +127,6 @@ function writeError(path: string, error: unknown): SockdocError {
   const reason = REASONS[code] ?? message;
   return notPossible(`${path} was not written: ${reason}; nothing half written was left behind`, {
     cause: error,
-    next: `Save it elsewhere.\n${example.next}`,
+    next: 'Save it elsewhere.',
   });
 }

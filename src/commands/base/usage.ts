@@ -13,8 +13,13 @@ export function usageFromParser(
   const details = { cause: thrown, next: exampleOf(config, id) };
   if (thrown instanceof SockdocError) {
     // A flag's own parser threw it, and oclif put its name around the message.
-    if (thrown.next !== undefined || thrown.kind !== 'usage') return thrown;
-    return usageError(plain(thrown.message), details);
+    if (thrown.kind !== 'usage') return thrown;
+    if (!/^Parsing --/.test(thrown.message))
+      return thrown.next === undefined ? usageError(plain(thrown.message), details) : thrown;
+    return usageError(
+      plain(thrown.message),
+      thrown.next === undefined ? details : { cause: thrown, next: thrown.next },
+    );
   }
   if (!('oclif' in thrown)) return undefined;
   const missing = /^command (\S+) not found/i.exec(thrown.message)?.[1];

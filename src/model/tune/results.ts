@@ -140,6 +140,7 @@ export const TuneHistoryDocument = Type.Object({
     }),
     { description: 'Newest first.' },
   ),
+  note: Type.Optional(Type.String({ description: 'That there is another journal, which this user may not read.' })),
 });
 export type TuneHistoryDocument = Static<typeof TuneHistoryDocument>;
 

@@ -7,9 +7,11 @@ import { lockTune } from './state.js';
 
 /** Keeps a change that would revert by itself, and does what --persist left for then. */
 export async function confirmEntry({ id }: { id?: string | undefined } = {}): Promise<TuneConfirmDocument> {
+  const chosen = () => (id === undefined ? waiting() : chooseEntry(id));
+  if (!chosen()) return documentOf(null);
   const lock = lockTune('sockdoc tune confirm');
   try {
-    const entry = id === undefined ? waiting() : chooseEntry(id);
+    const entry = chosen();
     if (!entry) return documentOf(null);
     const { header, steps, state } = entry;
     if (state !== 'unconfirmed')

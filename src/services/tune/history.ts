@@ -2,10 +2,17 @@ import type { TuneHistoryDocument } from '../../model/tune/results.js';
 import { vanished } from './choose.js';
 import { isOpen } from './journal/entry.js';
 import { type Listed, listEntries } from './journal/files.js';
+import { otherJournal } from './state.js';
 
 /** What was changed on this host, newest first. */
 export function tuneHistory(): TuneHistoryDocument {
-  return { schemaVersion: 1, command: 'tune history', entries: listEntries().map(summary) };
+  const note = otherJournal();
+  return {
+    schemaVersion: 1,
+    command: 'tune history',
+    entries: listEntries().map(summary),
+    ...(note === undefined ? {} : { note }),
+  };
 }
 
 function summary({ id, entry }: Listed): TuneHistoryDocument['entries'][number] {

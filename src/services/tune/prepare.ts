@@ -63,7 +63,7 @@ function requireKey(pattern: string): void {
     pattern,
     tunables.map(({ key }) => key),
   );
-  throw usageError(`tune has no setting "${pattern}"`, {
+  throw usageError(`there is no setting "${pattern}" that could be changed`, {
     next: `${like.length > 0 ? `Did you mean: ${like.join(', ')}?\n` : ''}Example: sockdoc tune --only net.core.somaxconn`,
   });
 }

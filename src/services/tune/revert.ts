@@ -4,7 +4,7 @@ import { chooseEntry, netnsOf, requireNewest } from './choose.js';
 import { type Entry, isOpen } from './journal/entry.js';
 import { appendRecord } from './journal/files.js';
 import { restoreFiles } from './persist/persist.js';
-import { lockTune } from './state.js';
+import { lockTune, otherJournal } from './state.js';
 import { type Undone, undoSteps } from './undo.js';
 
 /**
@@ -12,10 +12,12 @@ import { type Undone, undoSteps } from './undo.js';
  * have the value that was written. Throws when another process changes settings, or the namespace is out of reach.
  */
 export async function revertEntry({ id }: { id?: string | undefined } = {}): Promise<TuneRevertDocument> {
+  // Where there is nothing to do, nobody has to be allowed to do it.
+  if (!chooseEntry(id)) return nothing(null, nothingOpen());
   const lock = lockTune('sockdoc tune revert');
   try {
     const entry = chooseEntry(id);
-    if (!entry) return nothing(null, 'there is no change that is not yet reverted');
+    if (!entry) return nothing(null, nothingOpen());
     if (!isOpen(entry)) return nothing(entry.header.id, `it is ${entry.state} already`);
     requireNewest(entry);
     return await revertLocked(entry);
@@ -23,6 +25,9 @@ export async function revertEntry({ id }: { id?: string | undefined } = {}): Pro
     lock.release();
   }
 }
+
+const nothingOpen = (): string =>
+  ['there is no change that is not yet reverted', otherJournal()].filter(Boolean).join('; ');
 
 const nothing = (id: string | null, note: string): TuneRevertDocument => ({
   schemaVersion: 1,

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Lock, takeLock } from '../../control/settings/lock.js';
 import { notPermitted, notPossible, SockdocError } from '../../support/errors.js';
@@ -8,9 +8,18 @@ import { notPermitted, notPossible, SockdocError } from '../../support/errors.js
  */
 export function stateFolder(env: NodeJS.ProcessEnv = process.env): string {
   if (env.SOCKDOC_STATE_DIR?.startsWith('/')) return env.SOCKDOC_STATE_DIR;
-  if (process.geteuid?.() === 0) return '/var/lib/sockdoc';
+  if (process.geteuid?.() === 0) return OF_ROOT;
   if (env.XDG_STATE_HOME?.startsWith('/')) return join(env.XDG_STATE_HOME, 'sockdoc');
   return join(env.HOME ?? '/', '.local/state/sockdoc');
+}
+
+const OF_ROOT = '/var/lib/sockdoc';
+
+/** Said to a user who looks into a journal of his own while there is one of root; undefined to everybody else. */
+export function otherJournal(): string | undefined {
+  if (stateFolder() === OF_ROOT || process.env.SOCKDOC_STATE_DIR?.startsWith('/') || !existsSync(OF_ROOT))
+    return undefined;
+  return `what root has changed is in ${OF_ROOT}: sudo sockdoc tune history`;
 }
 
 export const journalFolder = (): string => join(stateFolder(), 'tune');

@@ -57,10 +57,11 @@ export function prettyVerify({ id, ok, items }: TuneVerifyDocument, look: Look):
 }
 
 /** One line for each change. */
-export function prettyHistory({ entries }: TuneHistoryDocument, look: Look): string {
+export function prettyHistory({ entries, note }: TuneHistoryDocument, look: Look): string {
   const paper = new Paper(look);
   if (entries.length === 0) paper.text('Nothing was changed yet');
   else paper.table(ENTRIES, entries);
+  if (note !== undefined) paper.text(note);
   return paper.toString();
 }
 
