@@ -10,11 +10,11 @@ const steps = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 lockTune('a test');
 const header = { type: 'entry', schemaVersion: 1, id: 'test', netns: {}, rows: [] };
 writeFileSync(join(process.env.SOCKDOC_STATE_DIR, 'tune/test.journal'), lineOf(header));
-const persisted = await persistSteps(header, steps);
+const lasting = await persistSteps(header, steps);
 const files = readEntry('test').entry.files;
 const texts = Object.fromEntries(files.map(({ file, link }) => [file, link ? 'link' : readFileSync(file, 'utf8')]));
 const modes = Object.fromEntries(files.map(({ file }) => [file, (lstatSync(file).mode & 0o777).toString(8)]));
 const { restored, kept } = restoreFiles(files);
 process.stdout.write(
-  JSON.stringify({ persisted, texts, modes, restored, kept, left: files.filter(({ file }) => existsSync(file)) }),
+  JSON.stringify({ ...lasting, texts, modes, restored, kept, left: files.filter(({ file }) => existsSync(file)) }),
 );

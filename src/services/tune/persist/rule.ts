@@ -1,4 +1,5 @@
 import { settingOf } from '../../../model/tune/keys.js';
+import { sysctlPath } from '../../../probes/sysctl-names.js';
 import { ethtoolWords } from '../shell.js';
 import { type Kept, withLines } from './lines.js';
 
@@ -22,23 +23,24 @@ export interface Programs {
  */
 export function ruleLine({ key, value }: Kept, { ethtool, systemdSysctl }: Programs): string | undefined {
   const setting = settingOf(key);
-  if (setting?.kind === 'sysctl') {
-    const module = moduleOf(key);
-    return module && systemdSysctl
-      ? `SUBSYSTEM=="module", ACTION=="add", KERNEL=="${module}", RUN+="${systemdSysctl} --prefix=/${key.replaceAll('.', '/')}"`
-      : undefined;
-  }
+  if (setting?.kind === 'sysctl')
+    return systemdSysctl && sysctlLine(key, `${systemdSysctl} --prefix=${sysctlPath(key).slice('/proc/sys'.length)}`);
   if (setting?.kind === 'ethtool' && ethtool)
     return onLink(setting.interface, [ethtool, ...ethtoolWords(setting, value)].join(' '));
   const link = setting?.kind === 'sysfs' ? /^\/sys\/class\/net\/([^/]+)\//.exec(setting.path)?.[1] : undefined;
   return link === undefined ? undefined : onLink(link, `/bin/sh -c 'echo ${value} > ${key}'`);
 }
 
-const onLink = (link: string, command: string) => `ENV{.SOCKDOC_LINK}=="${link}", RUN+="${command}"`;
+/** systemd's own rule does this for an interface that is added, not for one that gets the name later. */
+function sysctlLine(key: string, command: string): string | undefined {
+  const link = /^net\.ipv[46]\.(?:conf|neigh)\.(?!all\.|default\.)([^.]+)\./.exec(key)?.[1];
+  if (link !== undefined) return onLink(link.replaceAll('/', '.'), command);
+  return key.startsWith('net.netfilter.nf_conntrack_')
+    ? `SUBSYSTEM=="module", ACTION=="add", KERNEL=="nf_conntrack", RUN+="${command}"`
+    : undefined;
+}
 
-/** The module without which a sysctl is not there. */
-export const moduleOf = (key: string): string | undefined =>
-  key.startsWith('net.netfilter.nf_conntrack_') ? 'nf_conntrack' : undefined;
+const onLink = (link: string, command: string) => `ENV{.SOCKDOC_LINK}=="${link}", RUN+="${command}"`;
 
 /** Whether nothing in a name or a value means something to udev or to sh. */
 export const isPlain = ({ key, value }: Kept): boolean => /^[\w./:,@+-]+$/.test(key) && /^[\w,-]+$/.test(value);

@@ -103,6 +103,8 @@ describe('the rule of udev', () => {
         { key: 'ethtool:eth0:rings.rx', value: '4096' },
         { key: '/sys/class/net/eth0/queues/rx-3/rps_cpus', value: 'f' },
         { key: 'net.netfilter.nf_conntrack_max', value: '524288' },
+        { key: 'net.ipv4.conf.eth0/100.rp_filter', value: '2' },
+        { key: 'net.ipv4.conf.all.rp_filter', value: '2' },
       ],
       programs,
     );
@@ -113,6 +115,7 @@ describe('the rule of udev', () => {
       `${on}"/bin/sh -c 'echo f > /sys/class/net/eth0/queues/rx-3/rps_cpus'"`,
       `${on}"/usr/sbin/ethtool -C eth0 adaptive-rx off"`,
       'SUBSYSTEM=="module", ACTION=="add", KERNEL=="nf_conntrack", RUN+="/lib/systemd/systemd-sysctl --prefix=/net/netfilter/nf_conntrack_max"',
+      'ENV{.SOCKDOC_LINK}=="eth0.100", RUN+="/lib/systemd/systemd-sysctl --prefix=/net/ipv4/conf/eth0.100/rp_filter"',
     ]);
     expect(isEmptyRule(withoutChange(second, null, second))).toBe(true);
     expect(linesOf(withoutChange(`${second}# mine\n`, first, second)).toSorted()).toEqual(linesOf(first).toSorted());
