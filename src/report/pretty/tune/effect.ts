@@ -16,7 +16,7 @@ export function writeEffects(paper: Paper, effects: readonly Effect[]): void {
   paper.text(`Measured again (window ${durationText(first.windowMs)}, before and after)`, { ink: 'bold' });
   for (const { key, verdict, reason, symptom } of effects) {
     const { symbol, ink } = MARKS[verdict];
-    paper.text(`${key}: ${verdict}. ${symptom === undefined ? '' : `${symptom}: `}${reason}`, {
+    paper.text(`${key}: ${verdict}: ${symptom === undefined ? '' : `${symptom}: `}${reason}`, {
       first: `  ${symbol} `,
       ink,
     });

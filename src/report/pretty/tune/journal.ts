@@ -27,7 +27,7 @@ const ITEMS: readonly Column<Item>[] = [
 
 const ENTRIES: readonly Column<Entry>[] = [
   { title: 'ID', cell: ({ id }) => id, priority: 0 },
-  { title: 'WHEN', cell: ({ at }) => at?.replace('T', ' ').replace(/\..*/, ''), priority: 2 },
+  { title: 'WHEN (UTC)', cell: ({ at }) => at?.replace('T', ' ').replace(/\..*/, ''), priority: 2 },
   { title: 'STATE', cell: ({ state }) => state, priority: 0 },
   { title: 'PROFILE', cell: ({ profile }) => profile, priority: 4 },
   { title: 'NETNS', cell: ({ netns }) => netns, priority: 3 },

@@ -59,7 +59,7 @@ function rowOf(
 ): PlanRow | string | undefined {
   const [first] = group;
   const tunable = tunableOf(key);
-  if (!tunable) return 'sockdoc does not know its range and its risk, and writes nothing that it does not know';
+  if (!tunable) return 'tune writes only settings whose range and risk it knows';
   const from = valueNow(view, key) ?? first.from;
   if (from === undefined || (from === '' && tunable.form.type !== 'ports')) return 'its value could not be read';
   const byDefault = defaultOf(tunable, key, view.host.facts, fresh);

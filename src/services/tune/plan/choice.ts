@@ -25,7 +25,7 @@ interface Wish {
 /** Why a row is left out of the plan; undefined when it is in. */
 export function chosen({ key, tunable, from, to, group, initial }: Wish, choice: Choice): string | undefined {
   const named = choice.only.some((pattern) => isNamed(pattern, key));
-  const change = `${from} → ${to}`;
+  const change = `${from === '' ? 'nothing' : from} → ${to}`;
   if (choice.only.length > 0 && !named) return 'not named by --only';
   if (choice.skip.some((pattern) => isNamed(pattern, key))) return 'named by --skip';
   if (tunable.kind === 'limit' && !choice.limits)
