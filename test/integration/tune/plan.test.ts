@@ -96,7 +96,7 @@ test('a saved plan is for this host as it was, and for nothing else', { timeout:
   }).finally(folder.remove);
 });
 
-test('--dry-run opens nothing for writing', { timeout: 180_000 }, async (ctx) => {
+test('--dry-run opens nothing for writing, and asks nobody over a network', { timeout: 180_000 }, async (ctx) => {
   requireRoot(ctx);
   requireTool(ctx, 'ip', 'ss', 'strace');
   const folder = workFolder();
@@ -106,7 +106,8 @@ test('--dry-run opens nothing for writing', { timeout: 180_000 }, async (ctx) =>
     const server = await ns.start('listener.py', '127.0.0.1', 0, 64);
     await ns.start('connector.py', '127.0.0.1', server.ready.port, 9);
     await poll('nine wait', async () => (await ss(ns, '-lt'))[0]?.receive === 9);
-    const calls = 'trace=open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,truncate,prlimit64';
+    const calls =
+      'trace=open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,truncate,prlimit64,connect';
     const { stdout } = await execa(
       'strace',
       [
@@ -135,6 +136,7 @@ test('--dry-run opens nothing for writing', { timeout: 180_000 }, async (ctx) =>
     expect(lines.some((line) => line.includes('"/proc/sys/net'))).toBe(true);
     const writing = lines.filter((line) => !/= -1 E/.test(line)).filter(isWrite);
     expect(writing).toEqual([]);
+    expect(lines.filter((line) => / connect\(/.test(line) && /AF_INET/.test(line))).toEqual([]);
     expect(await ns.sysctl(KEY)).toBe('8');
   }).finally(folder.remove);
 });
