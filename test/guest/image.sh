@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes what a test guest boots: Debian's kernel and an initramfs that mounts the host's root read-only by 9p, with a tmpfs laid over
-# it, so that a guest has the host's programs under another kernel and other hardware. Prints the folder.
+# it, so that a guest has the host's programs under another kernel and other hardware. Prints the folder. A guest that starts with
+# systemd also has udev, which hosts in containers do not.
 #   test/guest/image.sh [FOLDER]      (default: build/guest)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -29,6 +30,12 @@ for module in $modules; do
 done
 cp "$(command -v busybox)" "$out/initramfs/bin/busybox"
 
+# udev without its database of hardware: what starts it, what it runs, its rules.
+(cd "$out" && apt-get download udev >&2 && dpkg -x udev_*.deb udev && rm -f udev_*.deb)
+rm -rf "$out/udev/lib/udev/hwdb.d" "$out/udev/usr"
+mkdir -p "$out/initramfs/udev/usr"
+cp -a "$out/udev/bin" "$out/udev/lib" "$out/initramfs/udev/usr/"
+
 cat > "$out/initramfs/init" <<'INIT'
 #!/bin/busybox sh
 export PATH=/bin
@@ -54,8 +61,41 @@ mount -t tmpfs tmpfs /new/dev/shm
 mount -t tmpfs tmpfs /new/run
 mount -t cgroup2 cgroup /new/sys/fs/cgroup
 mount -t tracefs tracefs /new/sys/kernel/tracing
-ip link set lo up
 cd /
+if grep -q sockdoc.systemd /proc/cmdline; then
+  cp -a /udev/usr/. /new/usr/
+  units=/new/etc/systemd/system
+  rm -rf $units/*.wants $units/*.requires /new/.dockerenv
+  # Of what starts, only what settings, modules and interfaces pass through: the rest takes a minute here.
+  for link in /new/usr/lib/systemd/system/sysinit.target.wants/* /new/usr/lib/systemd/system/sockets.target.wants/* \
+    /new/usr/lib/systemd/system/multi-user.target.wants/* /new/usr/lib/systemd/system/timers.target.wants/*; do
+    case $link in
+      */systemd-udev* | */systemd-sysctl* | */systemd-modules-load* | */systemd-journald*) ;;
+      *) rm -f $link ;;
+    esac
+  done
+  mkdir $units/multi-user.target.wants
+  ln -s ../guest.service $units/multi-user.target.wants/guest.service
+  cat > $units/guest.service <<'UNIT'
+[Unit]
+After=network.target sockdoc-tune.service
+[Service]
+Type=oneshot
+Environment=HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+ExecStart=/bin/sh -c 'sh /guest/run > /guest/stdout 2> /guest/stderr < /dev/null; echo $$? > /guest/status; sync; systemctl poweroff -ff'
+UNIT
+  # Cards and interfaces are all that a test has rules for: looking at each device takes a minute too.
+  mkdir $units/systemd-udev-trigger.service.d
+  cat > $units/systemd-udev-trigger.service.d/guest.conf <<'UNIT'
+[Service]
+ExecStart=
+ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=net --subsystem-match=pci
+UNIT
+  sh /new/guest/prepare
+  umount /new/run /new/sys/fs/cgroup
+  exec switch_root /new /lib/systemd/systemd --unit=multi-user.target
+fi
+ip link set lo up
 chroot /new /bin/sh -c 'export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb; sh /guest/run > /guest/stdout 2> /guest/stderr < /dev/null; echo $? > /guest/status; sync'
 poweroff -f
 INIT

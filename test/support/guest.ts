@@ -12,6 +12,8 @@ export interface GuestNic {
   queues?: number;
   /** Guests that are joined need different ones. */
   mac?: string;
+  /** QEMU's device; left out: virtio-net-pci. */
+  device?: string;
 }
 
 export interface GuestOptions {
@@ -25,6 +27,15 @@ export interface GuestOptions {
   /** Network namespace of this machine in which QEMU itself runs (for tap devices). */
   netns?: string;
   timeoutMs?: number;
+  /**
+   * Starts with systemd and udev, as a host does, and runs the script as a service at the end of it. This script comes
+   * before that, in a busybox to which the guest's root is /new.
+   */
+  systemd?: { prepare: string };
+  /** More parameters for the kernel. */
+  kernel?: string;
+  /** Files that /guest has from the beginning, by name. */
+  files?: Readonly<Record<string, string | Buffer>>;
 }
 
 export interface GuestResult {
@@ -68,7 +79,8 @@ export function guestImage(): string {
 export async function runGuest(options: GuestOptions): Promise<GuestResult> {
   const image = guestImage();
   const folder = mkdtempSync(join(tmpdir(), 'sockdoc-guest-'));
-  writeFileSync(join(folder, 'run'), options.script);
+  const given = { run: options.script, prepare: options.systemd?.prepare ?? '', ...options.files };
+  for (const [name, content] of Object.entries(given)) writeFileSync(join(folder, name), content);
   try {
     const qemu = ['qemu-system-x86_64', ...qemuArguments(options, image, folder)];
     const console = await boot(
@@ -113,7 +125,12 @@ function qemuArguments(options: GuestOptions, image: string, folder: string): st
       '-initrd',
       join(image, 'initramfs.gz'),
       '-append',
-      'console=ttyS0 quiet panic=-1',
+      [
+        // On a busy machine the emulated timer may come too late for the kernel to believe in it.
+        'console=ttyS0 quiet panic=-1 no_timer_check',
+        ...(options.systemd ? ['sockdoc.systemd systemd.show_status=error'] : []),
+        options.kernel ?? '',
+      ].join(' '),
     ],
     ...share('root', '/', ',readonly=on'),
     ...share('guest', folder, ''),
@@ -138,7 +155,8 @@ function nicArguments(nic: GuestNic, index: number): string[] {
   const [kind, ...rest] = nic.backend.split(',');
   return [
     ...['-netdev', [kind, `id=n${index}`, ...rest].join(',')],
-    ...['-device', `virtio-net-pci,netdev=n${index},mac=${mac}${multi}`],
+    // No ROM to start from the network with.
+    ...['-device', `${nic.device ?? 'virtio-net-pci'},netdev=n${index},mac=${mac},romfile=${multi}`],
   ];
 }
 
