@@ -52,3 +52,6 @@ function grouped(value: number): string {
   const rounded = Number.isInteger(value) ? value : Number(value.toPrecision(4));
   return Math.abs(rounded) < 10_000 ? String(rounded) : rounded.toLocaleString('en-US', { maximumFractionDigits: 3 });
 }
+
+/** An ISO time for people, in UTC as it is: "2026-01-02 03:04:05". */
+export const timeText = (iso: string): string => iso.replace('T', ' ').replace(/\..*/, '');

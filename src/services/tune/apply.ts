@@ -1,12 +1,13 @@
-import { netnsIdentity, sameNetns } from '../../control/settings/netns.js';
+import { netnsIdentity } from '../../control/settings/netns.js';
 import type { NetnsIdentity, Plan } from '../../model/tune/plan.js';
 import type { Applied, Change, Skipped } from '../../model/tune/results.js';
 import { notPermitted, notPossible, SockdocError } from '../../support/errors.js';
 import { packageVersion } from '../../support/version.js';
 import { bootId } from './boot.js';
+import { unsettled } from './choose.js';
 import { startGuard } from './guard.js';
 import type { Step } from './journal/entry.js';
-import { appendRecord, createEntry, listEntries, newId } from './journal/files.js';
+import { appendRecord, createEntry, newId } from './journal/files.js';
 import type { Header } from './journal/records.js';
 import { inOrder } from './order.js';
 import { persistSteps, requirePersistable } from './persist/persist.js';
@@ -47,7 +48,8 @@ export async function applyPlan(plan: Pick<Plan, 'profile' | 'rows'>, options: A
   if (first.wanted.length === 0) return { applied: [], skipped: first.skipped, id: null };
   const lock = lockTune('sockdoc tune');
   try {
-    refuseAfterCrash(identity);
+    const open = unsettled(identity);
+    if (open) throw notPossible(open.message, { next: open.next });
     // Read again: whoever had the lock may have changed them.
     const { wanted, skipped } = await wantedRows(plan.rows, where);
     if (wanted.length === 0) return { applied: [], skipped, id: null };
@@ -55,27 +57,6 @@ export async function applyPlan(plan: Pick<Plan, 'profile' | 'rows'>, options: A
   } finally {
     lock.release();
   }
-}
-
-/** What an interrupted run left behind, here or on the whole host, is not what a plan should build on. */
-function refuseAfterCrash(here: NetnsIdentity): void {
-  const open = listEntries().find(
-    ({ entry }) =>
-      (entry?.state === 'unfinished' || entry?.state === 'unconfirmed') &&
-      ((entry.header.bootId === bootId() &&
-        (sameNetns(entry.header.netns, here) || entry.header.rows.some(({ scope }) => scope === 'host'))) ||
-        entry.files.length > 0),
-  );
-  if (!open) return;
-  const waits = open.entry?.state === 'unconfirmed';
-  throw notPossible(
-    waits ? `the change ${open.id} waits to be confirmed` : `an earlier change (${open.id}) was cut off before its end`,
-    {
-      next: waits
-        ? `sockdoc tune confirm ${open.id}, or sockdoc tune revert ${open.id}`
-        : `Take it back first: sockdoc tune revert ${open.id}`,
-    },
-  );
 }
 
 interface Applying {

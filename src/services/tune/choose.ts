@@ -1,4 +1,5 @@
 import { findInitialNetns, findNetns, sameNetns } from '../../control/settings/netns.js';
+import type { NetnsIdentity } from '../../model/tune/plan.js';
 import { notPossible, usageError } from '../../support/errors.js';
 import { bootId } from './boot.js';
 import { type Entry, isOpen } from './journal/entry.js';
@@ -65,4 +66,29 @@ export function requireNewest(entry: Entry): void {
   throw usageError(`${later.id}, made later, changes some of the same settings as ${entry.header.id}`, {
     next: `Take that one back first: sockdoc tune revert ${later.id}`,
   });
+}
+
+/**
+ * A change here or of the whole host that was cut off, or waits to be confirmed: what it left behind is not what another
+ * should build on. In words, with what to do.
+ */
+export function unsettled(here: NetnsIdentity): { message: string; next: string } | undefined {
+  const open = listEntries().find(
+    ({ entry }) =>
+      (entry?.state === 'unfinished' || entry?.state === 'unconfirmed') &&
+      ((entry.header.bootId === bootId() &&
+        (sameNetns(entry.header.netns, here) || entry.header.rows.some(({ scope }) => scope === 'host'))) ||
+        entry.files.length > 0),
+  );
+  if (open?.entry?.state === 'unconfirmed')
+    return {
+      message: `the change ${open.id} waits to be confirmed`,
+      next: `sockdoc tune confirm ${open.id}, or sockdoc tune revert ${open.id}`,
+    };
+  return (
+    open && {
+      message: `an earlier change (${open.id}) was cut off before its end`,
+      next: `Take it back first: sockdoc tune revert ${open.id}`,
+    }
+  );
 }

@@ -4,6 +4,7 @@ import type { Skipped } from '../../model/tune/results.js';
 import { notPossible, usageError } from '../../support/errors.js';
 import { nearest } from '../../support/nearest.js';
 import { tunableOf, tunables } from '../../tunables/catalogue/index.js';
+import { unsettled } from './choose.js';
 import { planView } from './plan/candidates.js';
 import { isNamed } from './plan/choice.js';
 import { differences, fingerprintOf } from './plan/fingerprint.js';
@@ -15,7 +16,10 @@ import { sameSetting } from './values.js';
 /** Makes a plan, or takes the saved one, which must have been made for this host as it is. */
 export async function prepare(options: PlanOptions, file: string | undefined): Promise<Prepared> {
   for (const pattern of [...options.choice.only, ...options.choice.skip]) requireKey(pattern);
-  return file === undefined ? makePlan(options) : prepareSaved(options, file);
+  const prepared = await (file === undefined ? makePlan(options) : prepareSaved(options, file));
+  const open = unsettled(prepared.place.identity);
+  if (open) options.warn(`${open.message}: ${open.next}`);
+  return prepared;
 }
 
 async function prepareSaved(options: PlanOptions, file: string): Promise<Prepared> {

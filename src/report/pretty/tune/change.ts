@@ -1,4 +1,5 @@
 import type { TuneDocument } from '../../../model/tune/results.js';
+import { timeText } from '../../values.js';
 import { type Look, Paper } from '../paper.js';
 import { writeEffects } from './effect.js';
 import { writePersisted } from './persisted.js';
@@ -47,7 +48,7 @@ function writeFailure(paper: Paper, { key, reason, undone, kept }: NonNullable<T
 function writeEnd(paper: Paper, id: string, confirmBefore: string | undefined, later: boolean): void {
   paper.blank();
   if (confirmBefore !== undefined)
-    paper.text(`Reverted by itself at ${confirmBefore} unless you confirm: sockdoc tune confirm ${id}`, {
+    paper.text(`Reverted by itself at ${timeText(confirmBefore)} UTC unless you confirm: sockdoc tune confirm ${id}`, {
       ink: 'yellow',
     });
   if (later) paper.text(`After the restart, measure again: sockdoc tune effect ${id}`);

@@ -5,6 +5,7 @@ import type {
   TuneVerifyDocument,
 } from '../../../model/tune/results.js';
 import type { Column } from '../../table.js';
+import { timeText } from '../../values.js';
 import { type Look, Paper } from '../paper.js';
 import { writePersisted } from './persisted.js';
 
@@ -27,14 +28,18 @@ const ITEMS: readonly Column<Item>[] = [
 
 const ENTRIES: readonly Column<Entry>[] = [
   { title: 'ID', cell: ({ id }) => id, priority: 0 },
-  { title: 'WHEN (UTC)', cell: ({ at }) => at?.replace('T', ' ').replace(/\..*/, ''), priority: 2 },
+  { title: 'WHEN (UTC)', cell: ({ at }) => at && timeText(at), priority: 2 },
   { title: 'STATE', cell: ({ state }) => state, priority: 0 },
   { title: 'PROFILE', cell: ({ profile }) => profile, priority: 4 },
   { title: 'NETNS', cell: ({ netns }) => netns, priority: 3 },
   { title: 'LASTS', cell: ({ persisted }) => (persisted ? 'yes' : ''), priority: 5 },
   { title: 'KEYS', cell: ({ keys }) => keys.join(' '), priority: 1, min: 12, max: 90 },
-  { title: 'NOTE', cell: ({ note }) => note, priority: 3, min: 12, max: 70 },
+  { title: 'NOTE', cell: noteOf, priority: 3, min: 12, max: 70 },
 ];
+
+function noteOf({ note, confirmBefore }: Entry): string | undefined {
+  return confirmBefore === undefined ? note : `reverts by itself at ${timeText(confirmBefore)} unless confirmed`;
+}
 
 const REVERTED: readonly Column<Reverted>[] = [
   { title: 'REVERTED', cell: ({ key }) => key, priority: 0, min: 12, max: 60 },
