@@ -4,7 +4,7 @@
 #include "monitor/message.h"
 #include "monitor/registry.h"
 
-// The half of the registry that knows of memory.
+// The part of the registry that knows of memory.
 
 namespace sockdoc::monitor {
 namespace {
