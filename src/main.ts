@@ -10,7 +10,8 @@ export async function main(root: string, argv: string[]): Promise<void> {
   // Where a developer has set it to something else, React would remember each screen, and oclif look for our sources.
   process.env.NODE_ENV = 'production';
   endQuietlyOnClosedPipe();
-  const config = await Config.load({ root });
+  // Without plugins of users: none are meant to be there, and where HOME may not be read oclif would complain.
+  const config = await Config.load({ root, userPlugins: false, devPlugins: false });
   try {
     await run(argv, config);
   } catch (error) {

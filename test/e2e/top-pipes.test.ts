@@ -6,6 +6,7 @@ import type { Frame } from '../../src/model/views/frame.js';
 import { width } from '../../src/report/layout.js';
 import { schemas } from '../../src/services/schema/schemas.js';
 import { BIN, sockdoc } from '../support/cli.js';
+import { requireRoot } from '../support/live.js';
 import { RECORDING } from '../support/recording.js';
 
 const ajv = new Ajv({ strict: false, allErrors: true });
@@ -45,6 +46,17 @@ test('a developer’s NODE_ENV changes nothing: React would note down every scre
     env: { NODE_ENV: 'development', NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(tell)}"` },
   });
   expect(stdout).toMatch(/^runs as production$/m);
+});
+
+test('a HOME that may not be read is nothing to complain about', async (ctx) => {
+  requireRoot(ctx);
+  const { code, stderr } = await sockdoc(['top', '--once', '--replay', RECORDING], {
+    uid: 65534,
+    gid: 65534,
+    env: { HOME: '/root' },
+  });
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
 });
 
 test('one document per interval until a signal, which is the exit code', async () => {

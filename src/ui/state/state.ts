@@ -1,6 +1,6 @@
 import { parseFilter } from '../../filter/parse.js';
 import { printFilter } from '../../filter/print.js';
-import type { Filter } from '../../model/views/filter.js';
+import { FILTER_FIELDS, type Filter } from '../../model/views/filter.js';
 
 export const TABS = ['connections', 'processes', 'scheduler', 'descriptors', 'nic', 'user-space'] as const;
 export type TabId = (typeof TABS)[number];
@@ -63,4 +63,17 @@ export function tryFilter(text: string): { filter: Filter } | { error: NonNullab
     const { position, problem } = error as { position: number; problem: string };
     return { error: { position, problem } };
   }
+}
+
+/**
+ * What of a filter can be applied while it is typed, blanks in place of the rest: the word before the cursor may still
+ * become the name of a field, and would be taken for that of a process until then.
+ */
+export function settledText({ text, cursor }: Edit): string {
+  const chars = [...text];
+  const [before, after] = [chars.slice(0, cursor).join(''), chars.slice(cursor).join('')];
+  const [word = '', name = ''] = /(?<!\S)[!-]?([a-z]+)$/i.exec(before) ?? [];
+  const isOpen = name !== '' && !/^\S/.test(after) && name.toLowerCase() !== 'local';
+  if (!isOpen || !FILTER_FIELDS.some((field) => field.startsWith(name.toLowerCase()))) return text;
+  return `${before.slice(0, before.length - word.length)}${' '.repeat(word.length)}${after}`;
 }

@@ -1,5 +1,5 @@
 import type { Key } from './keys.js';
-import { type Edit, TABS, type TabId, type TabState, tryFilter, type UiState } from './state.js';
+import { type Edit, settledText, TABS, type TabId, type TabState, tryFilter, type UiState } from './state.js';
 
 /** What a key asks for beyond another state of the screen. */
 export type Effect =
@@ -145,7 +145,7 @@ function edited(state: UiState, edit: Edit, key: Key): UiState {
     return { ...closed, filter: result.filter, filterText: edit.text.trim() };
   }
   const next = typed(edit, key);
-  const result = tryFilter(next.text);
+  const result = tryFilter(settledText(next));
   if ('filter' in result) return { ...state, filter: result.filter, edit: next };
   return { ...state, edit: { ...next, error: result.error } };
 }

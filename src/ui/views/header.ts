@@ -1,6 +1,7 @@
 import type { Frame } from '../../model/views/frame.js';
+import type { ShortLived } from '../../model/views/short-lived.js';
 import { bitRate, bytes, count, milliseconds, percent, perSecond } from '../../report/units.js';
-import { type Line, lineWidth, type Span, type Style } from '../draw/spans.js';
+import { cut, type Line, lineWidth, type Span, type Style } from '../draw/spans.js';
 import { TABS, type UiState } from '../state/state.js';
 import { around, listed } from './detail-lines.js';
 import { type Scene, UNREAD } from './tab.js';
@@ -19,9 +20,9 @@ export interface Origin {
 export function headerLines(scene: Scene, origin: Origin): Line[] {
   const { frame, state, columns, style } = scene;
   return [
-    spread(titleLine(frame, origin), stateOf(state, origin), columns, style),
+    spread([[titleLine(frame, origin), stateOf(state, origin)]], columns, style),
     totalsLine(frame),
-    spread(endedLine(frame), gapsSpan(frame), columns, style),
+    spread(lowerLines(frame), columns, style),
     tabsLine(state, columns, style),
   ];
 }
@@ -68,26 +69,42 @@ function totalsLine({ totals }: Frame): Line {
   ];
 }
 
-function endedLine({ shortLived, self }: Frame): Line {
+/** What ended and what we cost, and how much was not seen: with all there is to say, and with less where that does not fit. */
+function lowerLines({ shortLived, self, gaps }: Frame): [Line, Span][] {
   const cost = listed(around('', percent(self.cpuShare), ' CPU'), bytes(self.memoryBytes));
-  if (shortLived === undefined) return [{ text: ` sockdoc itself: ${cost}`, ink: 'dim' }];
-  const { ended, endedPerS, unseen, unattributed, lost } = shortLived;
+  const own: Span = { text: `${shortLived === undefined ? ' ' : '  '}sockdoc itself: ${cost}`, ink: 'dim' };
+  const [full, short] = [gapsSpan(gaps, ', privileges would help'), gapsSpan(gaps, '')];
+  if (shortLived === undefined)
+    return [
+      [[own], full],
+      [[own], short],
+    ];
+  const [ended, rate] = [endedSpan(shortLived), ` ended ${endedRate(shortLived)}`];
+  return [
+    [[ended, own], full],
+    [[ended], full],
+    [[ended], short],
+    [[rate], short],
+  ];
+}
+
+const endedRate = ({ endedPerS, lost }: ShortLived) => `${lost ? '>=' : ''}${perSecond(endedPerS)}`;
+
+function endedSpan(shortLived: ShortLived): Span {
+  const { ended, unseen, unattributed, lost } = shortLived;
   const share = (part: number | undefined) => (ended === 0 || part === undefined ? undefined : percent(part / ended));
   const parts = listed(
     around('', share(unseen), ' too short for any reading'),
     around('', share(unattributed), ' of unknown process'),
     lost && 'events were lost: at least',
   );
-  return [
-    ` ended ${lost ? '>=' : ''}${perSecond(endedPerS)}${parts === undefined ? '' : ` (${parts})`}`,
-    { text: `  sockdoc itself: ${cost}`, ink: 'dim' },
-  ];
+  return ` ended ${endedRate(shortLived)}${parts === undefined ? '' : ` (${parts})`}`;
 }
 
-function gapsSpan({ gaps }: Frame): Span {
+function gapsSpan(gaps: Frame['gaps'], help: string): Span {
   if (gaps.length === 0) return '';
   const more = gaps.some(({ needs }) => needs !== undefined && /^(CAP_|root)/.test(needs));
-  return { text: `! ${gaps.length} not seen${more ? ', privileges would help' : ''} `, ink: 'yellow' };
+  return { text: `! ${gaps.length} not seen${more ? help : ''} `, ink: 'yellow' };
 }
 
 /** What the names shrink to where there is little room; the one that is open is always in brackets. */
@@ -102,11 +119,14 @@ function tabsLine({ tab }: UiState, columns: number, style: Style): Line {
   return line(fits ?? 1);
 }
 
-/** A line with something at its right end; that is kept, and the left is cut. */
-function spread(left: Line, right: Span, columns: number, style: Style): Line {
-  const room = columns - lineWidth([right], style);
-  const taken = lineWidth(left, style);
-  if (taken <= room) return [...left, ' '.repeat(room - taken), right];
+/** A line with something at its right end: the first of these that fits, else the last with its left cut. */
+function spread(ways: readonly (readonly [Line, Span])[], columns: number, style: Style): Line {
+  const room = (right: Span) => columns - lineWidth([right], style);
+  const fitting = ways.find(([left, right]) => lineWidth(left, style) < room(right)) ?? ways.at(-1);
+  if (fitting === undefined) return [];
+  const [left, right] = fitting;
+  const blank = room(right) - lineWidth(left, style);
+  if (blank > 0) return [...left, ' '.repeat(blank), right];
   const plain = left.map((span) => (typeof span === 'string' ? span : span.text)).join('');
-  return [plain.slice(0, Math.max(0, room - 1)).padEnd(room), right];
+  return [`${cut(plain, Math.max(1, room(right) - 1), style)} `, right];
 }

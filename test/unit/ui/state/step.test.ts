@@ -105,6 +105,24 @@ describe('the filter', () => {
     expect(wrong.filterText).toBe('');
   });
 
+  test('does not take the half-typed name of a field for that of a process', () => {
+    for (const half of ['p', 'po', 'port', '!po', '-rt', 'STA', 'state']) {
+      const { filter, edit } = typed(`/pid:1 ${half}`);
+      expect(filter, half).toEqual(parseFilter('pid:1'));
+      expect(edit?.error, half).toBeUndefined();
+    }
+    expect(typed('/pid:1 port:80').filter).toEqual(parseFilter('pid:1 port:80'));
+    // No field begins so, the cursor is elsewhere, or it is said to be all.
+    for (const [keys, text] of [
+      ['pyt', 'pyt'],
+      ['local', 'local'],
+      ['po ', 'po'],
+      ['po\u001b[D', 'po'],
+      ['po\r', 'po'],
+    ] as const)
+      expect(typed(`/${keys}`).filter, keys).toEqual(parseFilter(text));
+  });
+
   test('stays with Enter, once it can be read', () => {
     expect(typed('/prot:80\r').edit?.error).toBeDefined();
     const state = typed('/prot:80\u0017port:80\r');

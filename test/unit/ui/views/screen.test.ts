@@ -129,6 +129,13 @@ test('what ended and what could not be seen stand in the header', () => {
   const { text } = press('', { frame, size: { columns: 120, rows: 30 } });
   expect(text).toContain('ended 200/s (50 % too short for any reading, 3 % of unknown process)');
   expect(text).toContain('! 1 not seen, privileges would help');
+  // With less room there is less of it, and nothing that is cut.
+  for (let columns = 60; columns < 160; columns++) {
+    const line = press('', { frame, size: { columns, rows: 30 } }).lines[2];
+    expect(line).toMatch(
+      /^ ended 200\/s( \(50 % too short for any reading, 3 % of unknown process\))?( {2}sockdoc itself: [^…]*B)? +! 1 not seen(, privileges would help)? $/,
+    );
+  }
   expect(press('!', { frame }).text).toMatch(/sockets +owners: permission denied; CAP_SYS_PTRACE would help/);
 });
 
