@@ -18,7 +18,7 @@
  * Not here, because the kernel's answer for a socket is right without us: pread, pwrite, preadv, pwritev
  * (ESPIPE), tee and copy_file_range (EINVAL), socketpair. Not here, because what they do arrives at a call that is:
  * stdio and dprintf (write, __read_nocancel, __close_nocancel), system, popen, daemon, posix_spawn (its child calls
- * dup2, close and execve on our memory). Not here, because a child is noticed by its memory (table.h): vfork, clone.
+ * dup2, close and execve on our memory). Not here, because its child has our memory: vfork.
  */
 
 /** Keep count or change the table. */
@@ -65,6 +65,8 @@
   CALL(dup3, int, (int fd, int to, int flags), (fd, to, flags))                                                        \
   CALL(fork, pid_t, (), ())                                                                                            \
   CALL(_Fork, pid_t, (), ())                                                                                           \
+  CALL(clone, int, (int (*function)(void*), void* stack, int flags, void* argument),                                   \
+       (function, stack, flags, argument))                                                                             \
   CALL(execve, int, (const char* path, char* const* arguments, char* const* environment),                              \
        (path, arguments, environment))                                                                                 \
   CALL(execveat, int, (int folder, const char* path, char* const* arguments, char* const* environment, int flags),     \
@@ -128,6 +130,7 @@
   ALIAS(fcntl64, fcntl)        \
   ALIAS(__dup2, dup2)          \
   ALIAS(__fork, fork)          \
+  ALIAS(__clone, clone)        \
   ALIAS(sendfile64, sendfile)  \
   ALIAS(preadv64v2, preadv2)   \
   ALIAS(pwritev64v2, pwritev2)

@@ -139,19 +139,16 @@ pid_t sockdoc_hook_fork() { return forking(SOCKDOC_CALL(fork)); }
 pid_t sockdoc_hook__Fork() { return forking(SOCKDOC_CALL(_Fork)); }
 
 int sockdoc_hook_execve(const char* path, char* const* arguments, char* const* environment) {
-  before_exec(AT_FDCWD, path, 0);
-  return executing(fit_of_target(AT_FDCWD, path, 0), environment,
+  return executing({AT_FDCWD, path, 0, arguments, environment, fit_of_target(AT_FDCWD, path, 0)},
                    [&](char* const* changed) { return sockdoc_original_execve(path, arguments, changed); });
 }
 int sockdoc_hook_execveat(int folder, const char* path, char* const* arguments, char* const* environment, int flags) {
-  before_exec(folder, path, flags);
-  return executing(fit_of_target(folder, path, flags), environment, [&](char* const* changed) {
-    return sockdoc_original_execveat(folder, path, arguments, changed, flags);
-  });
+  return executing(
+      {folder, path, flags, arguments, environment, fit_of_target(folder, path, flags)},
+      [&](char* const* changed) { return sockdoc_original_execveat(folder, path, arguments, changed, flags); });
 }
 int sockdoc_hook_fexecve(int fd, char* const* arguments, char* const* environment) {
-  before_exec(fd, "", AT_EMPTY_PATH);
-  return executing(fit_of_target(fd, "", AT_EMPTY_PATH), environment,
+  return executing({fd, "", AT_EMPTY_PATH, arguments, environment, fit_of_target(fd, "", AT_EMPTY_PATH)},
                    [&](char* const* changed) { return sockdoc_original_fexecve(fd, arguments, changed); });
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/raw.h"
 #include "preload/connection/connections.h"
+#include "preload/connection/io_uring.h"
 #include "preload/connection/spinning.h"
 #include "preload/exec/environment.h"
 #include "preload/libsd.h"
@@ -89,8 +90,10 @@ void start() {
     remember({.what = "no memory", .error = ENOMEM});
     return lead_exports_to(Exports::libc);
   }
+  connections.inherit();
   // Without a monitor no connection ever leaves the kernel, and nobody has to be waited for differently.
   if (monitor_link.wanted()) {
+    if (has_liburing()) connections.stop(abi::Reason::io_uring);
     libc_single_threaded = static_cast<const char*>(libc.symbol("__libc_single_threaded"));
     epoll_sets.start();
   }

@@ -11,7 +11,8 @@ extern "C" {
 
 /**
  * syscall() of a call that is hooked. All others never come here (see below): a clone or vfork by syscall() may come
- * back on another stack, or twice on the same one, and must find no frame of ours there.
+ * back on another stack, or twice on the same one, and must find no frame of ours there. What has to be done for them
+ * is done before.
  */
 long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e, long f) {
   const auto call = SOCKDOC_CALL(syscall, number, a, b, c, d, e, f);
@@ -82,18 +83,23 @@ long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e
       return replacing(fd, static_cast<int>(b), call);
     case SYS_fcntl:
       return controlling(fd, static_cast<int>(b), c, call);
-    case SYS_execve:
-      before_exec(AT_FDCWD, reinterpret_cast<const char*>(a), 0);
-      return executing(fit_of_target(AT_FDCWD, reinterpret_cast<const char*>(a), 0), reinterpret_cast<char* const*>(c),
+    case SYS_execve: {
+      const auto* path = reinterpret_cast<const char*>(a);
+      return executing({AT_FDCWD, path, 0, reinterpret_cast<char* const*>(b), reinterpret_cast<char* const*>(c),
+                        fit_of_target(AT_FDCWD, path, 0)},
                        [&](char* const* changed) {
                          return sockdoc_original_syscall(number, a, b, reinterpret_cast<long>(changed), d, e, f);
                        });
-    case SYS_execveat:
-      before_exec(fd, reinterpret_cast<const char*>(b), static_cast<int>(e));
-      return executing(fit_of_target(fd, reinterpret_cast<const char*>(b), static_cast<int>(e)),
-                       reinterpret_cast<char* const*>(d), [&](char* const* changed) {
+    }
+    case SYS_execveat: {
+      const auto* path = reinterpret_cast<const char*>(b);
+      const auto flags = static_cast<int>(e);
+      return executing({fd, path, flags, reinterpret_cast<char* const*>(c), reinterpret_cast<char* const*>(d),
+                        fit_of_target(fd, path, flags)},
+                       [&](char* const* changed) {
                          return sockdoc_original_syscall(number, a, b, c, reinterpret_cast<long>(changed), e, f);
                        });
+    }
     case SYS_ioctl:
       return requesting(fd, static_cast<unsigned long>(b), reinterpret_cast<void*>(c), call);
     default:
@@ -103,6 +109,8 @@ long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e
 }
 
 namespace {
+constexpr int kClone3 = 435;  // since Linux 5.3
+
 struct Numbers {
   unsigned char tracked[512] = {};
 };
@@ -118,17 +126,52 @@ constexpr Numbers numbers() {
         SYS_epoll_ctl, SYS_epoll_wait,  SYS_epoll_pwait, SYS_epoll_pwait2, SYS_io_uring_setup}) {
     result.tracked[number] = 1;
   }
+  for (const int number : {SYS_fork, SYS_clone, kClone3}) result.tracked[number] = 2;
   return result;
 }
 }  // namespace
 
 extern "C" {
 [[gnu::visibility("hidden"), gnu::used]] extern constexpr Numbers sockdoc_tracked_numbers = numbers();
+
+/** Before syscall() of fork, clone or clone3. */
+[[gnu::visibility("hidden"), gnu::used]] void sockdoc_before_new_process(long number, const std::uint64_t* argument) {
+  std::uint64_t flags = reinterpret_cast<std::uintptr_t>(argument);
+  if (number == SYS_fork) flags = 0;
+  if (number == kClone3) {
+    if (!readable(argument, sizeof flags)) return;
+    flags = *argument;
+  }
+  before_clone(flags);
+}
+
+/** Before clone(). */
+[[gnu::visibility("hidden"), gnu::used]] void sockdoc_before_clone(int, void*, int flags) {
+  before_clone(static_cast<std::uint64_t>(flags));
+}
 }
 
 // Jumps, so that the stack stays as the program left it.
 asm(R"(
 .pushsection .text
+.macro sockdoc_call_first function
+  push %rdi
+  push %rsi
+  push %rdx
+  push %rcx
+  push %r8
+  push %r9
+  push %rax
+  call \function
+  pop %rax
+  pop %r9
+  pop %r8
+  pop %rcx
+  pop %rdx
+  pop %rsi
+  pop %rdi
+.endm
+
 .globl sockdoc_hook_syscall
 .hidden sockdoc_hook_syscall
 .type sockdoc_hook_syscall, @function
@@ -136,10 +179,19 @@ sockdoc_hook_syscall:
   cmp $512, %rdi
   jae 1f
   lea sockdoc_tracked_numbers(%rip), %r11
-  cmpb $0, (%r11,%rdi)
-  jne sockdoc_tracked_syscall
+  cmpb $1, (%r11,%rdi)
+  jb 1f
+  je sockdoc_tracked_syscall
+  sockdoc_call_first sockdoc_before_new_process
 1:
   jmp *sockdoc_original_syscall(%rip)
+
+.globl sockdoc_hook_clone
+.hidden sockdoc_hook_clone
+.type sockdoc_hook_clone, @function
+sockdoc_hook_clone:
+  sockdoc_call_first sockdoc_before_clone
+  jmp *sockdoc_original_clone(%rip)
 .popsection
 )");
 // NOLINTEND

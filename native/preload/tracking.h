@@ -312,9 +312,35 @@ inline auto closing_range(unsigned first, unsigned last, unsigned flags, Call ca
   return result;
 }
 
+/** `call(environment)` executes, and comes back only when that fails. */
+template <typename Call>
+inline auto executing(const Successor& next, Call call) {
+  before_exec(next);
+  const auto result = with_libsd(next.fit, next.environment, call);
+  const int error = errno;
+  connections.exec_failed();
+  errno = error;
+  return result;
+}
+
+/** Before a call that makes a process or a thread, where nobody can come back to us after it. */
+inline void before_clone(std::uint64_t flags) {
+  constexpr std::uint64_t kSharesMemory = 0x100;       // CLONE_VM
+  constexpr std::uint64_t kSharesDescriptors = 0x400;  // CLONE_FILES
+  if ((flags & kSharesMemory) != 0 || !table.mine()) return;
+  connections.before_fork();
+  table.before_fork();
+  table.begin_epoch();
+  // What the child closes then is closed here too, and we are not told.
+  if ((flags & kSharesDescriptors) != 0) connections.stop(abi::Reason::shared_by_more);
+}
+
 template <typename Call>
 inline auto forking(Call call) {
-  if (monitor_link.wanted() && table.mine()) connections.before_fork();
+  if (table.mine()) {
+    connections.before_fork();
+    table.before_fork();
+  }
   const auto child = call();
   if (child >= 0) table.forked(child == 0);
   return child;

@@ -75,6 +75,27 @@ std::size_t StreamReceiver::in_ring() {
   return there == kRingViolated ? 0 : there;
 }
 
+std::size_t StreamReceiver::until_ring_is_empty() {
+  const std::size_t there = ring_.readable();
+  if (there == kRingViolated || there == 0) return there;
+  const std::uint64_t taken = shared_.receiver.taken.load(memory_order_relaxed);
+  const std::uint64_t published = shared_.sender.published.load(memory_order_seq_cst) >> 1;
+  auto carrier = static_cast<Carrier>(taken & 1);
+  std::uint64_t at = received();
+  std::uint64_t by_kernel = 0;
+  std::uint64_t by_ring = 0;
+  for (std::uint64_t entry = taken >> 1, turn = 0; entry != published; ++entry, ++turn) {
+    const auto next = abi::Switch::of(shared_.sender.switches[entry % abi::kSwitches].load(memory_order_relaxed));
+    if (turn == abi::kSwitches || next.at < at) return kRingViolated;
+    std::uint64_t& part = carrier == Carrier::ring ? by_ring : by_kernel;
+    part += next.at - at;
+    if (by_ring >= there) return by_ring == there ? there + by_kernel : kRingViolated;
+    at = next.at;
+    carrier = next.carrier;
+  }
+  return carrier == Carrier::ring ? there + by_kernel : kRingViolated;
+}
+
 bool StreamReceiver::nothing_yet() {
   if (carrier() != Carrier::ring || ring_.readable() != 0 || look_ahead().next) return false;
   const Moved by_kernel = kernel_.look();

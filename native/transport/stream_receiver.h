@@ -40,6 +40,12 @@ class StreamReceiver {
   /** Bytes in the ring, whatever comes before them. */
   [[nodiscard]] std::size_t in_ring();
 
+  /**
+   * How many bytes are to be received until the ring is empty, those of the kernel among them. Only where no more come
+   * into it (forbid_ring()); kRingViolated where the shared words cannot be.
+   */
+  [[nodiscard]] std::size_t until_ring_is_empty();
+
   /** Like receive(), leaving the bytes where they are; not across more than one switch. */
   [[nodiscard]] Moved peek(std::span<std::byte> into);
 

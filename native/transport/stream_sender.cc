@@ -110,6 +110,16 @@ bool StreamSender::drained() const {
          theirs.ring_head.load(memory_order_acquire) == abi::tail_bytes(mine.ring_tail.load(memory_order_relaxed));
 }
 
+std::uint64_t StreamSender::taken() const {
+  return shared_.receiver.kernel_received.load(memory_order_relaxed) +
+         shared_.receiver.ring_head.load(memory_order_relaxed);
+}
+
+std::uint64_t StreamSender::behind() const {
+  return shared_.sender.kernel_sent.load(memory_order_relaxed) -
+         shared_.receiver.kernel_received.load(memory_order_relaxed);
+}
+
 void StreamSender::sent_by_kernel(std::size_t bytes) {
   std::atomic<std::uint64_t>& sent = shared_.sender.kernel_sent;
   sent.store(sent.load(memory_order_relaxed) + bytes, memory_order_relaxed);

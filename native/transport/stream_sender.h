@@ -41,6 +41,9 @@ class StreamSender {
 
   /** True when the receiver has taken all that the ring carried and all switches: the time to go back to the ring. */
   [[nodiscard]] bool drained() const;
+  /** Bytes that the receiver has taken, by whatever carrier; and how many of the kernel's he has not. As he says. */
+  [[nodiscard]] std::uint64_t taken() const;
+  [[nodiscard]] std::uint64_t behind() const;
   [[nodiscard]] bool kernel_wanted() const { return ring_.kernel_wanted(); }
 
   /** For bytes that the caller gave to the kernel himself, after a switch to it. */

@@ -23,6 +23,7 @@ export const socketPrograms = readdirSync(join(PROGRAMS, 'sockets'))
 interface Build {
   compiler?: string;
   flags?: readonly string[];
+  libraries?: readonly string[];
   suffix?: string;
 }
 
@@ -30,11 +31,11 @@ interface Build {
  * Where the program of this very text is or belongs, and how to make it where it is not there. Programs of older texts
  * are removed.
  */
-function build(name: string, { compiler = 'cc', flags = [], suffix = '' }: Build) {
+function build(name: string, { compiler = 'cc', flags = [], libraries = [], suffix = '' }: Build) {
   const source = join(PROGRAMS, `${name}.c`);
   const warnings = ['-Wall', '-Wextra', '-Wno-stringop-overflow'];
   const command = ['-O1', '-g', '-D_GNU_SOURCE', '-pthread', ...warnings, ...flags];
-  const hash = createHash('sha256').update(`${compiler} ${command.join(' ')}`);
+  const hash = createHash('sha256').update([compiler, ...command, ...libraries].join(' '));
   for (const file of [source, join(PROGRAMS, 'sockets/common.h')]) hash.update(readFileSync(file));
   const stem = join(BUILT, `${name}${suffix}`);
   const target = `${stem}-${hash.digest('hex').slice(0, 12)}${suffix === '.so' ? suffix : ''}`;
@@ -45,7 +46,7 @@ function build(name: string, { compiler = 'cc', flags = [], suffix = '' }: Build
     if (join(folder, file).startsWith(`${stem}-`)) rmSync(join(folder, file));
   }
   const fresh = `${target}.${process.pid}`;
-  return { target, fresh, compiler, arguments: [...command, '-o', fresh, source] };
+  return { target, fresh, compiler, arguments: [...command, '-o', fresh, source, ...libraries] };
 }
 
 /** The program of fixtures/programs/NAME.c. */

@@ -23,14 +23,16 @@ StreamReceiver Connection::inbound(int fd) const {
 }
 
 bool Connection::has_ring_bytes() {
+  if (has_unread()) return true;
   if (!here() || natively_.load(std::memory_order_relaxed) != 0) return false;
   return has(kBroken) || inbound().ring_is_next();
 }
 
 bool Connection::let_kernel_wake() {
+  if (has_unread()) return false;
   if (!here()) return true;
   const Holding holding(receiving_);
-  if (has(kBroken)) return false;
+  if (has(kBroken) || has_unread()) return false;
   if (natively_.load() == 0) {
     const Rest rest = inbound().rest();
     if (rest == Rest::impossible) broke();
@@ -42,9 +44,9 @@ bool Connection::let_kernel_wake() {
 }
 
 void Connection::mark(Handle self) {
-  if (!here()) return;
+  if (!here()) return has_unread() ? void() : sleepers.fall_asleep(self);
   const Holding holding(receiving_);
-  if (handle_.load() != self.word()) return;
+  if (handle_.load() != self.word() || has_unread()) return;
   if (natively_.load() == 0) {
     inbound().forbid_ring();
     marked_ = 1;
@@ -92,7 +94,7 @@ bool Connection::receives_natively() {
     report(static_cast<abi::Reason>(unreported_.exchange(0)));
   }
   if (natively_.load(std::memory_order_relaxed) != 0) return true;
-  if (!has(kStayReceiving)) return false;
+  if (!has(kStayReceiving) || !here()) return false;
   StreamReceiver from = inbound();
   // No byte can be put into the ring any more, so an empty one stays empty.
   if (!from.resting() || from.in_ring() != 0) return false;
@@ -106,7 +108,7 @@ void Connection::broke() {
   monitor_link.report(cookie_, abi::Carrier::kernel, abi::Reason::broken_peer);
 }
 
-std::size_t Connection::unread() { return here() ? inbound().in_ring() : 0; }
+std::size_t Connection::unread() { return unread_.left() + (here() ? inbound().in_ring() : 0); }
 
 std::size_t Connection::unsent() const {
   if (!here()) return 0;
@@ -129,13 +131,20 @@ void Connection::read(sockdoc_socket_state& into) {
   into.ring_received = slot_->directions[1 - end_].receiver.ring_head.load();
 }
 
-bool Connection::hand_over(int fd, abi::Reason reason) {
+bool Connection::hand_over(int fd, abi::Reason reason, std::uint64_t deadline) {
   if (!here()) return natively_.load() != 0 && sends_natively_.load() != 0;
   keep_on_kernel(reason);
   give_back_options(fd);
-  {
-    const Holding sending(sending_);
-    if (go_to_kernel(fd) == 0) sends_natively_ = 1;
+  for (;;) {
+    int error = 0;
+    {
+      const Holding sending(sending_);
+      error = go_to_kernel(fd);
+      if (error == 0) sends_natively_ = 1;
+    }
+    if (error != EAGAIN || coarse_ms() >= deadline) break;
+    const timespec short_while = {0, 1'000'000};
+    raw(SYS_nanosleep, &short_while, nullptr);
   }
   const Holding receiving(receiving_);
   return receives_natively() && sends_natively_.load() != 0;
@@ -143,15 +152,14 @@ bool Connection::hand_over(int fd, abi::Reason reason) {
 
 /** The end of this process's part; `last`: no other process has the socket. */
 void Connection::finish(int fd, bool last) {
-  if (!here()) {
-    handle_ = 0;
-    return;
-  }
   const Holding receiving(receiving_);
   const Holding sending(sending_);
   handle_ = 0;
+  const bool thrown_away = has_unread();
+  drop_unread();
+  if (!here()) return;
   if (last) {
-    if (fd >= 0 && natively_.load() == 0 && inbound().in_ring() > 0) {
+    if (fd >= 0 && (thrown_away || (natively_.load() == 0 && inbound().in_ring() > 0))) {
       // The kernel would tell a peer that its bytes were thrown away, had it carried them.
       const linger at_once = {1, 0};
       raw(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -164,6 +172,7 @@ void Connection::finish(int fd, bool last) {
 void Connection::now_and_then(const Transfer& transfer) {
   monitor_link.look();
   monitor_link.tend_at_times();
+  look_for_io_uring();
   const std::uint32_t runs = monitor_link.runs();
   if (runs != run_) {
     run_ = runs;

@@ -11,6 +11,7 @@
 #include "abi/slab.h"
 #include "preload/connection/role.h"
 #include "preload/connection/slabs.h"
+#include "preload/connection/unread.h"
 #include "preload/table/table.h"
 #include "transport/stream_receiver.h"
 #include "transport/stream_sender.h"
@@ -48,6 +49,16 @@ struct Transfer {
   bool cancellable;   // a cancellation point
 };
 
+/** How long somebody who gives a socket away waits for what the peer, or the kernel, has to do. */
+inline constexpr std::uint64_t kPatienceMs = 1000;
+
+inline constexpr std::size_t kRestParts = 16;
+/**
+ * The memory behind the first `done` bytes of a transfer, as many parts as fit; how many they are. What is missing is
+ * the program's to go on with, after a shorter result.
+ */
+[[nodiscard]] std::size_t rest_of(const Transfer& transfer, std::size_t done, iovec (&rest)[kRestParts]);
+
 /**
  * This process's record of a socket whose bytes go, or went, by shared memory. Never unmapped, and used again for
  * another socket only after both roles were taken: whoever comes late finds that it is another's.
@@ -81,15 +92,43 @@ class Connection {
 
   /**
    * Somebody who knows of no ring is about to use the socket: both directions go by the kernel from here on, for good.
-   * False: bytes lie in the ring, which he would miss. `fd` leads to the socket in the calling process, which may be a
-   * child of vfork().
+   * False: bytes lie in the ring, which he would miss; or the peer stood in the middle of a read until `deadline`
+   * (coarse_ms()). `fd` leads to the socket in the calling process, which may be a child of vfork().
    */
-  [[nodiscard]] bool hand_over(int fd, abi::Reason reason);
+  [[nodiscard]] bool hand_over(int fd, abi::Reason reason, std::uint64_t deadline);
+  /**
+   * After hand_over(): what the ring still holds goes to memory that those who get the socket share. False: some of it
+   * does not, since its memory or the bytes of the kernel before it were not there at `deadline` (coarse_ms()).
+   */
+  [[nodiscard]] bool set_aside(int fd, std::uint64_t deadline);
+  /**
+   * The program that is executed now gets what was set aside; or does not, after exec has failed. False: it was not to
+   * be had. In the process that executes.
+   */
+  [[nodiscard]] bool leave_unread(bool to_next_program);
+  /**
+   * After set_aside(), where nobody could read what was set aside: `peer`, the other end, is this process's too, by
+   * `peer_fd`, and sends it anew by the kernel, with all that came behind it. False: it could not, and the stream is
+   * broken.
+   */
+  [[nodiscard]] bool send_anew(int fd, Connection& peer, int peer_fd, std::uint64_t deadline);
+  /** At the start of a program: `fd` is the memory of bytes that came before what this socket holds. */
+  void inherit_unread(Handle self, std::uint64_t cookie, int fd);
+  /** In a child: no thread of its parent holds anything. */
+  void forked();
+  /** Whether bytes that were set aside come first. */
+  [[nodiscard]] bool has_unread() const { return unread_.any(); }
+
   /** The process that has the memory. */
   [[nodiscard]] std::int32_t process() const { return process_; }
   /** Whether this process has the memory: a child does not, and has but the kernel, where that was prepared for it. */
   [[nodiscard]] bool here() const { return process_ == table.process(); }
   [[nodiscard]] std::uint64_t cookie() const { return cookie_; }
+  [[nodiscard]] Handle handle() const { return Handle(handle_.load(std::memory_order_relaxed)); }
+  /** The other end of the same connection. */
+  [[nodiscard]] bool faces(const Connection& other) const {
+    return slot_ == other.slot_ && end_ != other.end_ && here() && other.here();
+  }
 
   [[nodiscard]] Result receive(const Transfer& transfer, Native call);
   [[nodiscard]] Result send(const Transfer& transfer, Native call);
@@ -98,7 +137,10 @@ class Connection {
   /** A call that receives by itself: after the ring is drained the direction stays on the kernel. False: it is not. */
   [[nodiscard]] bool receives_natively();
 
-  /** Bytes in the ring that wait to be read: by us, by the peer. */
+  /** Only the kernel is asked when this process receives: how the program waits is then the kernel's affair. */
+  [[nodiscard]] bool all_by_kernel() const { return natively_.load(std::memory_order_relaxed) != 0; }
+
+  /** Bytes in the ring, or set aside, that wait to be read by us; in the ring, by the peer. */
   [[nodiscard]] std::size_t unread();
   [[nodiscard]] std::size_t unsent() const;
 
@@ -113,6 +155,7 @@ class Connection {
   static constexpr std::uint32_t kStayReceiving = 1;
   static constexpr std::uint32_t kStaySending = 2;
   static constexpr std::uint32_t kBroken = 4;  // the peer's words cannot be
+  static constexpr std::int32_t kNobody = -1;  // of a program that executed us: no process has the memory
 
   [[nodiscard]] abi::SlotHead& slot() const { return *slot_; }
   [[nodiscard]] ByteRing ring(unsigned direction) const;
@@ -129,9 +172,10 @@ class Connection {
   [[nodiscard]] bool spin();
   [[nodiscard]] bool something_new() const;
   Moved give(const Transfer& transfer, bool nested);
-  [[nodiscard]] bool wait_for_room() const;
+  [[nodiscard]] bool wait_for_reader(const StreamSender& to, bool for_room);
+  [[nodiscard]] bool caught_up(const StreamSender& to) const;
   void look_for_end(int fd);
-  void prefer_ring(int fd);
+  void prefer_ring(int fd, bool waits);
   [[nodiscard]] Result finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call);
   [[nodiscard]] int go_to_kernel(int fd);
   [[nodiscard]] bool receiver_has_ended(int fd);
@@ -141,6 +185,11 @@ class Connection {
   void report(abi::Reason reason);
   void give_back_options(int fd);
   void finish(int fd, bool last);
+  void adopt_unread(int fd);
+  void drop_unread();
+  [[nodiscard]] int unread_fd() const;
+  [[nodiscard]] Result receive_unread(const Transfer& transfer);
+  [[nodiscard]] Result receive_behind(const Transfer& transfer, std::size_t got, Native call);
 
   std::atomic<std::uint64_t> handle_{0};
   std::int32_t process_ = 0;
@@ -153,6 +202,10 @@ class Connection {
   abi::Place place_ = {};
   std::uint64_t cookie_ = 0;
 
+  UnreadBytes unread_;
+  int unread_place_ = 0;             // of its descriptor among our own, + 1
+  std::int32_t unread_process_ = 0;  // that has it by the number in `unread_`
+
   Role sending_;
   Role receiving_;
   std::atomic<std::uint32_t> sleepers_{0};
@@ -164,6 +217,7 @@ class Connection {
   std::atomic<std::uint32_t> unreported_{0};  // a child on our memory sent it back: we tell the monitor
   std::atomic<std::uint32_t> reset_told_{0};  // once, as the kernel does
   std::atomic<std::uint32_t> vain_spins_{0};
+  std::atomic<std::uint32_t> vain_waits_{0};
   std::atomic<std::uint32_t> calls_{0};
   std::atomic<std::uint32_t> sends_{0};
   std::atomic<std::uint64_t> in_doubt_ms_{0};  // since when it is not known whether the peer is alive
@@ -176,6 +230,9 @@ class Connection {
 
 /** Null for a socket that never left the kernel: the common case, which costs two loads. */
 [[nodiscard]] Connection* connection_of(Handle socket);
+
+/** Now and then, without a role: whether the program has got an io_uring, for which all connections go back. */
+void look_for_io_uring();
 
 /** Looks whether the monitor has said something; cheap. Before sleeping, and now and then. */
 void notice_messages();

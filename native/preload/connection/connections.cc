@@ -10,8 +10,11 @@
 #include <cstring>
 
 #include "preload/connection/gate.h"
+#include "preload/connection/handing_over.h"
+#include "preload/connection/io_uring.h"
 #include "preload/connection/options.h"
 #include "preload/monitor/link.h"
+#include "preload/table/open_descriptors.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -41,6 +44,7 @@ std::uint64_t cookie_of(SocketState& state, int fd) {
 constinit Connections connections;
 
 Connection* Connections::at(std::uint32_t index) {
+  any_.store(1, std::memory_order_relaxed);
   std::atomic<Chunk*>& place = chunks_[index / kChunk];
   Chunk* chunk = place.load(std::memory_order_acquire);
   if (chunk == nullptr) {
@@ -65,7 +69,12 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
   }
   if (gate::phase(word) == Phase::native) {
     if (calls < ask_after_ || (calls - ask_after_) % kAskAgain != 0 || !connected(state)) return;
-    if (!table.complete(state) || (state.flags.load() & kStays) != 0) {
+    const bool stays = (state.flags.load() & kStays) != 0;
+    if (!stays && !table.complete(state) && !table.regain(state, fd) && table.may_regain(state)) {
+      state.reason = static_cast<std::uint32_t>(abi::Reason::shared_by_more);
+      return;
+    }
+    if (stays || !table.complete(state)) {
       if (state.reason.load() == 0) state.reason = static_cast<std::uint32_t>(abi::Reason::shared_by_more);
       return refuse(state, fd, word);
     }
@@ -126,7 +135,11 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
   if (gate::under_way(word) != 0 || !connection.here()) return;
   // One at a time, and not in a handler that interrupted it: what is written here counts once the word has changed.
   if (connection.crossing_.exchange(1, std::memory_order_acquire) != 0) return;
-  const bool may = table.complete(state) && (state.flags.load() & kStays) == 0;
+  look_for_io_uring();
+  if (const std::uint32_t stopped = stopped_.load(); stopped != 0) stay(socket, static_cast<abi::Reason>(stopped));
+  const bool stays = (state.flags.load() & kStays) != 0;
+  const bool later = !stays && !table.complete(state) && !table.regain(state, fd) && table.may_regain(state);
+  const bool may = !stays && table.complete(state);
   const bool fits = may && counts_agree(state, fd);
   if (fits) {
     connection.outbound().begin(state.sent.load());
@@ -151,7 +164,7 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
       const std::uint32_t stopped = stopped_.load();
       if (stopped != 0) stay(socket, static_cast<abi::Reason>(stopped));
     }
-  } else if (!may || connection.tries_++ >= kTries) {
+  } else if (!later && (!may || connection.tries_++ >= kTries)) {
     if (gate::change(state, word, Phase::refused)) {
       const auto reason = may ? abi::Reason::counters_differ : abi::Reason::shared_by_more;
       if (state.reason.load() == 0 || may) state.reason = static_cast<std::uint32_t>(reason);
@@ -216,6 +229,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->unreported_ = 0;
   connection->reset_told_ = 0;
   connection->vain_spins_ = 0;
+  connection->vain_waits_ = 0;
   connection->calls_ = 0;
   connection->sends_ = 0;
   connection->in_doubt_ms_ = 0;
@@ -237,6 +251,7 @@ void Connections::stay(Handle socket, abi::Reason reason) {
   if (state == nullptr) return;
   if (state->reason.load() == 0) state->reason = static_cast<std::uint32_t>(reason);
   state->flags.fetch_or(kStays);
+  table.share_for_ever(*state);
   if (Connection* connection = find(socket); connection != nullptr) connection->keep_on_kernel(reason);
 }
 
@@ -245,6 +260,7 @@ void Connections::stay_receiving(Handle socket, abi::Reason reason) {
   if (state == nullptr) return;
   state->receiving_reason = static_cast<std::uint32_t>(reason);
   state->flags.fetch_or(kStaysReceiving);
+  table.share_for_ever(*state);
   if (Connection* connection = find(socket); connection != nullptr) connection->receive_by_kernel(reason);
 }
 
@@ -256,7 +272,7 @@ void Connections::closing(Handle socket, int fd) {
     Connection& connection = const_cast<Connection&>((*chunk)[socket.index() % kChunk]);
     std::uint64_t word = socket.word();
     if (connection.granted_.compare_exchange_strong(word, 0) && connection.here()) connection.slab_->users.fetch_sub(1);
-    if (connection.handle_.load() == socket.word()) connection.finish(fd, table.unshared(*state));
+    if (connection.handle_.load() == socket.word()) connection.finish(fd, table.complete(*state));
   }
   if (state->cookie.load() != 0) monitor_link.release(state->cookie.load());
 }
@@ -269,28 +285,56 @@ void Connections::taken_apart(Handle socket) {
   while (!gate::change(*state, word, Phase::native)) word = state->gate.load();
 }
 
-/**
- * Parent and child will both have the sockets, and only the kernel orders what two processes do with one. Bytes that
- * lie unread in a ring now are the parent's alone: a child that reads before they are drained is told of a reset.
- */
+/** Parent and child will both have the sockets, and only the kernel orders what two processes do with one. */
 void Connections::before_fork() {
-  table.each([this](int fd, Handle socket) {
-    if (Connection* connection = find(socket); connection != nullptr) {
-      (void)connection->hand_over(fd, abi::Reason::shared_by_more);
-    }
+  if (!any()) return;
+  const std::uint64_t deadline = coarse_ms() + kPatienceMs;
+  table.each([&](int fd, Handle socket) {
+    Connection* connection = find(socket);
+    if (connection == nullptr) return;
+    (void)connection->hand_over(fd, abi::Reason::shared_by_more, deadline);
+    (void)connection->set_aside(fd, deadline);
   });
 }
 
-bool Connections::any() const {
-  for (const std::atomic<Chunk*>& place : chunks_) {
-    if (place.load(std::memory_order_relaxed) != nullptr) return true;
-  }
-  return false;
-}
-
 void Connections::forked() {
+  if (any()) each_record([](Connection& connection) { connection.forked(); });
+  // What the monitor was asked, it answers to our parent.
+  table.each([this](int, Handle socket) {
+    SocketState* state = table.state(socket);
+    const std::uint64_t word = state == nullptr ? 0 : state->gate.load();
+    if (gate::phase(word) != Phase::asked) return;
+    (void)gate::change(*state, word, Phase::native);
+    if (any()) at(socket.index())->granted_ = 0;
+  });
   slabs_.forget_all();
   monitor_link.forked();
+}
+
+void Connections::exec_failed() {
+  if (any() && !table.on_loan()) each_record([](Connection& connection) { (void)connection.leave_unread(false); });
+}
+
+void Connections::inherit() {
+  each_open_descriptor([this](int memory) {
+    if (!UnreadBytes::is_ours(memory)) return;
+    UnreadBytes bytes;
+    const bool good = bytes.open(memory);
+    if (good) {
+      table.each([&](int fd, Handle socket) {
+        SocketState* state = table.state(socket);
+        Connection* connection =
+            state == nullptr || cookie_of(*state, fd) != bytes.cookie() ? nullptr : at(socket.index());
+        if (connection != nullptr) connection->inherit_unread(socket, bytes.cookie(), memory);
+      });
+      bytes.drop();
+    }
+    raw(SYS_close, memory);
+  });
+}
+
+void look_for_io_uring() {
+  if (!connections.stopped() && has_io_uring()) all_go_back(abi::Reason::io_uring);
 }
 
 void notice_messages() { monitor_link.look(); }

@@ -33,6 +33,8 @@ class Connections {
   /** From now on no socket crosses any more. */
   void stop(abi::Reason reason) { stopped_ = static_cast<std::uint32_t>(reason); }
 
+  [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_relaxed) != 0; }
+
   /** For the link to the monitor, under its lock. */
   [[nodiscard]] Reply answered(const abi::Answer& answer, int memory);
   void withdrawn(std::uint64_t cookie, abi::Reason reason);
@@ -45,15 +47,22 @@ class Connections {
   }
 
   /** Whether there ever was one. */
-  [[nodiscard]] bool any() const;
+  [[nodiscard]] bool any() const { return any_.load(std::memory_order_relaxed) != 0; }
 
   template <typename Visit>
   void each(Visit visit) {
+    each_record([&](Connection& connection) {
+      if (connection.here()) visit(connection);
+    });
+  }
+  /** Those too that this process never had, or has no more, on rings. */
+  template <typename Visit>
+  void each_record(Visit visit) {
     for (std::atomic<Chunk*>& place : chunks_) {
       Chunk* chunk = place.load();
       if (chunk == nullptr) continue;
       for (Connection& connection : *chunk) {
-        if (connection.handle_.load() != 0 && connection.here()) visit(connection);
+        if (connection.handle_.load() != 0) visit(connection);
       }
     }
   }
@@ -66,6 +75,10 @@ class Connections {
   void before_fork();
   /** In a child with its own memory. */
   void forked();
+  /** At the start of a program: what an earlier one left of bytes that come before what its sockets hold. */
+  void inherit();
+  /** After an exec that failed: programs to come do not get these bytes. */
+  void exec_failed();
 
  private:
   static constexpr unsigned kChunk = 512;
@@ -80,6 +93,7 @@ class Connections {
   std::atomic<Chunk*> chunks_[kChunks] = {};
   std::uint64_t ask_after_ = 8;
   std::atomic<std::uint32_t> stopped_{0};  // abi::Reason
+  std::atomic<std::uint32_t> any_{0};
   MappedSlabs slabs_;
 };
 

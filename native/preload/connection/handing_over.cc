@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "base/raw.h"
@@ -115,37 +116,79 @@ Connection* lent(int fd) {
   return found;
 }
 
+/** Whether one of the texts has this number in it, as a program is told which descriptor it gets. */
+bool named(int fd, char* const* texts) {
+  for (; texts != nullptr && *texts != nullptr; texts++) {
+    for (const char* at = *texts; *at != 0;) {
+      if (*at < '0' || *at > '9') {
+        at++;
+        continue;
+      }
+      long number = 0;
+      for (; *at >= '0' && *at <= '9'; at++) number = number > INT_MAX ? number : number * 10 + (*at - '0');
+      if (number == fd) return true;
+    }
+  }
+  return false;
+}
+
+/** The socket goes to who reads from the kernel alone: what is unread comes by it, or the connection ends. */
+void give_to_kernel(Connection& connection, int fd, abi::Reason reason, std::uint64_t deadline) {
+  if (connection.hand_over(fd, reason, deadline) && !connection.has_unread()) return;
+  Connection* peer = nullptr;
+  int peer_fd = -1;
+  connections.each([&](Connection& other) {
+    if (connection.faces(other)) peer = &other;
+  });
+  table.each([&](int other, Handle socket) {
+    if (peer != nullptr && socket.word() == peer->handle().word()) peer_fd = other;
+  });
+  if (peer_fd >= 0 && connection.set_aside(fd, deadline) && connection.send_anew(fd, *peer, peer_fd, deadline)) return;
+  reset(fd);
+}
+
 void pass(int fd) {
   const Handle socket = table.find(fd);
   if (!socket) return;
   table.raise(socket, kUncounted);
   connections.stay(socket, abi::Reason::passed_on);
   Connection* connection = connection_of(socket);
-  if (connection != nullptr && !connection->hand_over(fd, abi::Reason::passed_on)) reset(fd);
+  if (connection != nullptr) give_to_kernel(*connection, fd, abi::Reason::passed_on, coarse_ms() + kPatienceMs);
 }
 
 }  // namespace
 
-[[gnu::noinline]] void before_exec(int folder, const char* path, int flags) {
+[[gnu::noinline]] void before_exec(const Successor& next) {
   table.leave_to_next_program();
-  if (!monitor_link.wanted() || path == nullptr || !connections.any()) return;
+  if (next.path == nullptr || !connections.any()) return;
   const bool on_loan = table.on_loan();
-  const bool executes = will_execute(folder, path, flags);
+  const bool executes = will_execute(next.folder, next.path, next.flags);
+  const bool has_libsd = brings_libsd(next.fit, next.environment);
+  const std::uint64_t deadline = coarse_ms() + kPatienceMs;
   each_open_descriptor([&](int fd) {
     if (!inheritable(fd)) return;
     Connection* connection = on_loan ? lent(fd) : connection_of(table.find(fd));
     if (connection == nullptr) return;
     const bool ours = !on_loan && connection->here();
-    if (!ours && fd > STDERR_FILENO && inherited_from(connection->process(), fd)) return;
-    if (!connection->hand_over(fd, abi::Reason::executed) && executes) reset(fd);
+    if (!ours && fd > STDERR_FILENO && !named(fd, next.arguments) && !named(fd, next.environment) &&
+        inherited_from(connection->process(), fd)) {
+      if (has_libsd) (void)connection->leave_unread(true);
+      return;
+    }
+    if (!executes || has_libsd) {
+      const bool over = connection->hand_over(fd, abi::Reason::executed, deadline) && !connection->has_unread();
+      if (over || !executes || (connection->set_aside(fd, deadline) && connection->leave_unread(true))) return;
+    }
+    give_to_kernel(*connection, fd, abi::Reason::executed, deadline);
   });
 }
 
 void all_go_back(abi::Reason reason) {
   connections.stop(reason);
+  const std::uint64_t deadline = coarse_ms() + kPatienceMs;
   table.each([&](int fd, Handle socket) {
     Connection* connection = connection_of(socket);
-    if (connection != nullptr && !connection->hand_over(fd, reason)) reset(fd);
+    if (connection != nullptr) give_to_kernel(*connection, fd, reason, deadline);
   });
 }
 

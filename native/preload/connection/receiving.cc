@@ -17,6 +17,8 @@ namespace {
 
 /** A look at the monitor, and a cancellation point, every so many calls that needed neither. */
 constexpr std::uint32_t kNowAndThen = 1024;
+/** A look at the clock, and at times at the program's descriptors. */
+constexpr std::uint32_t kOften = 64;
 
 std::span<std::byte> memory_of(const iovec& part) { return {static_cast<std::byte*>(part.iov_base), part.iov_len}; }
 
@@ -120,6 +122,10 @@ Result Connection::end_of_stream() {
 }
 
 Result Connection::receive(const Transfer& transfer, Native call) {
+  if (has_unread()) [[unlikely]] {
+    const Result first = receive_unread(transfer);
+    if (first.value != 0) return first;
+  }
   if (!here()) {
     if (natively_.load() == 0) return {-1, ECONNRESET};
     const long result = call();
@@ -135,6 +141,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
   // Counted by and by: a call more or less is all the same.
   const std::uint32_t calls = calls_.load(std::memory_order_relaxed) + 1;
   calls_.store(calls, std::memory_order_relaxed);
+  if (calls % kOften == 0) look_for_io_uring();
   if (calls % kNowAndThen == 0) {
     now_and_then(transfer);
     if (transfer.cancellable) sockdoc_original_recv(transfer.fd, nullptr, 0, MSG_PEEK | MSG_DONTWAIT);
@@ -147,17 +154,20 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     }
     Moved moved;
     bool natively = false;
+    bool set_aside = false;
     {
       const Holding holding(receiving_);
       if (handle_.load(std::memory_order_relaxed) != socket) return got > 0 ? Result{long(got)} : Result{-1, EBADF};
       if (has(kBroken)) return got > 0 ? Result{long(got)} : Result{-1, ECONNRESET};
+      set_aside = has_unread();  // since this call began: a fork
       natively = receives_natively() && got == 0;
-      if (!natively) moved = take(transfer, got);
+      if (!natively && !set_aside) moved = take(transfer, got);
       if (moved.error == EPROTO) broke();
       if (got > 0 && moved.bytes == 0 && moved.error != 0 && moved.error != EAGAIN && moved.error != EPROTO) {
         inbound().defer(moved);
       }
     }
+    if (set_aside) return receive_behind(transfer, got, call);
     if (natively) {
       if (const int error = inbound().deferred(); error != 0) return {-1, error};
       const long result = call();

@@ -24,6 +24,8 @@ class Role {
     if (holder == me) return Taken::nested;
     return wait(me);
   }
+  /** In a child, which has but one thread. */
+  void begin_anew() { owner_.store(0, std::memory_order_relaxed); }
   void leave(Taken taken) {
     if (taken == Taken::fresh) owner_.store(0, std::memory_order_release);
   }

@@ -4,7 +4,6 @@
 #include <sys/time.h>
 
 #include <cerrno>
-#include <climits>
 #include <csignal>
 #include <ctime>
 
@@ -37,15 +36,20 @@ std::span<const std::byte> memory_of(const iovec& part) {
 }  // namespace
 
 /** Back to the ring, once the receiver is awake and has taken everything. With the sender's role. */
-void Connection::prefer_ring(int fd) {
+void Connection::prefer_ring(int fd, bool waits) {
   if (has(kStaySending) || native_sends_.load(std::memory_order_relaxed) != 0) return;
   StreamSender to = outbound(fd);
   if (to.carrier() == abi::Carrier::ring || to.kernel_wanted()) return;
   const abi::EndWords& theirs = slot_->ends[1 - end_];
-  if (theirs.mapped.load(std::memory_order_acquire) != place_.generation || !to.drained()) return;
+  if (theirs.mapped.load(std::memory_order_acquire) != place_.generation) return;
+  // Behind much that the kernel still holds a ring would be full before it is read.
+  if (!caught_up(to) && (!waits || !wait_for_reader(to, false))) return;
   const SignalsBlocked blocked;
   (void)to.switch_to(abi::Carrier::ring);
 }
+
+/** The reader has taken all that the ring carried, and most of what the kernel did. */
+bool Connection::caught_up(const StreamSender& to) const { return to.drained() && to.behind() <= ring_bytes_ / 2; }
 
 /** 0; EAGAIN when the receiver stands in an old kernel read for longer than anybody should; EPROTO. */
 int Connection::go_to_kernel(int fd) {
@@ -108,7 +112,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
     if (const int error = go_to_kernel(transfer.fd); error != 0) return {0, error};
     give_back_options(transfer.fd);
   } else if (to.carrier() == abi::Carrier::kernel) {
-    prefer_ring(transfer.fd);
+    prefer_ring(transfer.fd, transfer.waits && !nested);
   }
   // Room that was there and is not when we come: a peer who makes fun of us would keep us here.
   constexpr unsigned kVainWaits = 64;
@@ -119,8 +123,8 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
     for (std::size_t sent = 0; sent < from.size();) {
       Moved moved = to.send_by_ring(from.subspan(sent));
       if (moved.error == 0 && moved.bytes == 0) {
-        if (transfer.waits && to.carrier() == abi::Carrier::ring && !to.kernel_wanted() && waits++ < kVainWaits &&
-            wait_for_room()) {
+        if (transfer.waits && !nested && to.carrier() == abi::Carrier::ring && waits++ < kVainWaits &&
+            wait_for_reader(to, true)) {
           continue;
         }
         const SignalsBlocked blocked;
@@ -138,15 +142,45 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   return sum;
 }
 
-/** The ring is full and its reader may be at work: true when there is room again soon. */
-bool Connection::wait_for_room() const {
-  const abi::Direction& direction = slot_->directions[end_];
-  const std::uint64_t head = direction.receiver.ring_head.load(std::memory_order_relaxed);
-  const std::uint64_t start = __builtin_ia32_rdtsc();
-  while (__builtin_ia32_rdtsc() - start < spin_ticks) {
-    if (direction.receiver.ring_head.load(std::memory_order_acquire) != head) return true;
-    __builtin_ia32_pause();
+/**
+ * The ring is full, or much lies in the kernel before what would come by it, and the reader may be at work. A call that
+ * waits anyway gives him a moment: a program that writes faster than the other reads would otherwise fill the kernel's
+ * buffers, which hold many rings, and hardly ever find the ring of use. True when there is room, or he has caught up.
+ */
+bool Connection::wait_for_reader(const StreamSender& to, bool for_room) {
+  constexpr std::uint64_t kNoProgress = 500 * kTicksPerUs;
+  constexpr std::uint64_t kLongest = 5000 * kTicksPerUs;
+  constexpr std::uint32_t kPatience = 4;
+  constexpr std::uint32_t kTryAgain = 64;
+  const timespec nap = {0, 50'000};
+  const std::uint32_t vain = vain_waits_.load(std::memory_order_relaxed);
+  if (vain >= kPatience && vain % kTryAgain != 0) {
+    vain_waits_.store(vain + 1, std::memory_order_relaxed);
+    return false;
   }
+  const abi::ReceiverWords& theirs = slot_->directions[end_].receiver;
+  const std::uint64_t head = theirs.ring_head.load(std::memory_order_relaxed);
+  const std::uint64_t start = __builtin_ia32_rdtsc();
+  std::uint64_t now = start;
+  std::uint64_t moved = start;
+  std::uint64_t seen = to.taken();
+  while (!to.kernel_wanted() && now - moved <= kNoProgress && now - start <= kLongest) {
+    if (for_room ? theirs.ring_head.load(std::memory_order_acquire) != head : caught_up(to)) {
+      if (vain != 0) vain_waits_.store(0, std::memory_order_relaxed);
+      return true;
+    }
+    if (now - start < spin_ticks) {
+      __builtin_ia32_pause();
+    } else if (for_room || raw(SYS_nanosleep, &nap, nullptr) != 0) {
+      return false;  // a signal has come, or the kernel takes what the ring does not
+    }
+    now = __builtin_ia32_rdtsc();
+    if (const std::uint64_t there = to.taken(); there != seen) {
+      seen = there;
+      moved = now;
+    }
+  }
+  vain_waits_.store(vain + 1, std::memory_order_relaxed);
   return false;
 }
 
@@ -177,27 +211,27 @@ Result Connection::send(const Transfer& transfer, Native call) {
   return {-1, moved.error};
 }
 
+std::size_t rest_of(const Transfer& transfer, std::size_t done, iovec (&rest)[kRestParts]) {
+  std::size_t count = 0;
+  for (const iovec& part : transfer.parts) {
+    if (done >= part.iov_len) {
+      done -= part.iov_len;
+      continue;
+    }
+    if (count == kRestParts) break;
+    rest[count++] = {static_cast<std::byte*>(part.iov_base) + done, part.iov_len - done};
+    done = 0;
+  }
+  return count;
+}
+
 /** A call that waits: the kernel waits for it, with its own timeout, signals and cancellation. */
 Result Connection::finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call) {
   if (sent == 0) return send_by_kernel(transfer.fd, transfer.waits, call);
-  constexpr std::size_t kMostParts = IOV_MAX;
-  // The first part that is not sent in full goes alone when there are many: a shorter result is the program's to go on
-  // from.
-  iovec rest[16];
-  std::size_t count = 0;
-  std::size_t skip = sent;
+  iovec rest[kRestParts];
+  const std::size_t count = rest_of(transfer, sent, rest);
   std::size_t bytes = 0;
-  for (const iovec& part : transfer.parts) {
-    if (skip >= part.iov_len) {
-      skip -= part.iov_len;
-      continue;
-    }
-    if (count == sizeof rest / sizeof rest[0]) break;
-    rest[count++] = {static_cast<std::byte*>(part.iov_base) + skip, part.iov_len - skip};
-    bytes += part.iov_len - skip;
-    skip = 0;
-  }
-  static_assert(kMostParts >= sizeof rest / sizeof rest[0]);
+  for (std::size_t i = 0; i < count; i++) bytes += rest[i].iov_len;
   msghdr message = {};
   message.msg_iov = rest;
   message.msg_iovlen = count;

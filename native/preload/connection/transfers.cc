@@ -41,7 +41,7 @@ void count(Handle socket, Way way, int flags, long moved) {
 /** The socket's connection; else the call was made, by the kernel, and `result` is what it gave. */
 template <typename Count>
 Connection* connection_or_call(Handle socket, int fd, Native call, Count counted, long& result) {
-  SocketState* state = monitor_link.wanted() ? table.state(socket) : nullptr;
+  SocketState* state = monitor_link.wanted() || connections.any() ? table.state(socket) : nullptr;
   Connection* connection = state == nullptr ? nullptr : connection_of(socket);
   if (connection != nullptr) return connection;
   std::uint64_t word = state == nullptr ? std::uint64_t{0} : state->gate.load();
@@ -121,6 +121,12 @@ bool waits(Handle socket, int fd, int flags) {
   return failed(now) || (now & O_NONBLOCK) == 0;
 }
 
+/** Where another process has the memory the kernel alone is asked, and nothing else: a worker's sandbox may allow no
+ * more. */
+bool waits_to_send(const Connection& connection, Handle socket, int fd, int flags) {
+  return !connection.here() || waits(socket, fd, flags);
+}
+
 long told(const Result& result) {
   if (result.value < 0) errno = result.error;
   return result.value;
@@ -155,7 +161,7 @@ Result receive_by(Connection& connection, Handle socket, int fd, const iovec* pa
     const long value = call();
     return {value, errno, true};
   }
-  transfer.waits = waits(socket, fd, flags);
+  transfer.waits = connection.all_by_kernel() || waits(socket, fd, flags);
   return connection.receive(transfer, call);
 }
 
@@ -166,9 +172,9 @@ Result send_by(Connection& connection, Handle socket, int fd, const iovec* parts
   if ((flags & ~kSentByRing) != 0 || transfer_of(parts, parts_count, one, transfer) != Memory::ordinary ||
       transfer.bytes == 0) {
     if ((flags & MSG_OOB) != 0) connections.stay(socket, abi::Reason::urgent_data);
-    return connection.send_by_kernel(fd, waits(socket, fd, flags), call);
+    return connection.send_by_kernel(fd, waits_to_send(connection, socket, fd, flags), call);
   }
-  transfer.waits = waits(socket, fd, flags);
+  transfer.waits = waits_to_send(connection, socket, fd, flags);
   return connection.send(transfer, call);
 }
 
@@ -225,7 +231,7 @@ long send_message(Handle socket, int fd, const msghdr* message, int flags, bool 
   const bool plain = !impossible(message, sizeof *message) && message->msg_controllen == 0;
   const Result result =
       plain ? send_by(*connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call)
-            : connection->send_by_kernel(fd, waits(socket, fd, flags), call);
+            : connection->send_by_kernel(fd, waits_to_send(*connection, socket, fd, flags), call);
   counted(result.value);
   return told(result);
 }
@@ -296,7 +302,7 @@ long send_natively(Handle socket, int fd, Native call) {
   long value = 0;
   Connection* connection = connection_or_call(socket, fd, call, counted, value);
   if (connection == nullptr) return value;
-  const Result result = connection->send_by_kernel(fd, waits(socket, fd, 0), call);
+  const Result result = connection->send_by_kernel(fd, waits_to_send(*connection, socket, fd, 0), call);
   counted(result.value);
   return told(result);
 }
@@ -312,10 +318,11 @@ long splice_from(Handle socket, int fd, int to, std::size_t size, unsigned flags
   iovec part = {buffer, std::min(size, sizeof buffer)};
   const bool waiting = (flags & SPLICE_F_NONBLOCK) == 0 && waits(socket, fd, 0);
   auto none = [] { return -1L; };
-  while (!connection->receives_natively()) {
+  // In this order: what is set aside is there before all the rest is the kernel's.
+  while (!connection->receives_natively() || connection->has_unread()) {
     Transfer look = {fd, MSG_PEEK, {&part, 1}, part.iov_len, waiting, false};
     const Result seen = connection->receive(look, Native(none));
-    if (connection->receives_natively()) break;
+    if (connection->receives_natively() && !connection->has_unread()) break;
     if (seen.value <= 0) return told(seen);
     const long put = raw(SYS_write, to, buffer, seen.value);
     if (failed(put)) return told({-1, static_cast<int>(-put)});

@@ -1,5 +1,6 @@
 #include "preload/exec/environment.h"
 
+#include <fcntl.h>
 #include <link.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -97,6 +98,16 @@ void remember_environment() {
 }
 
 std::size_t EnvironmentPlan::bytes() const { return (count + kCount + 1) * sizeof(char*) + preload_room; }
+
+bool brings_libsd(program::Fit fit, char* const* environment) {
+  if (fit != program::Fit::fits || kept[kPreload][0] == 0) return false;
+  for (; environment != nullptr && *environment != nullptr; environment++) {
+    if (disables(*environment)) return false;
+  }
+  // It may be out of reach behind chroot(2), or for this user.
+  constexpr int kReadable = 4;
+  return !failed(raw(SYS_faccessat, AT_FDCWD, library(), kReadable));
+}
 
 EnvironmentPlan plan_environment(program::Fit fit, char* const* environment) {
   EnvironmentPlan plan;

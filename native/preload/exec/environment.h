@@ -32,6 +32,9 @@ struct EnvironmentPlan {
   [[nodiscard]] std::size_t bytes() const;
 };
 
+/** Whether a program of this kind, executed with this environment, gets libsd with a monitor. */
+[[nodiscard]] bool brings_libsd(program::Fit fit, char* const* environment);
+
 [[nodiscard]] EnvironmentPlan plan_environment(program::Fit fit, char* const* environment);
 
 /** The changed environment, in `room` of plan.bytes(). Points into the former one. */
@@ -49,7 +52,7 @@ inline constexpr std::size_t kRoomOnLoan = 16384;
 
 /** `call(environment)` executes. It comes back only when that fails; nothing is left behind then. */
 template <typename Call>
-inline auto executing(program::Fit fit, char* const* environment, Call call) {
+inline auto with_libsd(program::Fit fit, char* const* environment, Call call) {
   const EnvironmentPlan plan = plan_environment(fit, environment);
   const std::size_t bytes = plan.bytes();
   const bool on_loan = bytes > kRoomOnStack && table.on_loan();

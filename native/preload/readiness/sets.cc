@@ -55,9 +55,9 @@ constinit EpollSets epoll_sets;
 bool Member::read(Interest& into) const {
   into.version = version_.load(memory_order_acquire);
   if (into.version % 2 != 0) return false;
-  into.events = events_.load(memory_order_relaxed);
-  into.data = data_.load(memory_order_relaxed);
-  std::atomic_thread_fence(memory_order_acquire);
+  into.events = events_.load(memory_order_acquire);
+  // Acquire: what is looked at next comes after it. (A fence says the same, but not to the thread sanitizer.)
+  into.data = data_.load(memory_order_acquire);
   return version_.load(memory_order_relaxed) == into.version;
 }
 
@@ -78,7 +78,7 @@ std::uint32_t Member::begin() {
 void Member::commit(std::uint32_t change, Handle socket, int fd, const epoll_event& event) {
   socket_.store(socket.word(), memory_order_relaxed);
   fd_.store(fd, memory_order_relaxed);
-  events_.store(event.events, memory_order_relaxed);
+  events_.store(event.events, memory_order_release);
   data_.store(event.data.u64);
   edge_.store(kNoEdge, memory_order_relaxed);
   idle.store(0, memory_order_relaxed);

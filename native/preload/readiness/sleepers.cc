@@ -20,8 +20,7 @@ int ThreadsInside::enter() {
     } else if (!place.thread.compare_exchange_strong(nobody, me)) {
       continue;
     }
-    place.stack.store(stack, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    place.stack.store(stack);  // sequentially consistent: before the caller looks again, others see the thread
     return at;
   }
   more_.fetch_add(1);

@@ -37,6 +37,8 @@ int OwnDescriptors::adopt(int fd) {
     int nothing = 0;
     if (!numbers_[place].compare_exchange_strong(nothing, static_cast<int>(high) + 1)) continue;
     count_++;
+    for (std::size_t end = end_.load(); end <= place && !end_.compare_exchange_weak(end, place + 1);) {
+    }
     raw(SYS_close, fd);
     return static_cast<int>(place);
   }
@@ -52,9 +54,12 @@ void OwnDescriptors::release(std::size_t place) {
 }
 
 std::size_t OwnDescriptors::place_of(int fd) const {
-  std::size_t place = 0;
-  while (place < kMost && (fd < 0 || numbers_[place].load(std::memory_order_relaxed) != fd + 1)) place++;
-  return place;
+  if (fd < 0) return kMost;
+  const std::size_t end = end_.load(std::memory_order_acquire);
+  for (std::size_t place = 0; place < end; place++) {
+    if (numbers_[place].load(std::memory_order_relaxed) == fd + 1) return place;
+  }
+  return kMost;
 }
 
 void OwnDescriptors::move_away(int fd) {

@@ -12,7 +12,7 @@ namespace sockdoc::preload {
  */
 class OwnDescriptors {
  public:
-  static constexpr std::size_t kMost = 16;
+  static constexpr std::size_t kMost = 64;
 
   /** Takes `fd` over, to a high number. Where it then stands, see number(); a negative errno when there is no room. */
   [[nodiscard]] int adopt(int fd);
@@ -31,6 +31,7 @@ class OwnDescriptors {
 
   std::atomic<int> numbers_[kMost] = {};  // the descriptor + 1; 0: free
   std::atomic<unsigned> count_{0};
+  std::atomic<std::size_t> end_{0};  // all places from here on were never used
 };
 
 extern OwnDescriptors own_descriptors;

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "base/raw.h"
 #include "preload/connection/connections.h"
+#include "preload/connection/gate.h"
 #include "preload/table/memory.h"
 #include "preload/table/open_descriptors.h"
 
@@ -18,6 +20,18 @@ int option(int fd, int name) {
   int value = 0;
   socklen_t length = sizeof value;
   return failed(raw(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &length)) ? -1 : value;
+}
+
+/** A socket that bytes can go by. */
+bool may_cross(std::uint32_t kind) {
+  return kind == SOCKDOC_SOCKET_OPENED || kind == SOCKDOC_SOCKET_ACCEPTED || kind == SOCKDOC_SOCKET_CONNECTING;
+}
+
+bool established(int fd) {
+  constexpr std::uint8_t kEstablished = 1;
+  std::uint8_t state = 0;
+  socklen_t length = sizeof state;
+  return !failed(raw(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length)) && state == kEstablished;
 }
 
 std::uint64_t life(std::uint32_t generation, std::uint32_t holders) {
@@ -48,10 +62,33 @@ bool DescriptorTable::mine() {
   return true;
 }
 
+void DescriptorTable::before_fork() {
+  if (owner_ == nullptr) return;
+  fork_expected_ = 1;
+  const std::uint32_t used = used_.load();
+  for (std::uint32_t index = 0; index < used; index++) {
+    SocketState& socket = at(index);
+    const std::uint32_t kind = socket.kind.load(std::memory_order_relaxed);
+    if (static_cast<std::uint32_t>(socket.life.load()) == 0 || !may_cross(kind) ||
+        !(complete(socket) || may_regain(socket))) {
+      continue;
+    }
+    const std::uint32_t before = holders_place(socket);
+    const std::uint32_t place = holders_.share(before);
+    if (before == Holders::kNone) socket.flags.fetch_or(place << kHoldersShift);
+  }
+}
+
 void DescriptorTable::forked(bool in_child) {
   if (owner_ == nullptr) return;
-  epoch_.fetch_add(1, std::memory_order_relaxed);
+  begin_epoch();
+  const bool expected = fork_expected_.exchange(0) != 0;
   if (!in_child) return;
+  // Nobody counted us where no hook saw the fork.
+  if (!expected && owner_->process.load() == 0) {
+    const std::uint32_t used = used_.load();
+    for (std::uint32_t index = 0; index < used; index++) share_for_ever(at(index));
+  }
   owner_->process = static_cast<std::int32_t>(raw(SYS_getpid));
   connections.forked();
 }
@@ -83,7 +120,20 @@ void DescriptorTable::received(Handle handle, std::uint64_t bytes) {
 
 void DescriptorTable::raise(Handle handle, std::uint32_t flags) {
   SocketState* socket = state(handle);
-  if (socket != nullptr) socket->flags.fetch_or(flags, std::memory_order_relaxed);
+  if (socket == nullptr) return;
+  const std::uint32_t before = socket->flags.fetch_or(flags, std::memory_order_relaxed);
+  if ((flags & ~before & kUncounted) != 0) share_for_ever(*socket);
+}
+
+bool DescriptorTable::regain(SocketState& socket, int fd) {
+  // Others may have shut it down, or changed whether it waits.
+  if (!may_regain(socket) || !established(fd) || !holders_.alone(holders_place(socket))) return false;
+  const long now = raw(SYS_fcntl, fd, F_GETFL, 0);
+  const bool waits = failed(now) || (now & O_NONBLOCK) == 0;
+  socket.flags.fetch_and(((1U << kHoldersShift) - 1) & ~kNonBlocking);
+  if (!waits) socket.flags.fetch_or(kNonBlocking);
+  socket.epoch = epoch_.load();
+  return true;
 }
 
 void DescriptorTable::lower(Handle handle, std::uint32_t flags) {
@@ -162,6 +212,9 @@ void DescriptorTable::drop(Handle handle, int fd) {
     next = holders > 1 ? seen - 1 : life(handle.generation() + 1, 0);
   } while (!socket.life.compare_exchange_weak(seen, next));
   if (static_cast<std::uint32_t>(next) != 0) return;
+  // A call that is under way has the socket beyond its last descriptor.
+  gate::under_way(socket.gate.load()) == 0 ? holders_.leave(holders_place(socket)) : share_for_ever(socket);
+  socket.flags = 0;
   std::uint64_t head = free_.load();
   do {
     socket.next_free.store(static_cast<std::uint32_t>(head), std::memory_order_relaxed);

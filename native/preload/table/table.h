@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "preload/libsd.h"
+#include "preload/table/holders.h"
 
 namespace sockdoc::preload {
 
@@ -31,6 +32,7 @@ inline constexpr std::uint32_t kShutWrite = 8;
 inline constexpr std::uint32_t kStays = 16;           // on the kernel, for `reason`
 inline constexpr std::uint32_t kStaysReceiving = 32;  // what it receives, at least
 inline constexpr std::uint32_t kMeansDelay = 64;      // TCP_NODELAY is ours; for the program it is not set
+inline constexpr unsigned kHoldersShift = 8;          // above it: the place in Holders, once a fork has copied it
 
 /** A socket as a descriptor named it at one moment: it stays told apart from what the number means later. */
 class Handle {
@@ -84,6 +86,16 @@ class DescriptorTable {
   /** Whether no fork has happened since the socket was made, so that no other process has it by that. */
   [[nodiscard]] bool unshared(const SocketState& socket) const { return socket.epoch.load() == epoch_.load(); }
 
+  /** Whether all other processes that a fork gave the socket to have closed it. Then it is as if there had been none.
+   */
+  [[nodiscard]] bool regain(SocketState& socket, int fd);
+  /** Whether regain() may say yes one day. */
+  [[nodiscard]] bool may_regain(const SocketState& socket) const {
+    return (socket.flags.load() & kUncounted) == 0 && holders_place(socket) != Holders::kNone;
+  }
+  /** Others have the socket, or will, who do not count themselves. */
+  void share_for_ever(const SocketState& socket) { holders_.forbid(holders_place(socket)); }
+
   /** The id of the process that this memory belongs to; 0 in a child that has not been noticed yet: see mine(). */
   [[nodiscard]] std::int32_t process() const {
     return owner_ == nullptr ? 0 : owner_->process.load(std::memory_order_relaxed);
@@ -114,7 +126,11 @@ class DescriptorTable {
   /** `to` now means what `from` means. */
   void share(int from, int to);
 
-  /** After fork: both have the sockets, and neither's counts hold all bytes any more. */
+  /** Before a fork: the child will have what we have. */
+  void before_fork();
+  /** After it, or right before where nothing can be done after it: neither's counts hold all bytes any more. */
+  void begin_epoch() { epoch_.fetch_add(1, std::memory_order_relaxed); }
+  /** After fork: both have the sockets. */
   void forked(bool in_child);
 
   /** `visit(fd, handle)` for every descriptor with a socket. */
@@ -162,6 +178,9 @@ class DescriptorTable {
 
   [[nodiscard]] std::atomic<std::uint64_t>* slot(int fd);
   [[nodiscard]] SocketState& at(std::uint32_t index) const { return (*states_[index / kSlots].load())[index % kSlots]; }
+  [[nodiscard]] static std::uint32_t holders_place(const SocketState& socket) {
+    return socket.flags.load(std::memory_order_relaxed) >> kHoldersShift;
+  }
   [[nodiscard]] Handle make(sockdoc_libsd_kind kind, std::uint32_t flags);
   [[nodiscard]] bool claim(std::uint32_t& index);
   [[nodiscard]] bool hold(Handle handle);
@@ -173,6 +192,8 @@ class DescriptorTable {
   std::atomic<std::uint64_t> free_{0};  // changes << 32 | index + 1
   std::atomic<std::uint32_t> used_{0};
   std::atomic<std::uint32_t> epoch_{0};
+  std::atomic<std::uint32_t> fork_expected_{0};
+  Holders holders_;
   Owner* owner_ = nullptr;
 };
 

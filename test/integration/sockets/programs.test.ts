@@ -39,19 +39,6 @@ describe.runIf(hasLibsd).concurrent('programs behave with libsd as without', () 
 
 // What libsd cannot do yet for connections on rings. None of these may be reached by `sockdoc run` unnoticed: each entry is a defect.
 const NOT_YET: Record<string, readonly string[]> = {
-  'bytes that the ring holds at a fork, an exec or when a descriptor is passed do not go on: the other process is told of a reset':
-    [
-      'clones',
-      'daemonise',
-      'exec_keeps',
-      'exec_pending',
-      'fork_pending',
-      'inetd',
-      'other_user',
-      'pass_pending',
-      'sandboxed',
-      'syscalls',
-    ],
   'memory that is not there ends the program instead of EFAULT': ['bad_memory'],
   'a peek with MSG_WAITALL does not wait': ['wait_all_large'],
   'a receive that waits loses its connection when the number is closed': ['close_while_waiting'],

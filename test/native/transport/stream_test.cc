@@ -417,6 +417,32 @@ TEST(Stream, AWayBackToTheKernelIsAlwaysLeft) {
   EXPECT_GE(toggles, 6);
 }
 
+TEST(Stream, TellsHowMuchComesBeforeOnlyTheKernelIsLeft) {
+  const Link link;
+  ASSERT_TRUE(link.ok());
+  StreamSender sender = link.sender();
+  StreamReceiver receiver = link.receiver();
+  const std::vector<std::byte> bytes(300);
+  EXPECT_EQ(receiver.until_ring_is_empty(), 0U);
+  ASSERT_EQ(sender.send(std::span(bytes).first(100)).bytes, 100U);
+  EXPECT_EQ(receiver.until_ring_is_empty(), 0U) << "the kernel has it";
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  ASSERT_EQ(sender.send(std::span(bytes).first(30)).bytes, 30U);
+  EXPECT_EQ(receiver.until_ring_is_empty(), 130U);
+  receiver.forbid_ring();
+  ASSERT_EQ(sender.send(bytes).bytes, 300U);
+  EXPECT_EQ(receiver.until_ring_is_empty(), 130U) << "what the kernel has behind it does not count";
+  std::vector<std::byte> into(120);
+  for (std::size_t got = 0; got < into.size();) {
+    const Moved moved = receiver.receive(std::span(into).subspan(got));
+    ASSERT_GT(moved.bytes, 0U);
+    got += moved.bytes;
+  }
+  EXPECT_EQ(receiver.until_ring_is_empty(), 10U);
+  link.shared().sender.published = 90;
+  EXPECT_EQ(receiver.until_ring_is_empty(), kRingViolated);
+}
+
 TEST(Stream, TheLastBytesComeBeforeTheEnd) {
   for (int round = 0; round < 200; ++round) {
     Link link;

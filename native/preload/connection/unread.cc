@@ -1,0 +1,158 @@
+#include "preload/connection/unread.h"
+
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+#include "base/raw.h"
+
+namespace sockdoc::preload {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+constexpr std::uint64_t kMagic = 0x6461657273636b73;
+constexpr char kName[] = "sockdoc-unread";
+constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+
+/** A file of this size, which nobody can make shorter under those who have it mapped; negative without. */
+long sealed_file(std::size_t size) {
+  rlimit most = {};
+  // Beyond it the process would get a signal.
+  if (failed(raw(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &most)) || most.rlim_cur < size) return -EFBIG;
+  const long fd = raw(SYS_memfd_create, kName, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (failed(fd)) return fd;
+  if (!failed(raw(SYS_ftruncate, fd, size)) && !failed(raw(SYS_fcntl, fd, F_ADD_SEALS, kSeals))) return fd;
+  raw(SYS_close, fd);
+  return -ENOMEM;
+}
+
+/** The last mappings that were let go of, whose users may still be looking: page number | pages << 36. */
+constinit std::atomic<std::uint64_t> dropped[16] = {};
+constinit std::atomic<std::size_t> drops{0};
+constexpr unsigned kPagesShift = 36;
+
+}  // namespace
+
+bool UnreadBytes::make(std::uint64_t cookie, std::size_t bytes) {
+  const std::size_t size = (kPage + bytes + kPage - 1) & ~(kPage - 1);
+  const long file = sealed_file(size);
+  const int flags = failed(file) ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
+  const long mapped = raw(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, flags, failed(file) ? -1 : file, 0);
+  if (failed(mapped)) {
+    if (!failed(file)) raw(SYS_close, file);
+    return false;
+  }
+  auto* head = reinterpret_cast<Head*>(mapped);
+  head->magic = kMagic;
+  head->cookie = cookie;
+  number_ = failed(file) ? 0 : static_cast<int>(file) + 1;
+  mapped_ = size;
+  size_ = bytes;
+  head_.store(head, std::memory_order_release);
+  return true;
+}
+
+void UnreadBytes::made(std::size_t bytes) {
+  size_ = bytes;
+  head_.load()->size = bytes;
+}
+
+bool UnreadBytes::is_ours(int fd) {
+  // One system call that fails for all that is no such file.
+  if (raw(SYS_fcntl, fd, F_GET_SEALS, 0) != kSeals) return false;
+  char path[32] = "/proc/self/fd/";
+  char digits[12];
+  int count = 0;
+  do digits[count++] = static_cast<char>('0' + fd % 10);
+  while ((fd /= 10) != 0);
+  char* at = path + std::strlen(path);
+  while (count > 0) *at++ = digits[--count];
+  char name[64] = {};
+  constexpr char kLink[] = "/memfd:sockdoc-unread (deleted)";
+  return !failed(raw(SYS_readlinkat, AT_FDCWD, path, name, sizeof name - 1)) && std::strcmp(name, kLink) == 0;
+}
+
+bool UnreadBytes::open(int fd) {
+  struct stat info = {};
+  if (!is_ours(fd) || failed(raw(SYS_fstat, fd, &info)) || info.st_size <= static_cast<off_t>(kPage)) return false;
+  const auto size = static_cast<std::size_t>(info.st_size);
+  const long mapped = raw(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (failed(mapped)) return false;
+  auto* head = reinterpret_cast<Head*>(mapped);
+  const std::uint64_t bytes = head->size;
+  if (head->magic != kMagic || bytes > size - kPage) {
+    raw(SYS_munmap, mapped, size);
+    return false;
+  }
+  mapped_ = size;
+  size_ = bytes;
+  head_.store(head, std::memory_order_release);
+  return true;
+}
+
+std::uint64_t UnreadBytes::cookie() const { return head_.load()->cookie; }
+
+std::byte* UnreadBytes::data() const { return reinterpret_cast<std::byte*>(head_.load()) + kPage; }
+
+std::size_t UnreadBytes::left() const {
+  const Head* head = head_.load(std::memory_order_acquire);
+  if (head == nullptr) return 0;
+  const std::uint64_t taken = head->taken.load(std::memory_order_acquire);
+  return taken < size_ ? size_ - taken : 0;
+}
+
+bool UnreadBytes::any() const {
+  const Head* head = head_.load(std::memory_order_acquire);
+  return head != nullptr && (left() > 0 || head->error.load(std::memory_order_relaxed) != 0);
+}
+
+std::size_t UnreadBytes::take(std::span<const iovec> parts, bool peek, bool written) const {
+  Head* const head = head_.load(std::memory_order_acquire);
+  if (head == nullptr) return 0;
+  std::uint64_t at = head->taken.load(std::memory_order_acquire);
+  for (;;) {
+    if (at >= size_) return 0;
+    const std::size_t there = size_ - at;
+    std::size_t done = 0;
+    for (const iovec& part : parts) {
+      const std::size_t count = std::min(part.iov_len, there - done);
+      if (written && count > 0) std::memcpy(part.iov_base, data() + at + done, count);
+      done += count;
+    }
+    if (peek || head->taken.compare_exchange_strong(at, at + done)) return done;
+  }
+}
+
+int UnreadBytes::error() const {
+  Head* const head = head_.load(std::memory_order_acquire);
+  if (head == nullptr || head->error.load() == 0) return 0;
+  return static_cast<int>(head->error.exchange(0) & 0xfff);
+}
+
+void UnreadBytes::tell(int error) const { head_.load()->error = static_cast<std::uint32_t>(error); }
+
+int UnreadBytes::take_fd() {
+  const int fd = number_ - 1;
+  number_ = 0;
+  return fd;
+}
+
+void UnreadBytes::drop() {
+  Head* const head = head_.exchange(nullptr);
+  if (head == nullptr) return;
+  const std::uint64_t word = reinterpret_cast<std::uintptr_t>(head) / kPage | mapped_ / kPage << kPagesShift;
+  const std::uint64_t former = dropped[drops.fetch_add(1) % std::size(dropped)].exchange(word);
+  if (former != 0) {
+    raw(SYS_munmap, (former & ((std::uint64_t{1} << kPagesShift) - 1)) * kPage, (former >> kPagesShift) * kPage);
+  }
+  size_ = 0;
+}
+
+}  // namespace sockdoc::preload

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace sockdoc::preload {
+
+/**
+ * Bytes of a connection that this process had not read from its ring when somebody else got the socket. They come
+ * before all that the kernel's socket holds. The memory is shared by whoever has the socket then: children have the
+ * mapping, programs that were executed find its memfd. So each byte is read once, by whoever comes first, as it is with
+ * the kernel's.
+ *
+ * The others may write what they want into it, as they may read and close the socket itself: sizes are this process's
+ * own copy, indexes are checked. Bytes are taken by one compare-and-swap, which a death or a signal in the middle does
+ * not harm.
+ */
+class UnreadBytes {  // all zero: there are none
+ public:
+  /** Memory for `bytes` of the socket `cookie`. False without. The descriptor has close-on-exec, or there is none: then
+   * programs that are executed do not get them. */
+  [[nodiscard]] bool make(std::uint64_t cookie, std::size_t bytes);
+  /** Where make() wants the bytes, and how many came. */
+  [[nodiscard]] std::span<std::byte> room() const { return {data(), size_}; }
+  void made(std::size_t bytes);
+
+  /** What a descriptor that was inherited holds; false when it is none of ours. The descriptor stays the caller's. */
+  [[nodiscard]] bool open(int fd);
+  [[nodiscard]] static bool is_ours(int fd);
+  [[nodiscard]] std::uint64_t cookie() const;
+
+  [[nodiscard]] std::size_t left() const;
+  /** Bytes, or an error behind them. */
+  [[nodiscard]] bool any() const;
+  /** Copies what is there for `parts` and takes it, unless `peek`; without `written` nothing is copied. */
+  [[nodiscard]] std::size_t take(std::span<const iovec> parts, bool peek, bool written) const;
+  /** What the kernel has told while bytes that came before it were set aside: once; 0: nothing. */
+  [[nodiscard]] int error() const;
+  void tell(int error) const;
+
+  /** The memory's descriptor in the calling process, -1 when it has none. */
+  [[nodiscard]] int fd() const { return number_ - 1; }
+  /** Forgets the descriptor, which is the caller's from now on. */
+  [[nodiscard]] int take_fd();
+
+  /** Lets go of the memory, a little later: another thread may be looking at it. */
+  void drop();
+
+ private:
+  struct Head {
+    std::uint64_t magic;
+    std::uint64_t cookie;
+    std::uint64_t size;
+    std::atomic<std::uint64_t> taken;
+    std::atomic<std::uint32_t> error;
+  };
+
+  [[nodiscard]] std::byte* data() const;
+
+  std::atomic<Head*> head_{nullptr};
+  std::size_t size_ = 0;
+  std::size_t mapped_ = 0;
+  int number_ = 0;  // the descriptor + 1
+};
+
+}  // namespace sockdoc::preload
