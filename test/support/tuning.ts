@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,7 +56,9 @@ export interface TuneHost {
     env?: Record<string, string>,
     script?: string,
   ): Promise<{ signal: string | undefined; code: number | undefined; change: Change; thrown?: { message: string } }>;
-  remove(): void;
+  /** Nobody is in it any more. */
+  removeNamespace(): Promise<void>;
+  remove(): Promise<void>;
 }
 
 /**
@@ -110,8 +113,12 @@ export function tuneHost(): TuneHost {
       const change = result.stdout === '' ? {} : JSON.parse(result.stdout);
       return { signal: result.signal, code: result.exitCode, change, thrown: change.thrown };
     },
-    remove() {
-      reader.end();
+    async removeNamespace() {
+      await reader.end();
+      execFileSync('ip', ['netns', 'del', name]);
+    },
+    async remove() {
+      await reader.end();
       if (existsSync(`/run/netns/${name}`)) execFileSync('ip', ['netns', 'del', name]);
       rmSync(folder, { recursive: true, force: true });
     },
@@ -134,7 +141,10 @@ function sysctlReader(name: string) {
       const { value } = await lines.next();
       return JSON.parse(value ?? '', (file, bytes) => (file in VOLATILE ? undefined : bytes));
     },
-    end: () => child.stdin.end(),
+    async end() {
+      child.stdin.end();
+      if (child.exitCode === null) await once(child, 'exit');
+    },
   };
 }
 

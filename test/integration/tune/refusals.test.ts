@@ -184,7 +184,7 @@ describe.skipIf(tuningUnavailable())('what goes wrong while settings are changed
 
   it('refuses to revert in another namespace than the one it changed', async () => {
     const { id } = await apply([somaxconn()]);
-    execFileSync('ip', ['netns', 'del', host.name]);
+    await host.removeNamespace();
     await expect(revertEntry({ id: id as string })).rejects.toThrow('is gone or cannot be entered');
     execFileSync('ip', ['netns', 'add', host.name]);
     await expect(revertEntry({ id: id as string })).rejects.toThrow('is gone or cannot be entered');
