@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 
 #include "monitor/slab.h"
 #include "preload/calls.h"
@@ -34,7 +35,7 @@ class RingedPair {
 
   /** The peer sends; whether it went by the ring. */
   bool send(std::size_t bytes) {
-    StreamSender to(direction(), ring(), KernelStream(peer_));
+    StreamSender to(direction(), ring(0), KernelStream(peer_));
     if (to.carrier() == abi::Carrier::kernel && !to.kernel_wanted() && to.drained()) {
       EXPECT_TRUE(to.switch_to(abi::Carrier::ring));
     }
@@ -50,6 +51,17 @@ class RingedPair {
     return got < 0 ? 0 : static_cast<std::size_t>(got);
   }
   [[nodiscard]] bool marked() { return (direction().sender.ring_tail.load() & abi::kKernelWanted) != 0; }
+
+  /** For a peer of another kind: its end, and the memory that both map. */
+  [[nodiscard]] int peer() const { return peer_; }
+  void close_peer() { ::close(std::exchange(peer_, -1)); }
+  [[nodiscard]] abi::SlotHead& slot() const {
+    return *reinterpret_cast<abi::SlotHead*>(memory_ + abi::slot_offset(0, kRingBytes));
+  }
+  /** Of the direction from the peer to libsd (0), or back. */
+  [[nodiscard]] ByteRing ring(unsigned direction) const {
+    return {slot().directions[direction], {memory_ + abi::ring_offset(0, kRingBytes, direction), kRingBytes}};
+  }
 
   int fd = -1;  // libsd's end
 
@@ -105,7 +117,7 @@ class RingedPair {
     const int copy = ::dup(slab.value()->memory());
     ASSERT_EQ(connections.answered(answer, copy), Connections::Reply::nothing);
     ::close(copy);
-    StreamSender(direction(), ring(), KernelStream(peer_)).begin(0);
+    StreamSender(direction(), ring(0), KernelStream(peer_)).begin(0);
     connections.consider(handle, *state, fd, state->gate.load());
     ASSERT_NE(connection_of(handle), nullptr);
     slot().ends[0].mapped = answer.place.generation;
@@ -113,13 +125,7 @@ class RingedPair {
     EXPECT_EQ(receive(), 0U);
   }
 
-  [[nodiscard]] abi::SlotHead& slot() const {
-    return *reinterpret_cast<abi::SlotHead*>(memory_ + abi::slot_offset(0, kRingBytes));
-  }
   [[nodiscard]] abi::Direction& direction() const { return slot().directions[0]; }
-  [[nodiscard]] ByteRing ring() const {
-    return {direction(), {memory_ + abi::ring_offset(0, kRingBytes, 0), kRingBytes}};
-  }
 
   int peer_ = -1;
   std::byte* memory_ = nullptr;
