@@ -57,8 +57,11 @@ bool one_thread(const Image& libc) {
   return tasks.st_nlink == 3;
 }
 
-/** Calls on a socket before the monitor is asked about it: short connections stay on the kernel. */
-constexpr std::uint64_t kAskAfter = 8;
+/**
+ * Calls on a socket before the monitor is asked about it: short connections stay on the kernel. An upgrade pays for
+ * itself after some 3 round trips between two CPUs and some 60 on one (docs/decisions/0037).
+ */
+constexpr std::uint64_t kAskAfter = 32;
 
 std::uint64_t number(const char* text, std::uint64_t otherwise) {
   if (text == nullptr || *text < '0' || *text > '9') return otherwise;

@@ -218,6 +218,7 @@ class Connection {
   std::atomic<std::uint32_t> reset_told_{0};  // once, as the kernel does
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> vain_waits_{0};
+  std::atomic<std::uint32_t> slept_{0};  // the last receive that waited for the kernel had to
   std::atomic<std::uint32_t> calls_{0};
   std::atomic<std::uint32_t> sends_{0};
   std::atomic<std::uint64_t> in_doubt_ms_{0};  // since when it is not known whether the peer is alive

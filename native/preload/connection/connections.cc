@@ -230,6 +230,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->reset_told_ = 0;
   connection->vain_spins_ = 0;
   connection->vain_waits_ = 0;
+  connection->slept_ = 0;
   connection->calls_ = 0;
   connection->sends_ = 0;
   connection->in_doubt_ms_ = 0;

@@ -22,6 +22,14 @@ constexpr std::uint32_t kOften = 64;
 
 std::span<std::byte> memory_of(const iovec& part) { return {static_cast<std::byte*>(part.iov_base), part.iov_len}; }
 
+/** Gives the CPU to whoever wants it: an exchange of two threads and back takes longer than a call that finds nobody.
+ */
+bool others_ran() {
+  const std::uint64_t before = __builtin_ia32_rdtsc();
+  raw(SYS_sched_yield);
+  return __builtin_ia32_rdtsc() - before > kTicksPerUs;
+}
+
 bool nothing_now(const Moved& moved) { return moved.bytes == 0 && !moved.end && moved.error == EAGAIN; }
 
 }  // namespace
@@ -147,10 +155,16 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     if (transfer.cancellable) sockdoc_original_recv(transfer.fd, nullptr, 0, MSG_PEEK | MSG_DONTWAIT);
   }
   for (;;) {
-    // Before the kernel is asked, which costs as much as many looks here.
-    if (transfer.waits && !spun && !something_new()) {
+    // Before the kernel is asked, which costs as much as many looks here; unless it is the one that has them.
+    const bool sleeps = slept_.load(std::memory_order_relaxed) != 0;
+    const bool by_ring = inbound().carrier() == abi::Carrier::ring;
+    if (transfer.waits && !spun && (by_ring || sleeps) && !something_new()) {
       spun = true;
-      (void)spin();
+      if (!spin() && !by_ring && got == 0 && natively_.load(std::memory_order_relaxed) == 0) {
+        // As the last time: a look that finds nothing costs as much as the sleep.
+        const Result slept = sleep(transfer);
+        if (slept.value < 0) return slept;
+      }
     }
     Moved moved;
     bool natively = false;
@@ -176,7 +190,10 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     got += moved.bytes;
     const bool all = (transfer.flags & MSG_WAITALL) != 0 && (transfer.flags & MSG_PEEK) == 0 && transfer.waits;
     if (got == transfer.bytes || (got > 0 && !all)) return {static_cast<long>(got)};
-    if (moved.bytes > 0) continue;
+    if (moved.bytes > 0) {
+      spun = false;  // it may come in quick succession now
+      continue;
+    }
     if (!nothing_now(moved)) {
       if (got > 0) return {static_cast<long>(got)};
       if (moved.end) return end_of_stream();
@@ -185,8 +202,11 @@ Result Connection::receive(const Transfer& transfer, Native call) {
       return {0};
     }
     if (!transfer.waits) return {-1, EAGAIN};
+    if (!spun) {
+      spun = true;
+      if (spin()) continue;
+    }
     const Result slept = sleep(transfer);
-    spun = false;  // it may come in quick succession now
     if (slept.value >= 0) {
       vain_looks = slept.value > 0 ? 0 : vain_looks + 1;
       if (vain_looks > kMostVainLooks) broke();
@@ -203,11 +223,13 @@ Result Connection::receive(const Transfer& transfer, Native call) {
 
 /** In the kernel, until something comes: by a call that takes nothing. 0: there is something already. */
 Result Connection::sleep(const Transfer& transfer) {
+  constexpr std::uint64_t kAtOnce = 3 * kTicksPerUs;  // it was there already: no thread sleeps and wakes so fast
   now_and_then(transfer);
   if (!let_kernel_wake()) return {0};
   char byte = 0;
   long result = 0;
   int error = 0;
+  const std::uint64_t begun = __builtin_ia32_rdtsc();
   if (transfer.cancellable) {
     result = sockdoc_original_recv(transfer.fd, &byte, 1, MSG_PEEK);
     error = errno;
@@ -215,6 +237,8 @@ Result Connection::sleep(const Transfer& transfer) {
     result = raw(SYS_recvfrom, transfer.fd, &byte, 1, MSG_PEEK, nullptr, nullptr);
     error = failed(result) ? static_cast<int>(-result) : 0;
   }
+  const bool waited = __builtin_ia32_rdtsc() - begun > kAtOnce;
+  if (waited != (slept_.load(std::memory_order_relaxed) != 0)) slept_.store(waited, std::memory_order_relaxed);
   awake();
   return failed(result) ? Result{-1, error} : Result{1};
 }
@@ -233,6 +257,9 @@ bool Connection::spin() {
   // After so many in vain only now and then: the peer is slow, or has our CPU.
   constexpr std::uint32_t kPatience = 4;
   constexpr std::uint32_t kTryAgain = 32;
+  // It sleeps, or the scheduler lets it run only when we sleep: sched_yield(2) does not reach another session
+  // (autogroup) or cgroup.
+  constexpr int kMostAlone = 2;
   if (natively_.load(std::memory_order_relaxed) != 0 || spin_ticks == 0) return false;
   const std::uint32_t vain = vain_spins_.load(std::memory_order_relaxed);
   if (vain >= kPatience && vain % kTryAgain != 0) {
@@ -245,6 +272,7 @@ bool Connection::spin() {
   const abi::EndWords& theirs = slot_->ends[1 - end_];
   const bool together = theirs.cpu.load(std::memory_order_relaxed) == cpu;
   const int looks = together ? 1 : 16;
+  int alone = 0;
   const std::uint64_t start = __builtin_ia32_rdtsc();
   do {
     for (int i = 0; i < looks; i++) {
@@ -255,7 +283,7 @@ bool Connection::spin() {
       __builtin_ia32_pause();
     }
     if ((theirs.flags.load(std::memory_order_relaxed) & (abi::kSaidShutdown | abi::kSaidClose)) != 0) return false;
-    if (together) raw(SYS_sched_yield);
+    if (together && !others_ran() && ++alone == kMostAlone) break;
   } while (__builtin_ia32_rdtsc() - start < spin_ticks);
   vain_spins_.store(vain + 1, std::memory_order_relaxed);
   return false;

@@ -3,8 +3,8 @@
 namespace sockdoc::preload {
 namespace {
 
-/** About a wake-up by the kernel. */
-constexpr std::uint64_t kDefaultUs = 30;
+/** About a wake-up by the kernel; below 20 sleeps begin, above 50 nothing is gained (docs/decisions/0037). */
+constexpr std::uint64_t kDefaultUs = 50;
 constexpr std::uint64_t kMostUs = 10'000;
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "abi/slab.h"
 #include "preload/connection/connections.h"
+#include "preload/connection/spinning.h"
 #include "preload/monitor/claim.h"
 #include "preload/table/own.h"
 #include "preload/thread.h"
@@ -250,7 +251,7 @@ void MonitorLink::tend() {
 }
 
 void MonitorLink::tend_at_times() {
-  const std::uint64_t now = coarse_ms();
+  const std::uint64_t now = __builtin_ia32_rdtsc() / (kTicksPerUs * 1000);  // no system call before every sleep
   std::uint64_t before = tended_ms_.load(std::memory_order_relaxed);
   const std::uint64_t pause = state_.load(std::memory_order_relaxed) == State::greeting ? kShortPauseMs : kPauseMs;
   if (now - before >= pause && tended_ms_.compare_exchange_strong(before, now)) tend();

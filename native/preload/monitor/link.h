@@ -43,7 +43,7 @@ class MonitorLink {
   /** Receives what there is, and looks after a link that has broken. A few system calls. */
   void tend();
 
-  /** Like tend(), at most once a second. One system call otherwise. */
+  /** Like tend(), at most once a second. */
   void tend_at_times();
 
   /** In a child with its own memory: it registers itself when it needs to. */
