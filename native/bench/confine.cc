@@ -32,6 +32,7 @@ Status confine_thread(const std::vector<int>& cpus) {
 void end_with_parent() {
   const pid_t parent = ::getppid();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::setpgid(0, 0);
   if (::getppid() != parent) ::raise(SIGKILL);  // it ended in between
 }
 

@@ -93,13 +93,44 @@ void write_carrier(Json& json, const std::optional<Carried>& before, const std::
   if (!after->reason.empty()) json.field("reason", after->reason);
 }
 
+/** Connections, each with so many round trips, one after the other: how many a second. */
+Result<Json> connections(const Address& address, const Order& order, const Clock& clock) {
+  std::uint64_t count = 0;
+  std::optional<Carried> last;
+  const std::uint64_t start = clock.now();
+  const std::uint64_t end = start + clock.ticks_of_ms(order.ms);
+  std::uint64_t now = start;
+  for (; now < end; now = clock.now()) {
+    auto connection = connect_to(address);
+    if (!connection) return connection.error();
+    Talk talk(std::move(*connection), order.bytes, clock);
+    bool good = talk.open();
+    for (std::uint64_t trip = 0; trip < order.trips && good; trip++) good = talk.round_trip();
+    if (!good) return lost("a connection");
+    last = talk.carried_now();
+    count++;
+  }
+  Json json;
+  json.begin_object().field("count", count);
+  json.field("perSecond", static_cast<double>(count) * 1e9 / clock.ns(static_cast<double>(now - start)));
+  write_carrier(json, Carried{}, last);
+  return json.end_object();
+}
+
 std::optional<Order> order_of(const std::string& line) {
   std::istringstream words(line);
   std::string what;
   Order order;
   if (!(words >> what >> order.bytes >> order.ms)) return std::nullopt;
-  if (what != "rtt" && what != "stream") return std::nullopt;
-  order.what = what == "rtt" ? Order::What::round_trip : Order::What::stream;
+  if (what == "rtt") {
+    order.what = Order::What::round_trip;
+  } else if (what == "stream") {
+    order.what = Order::What::stream;
+  } else if (what == "connections" && (words >> order.trips)) {
+    order.what = Order::What::connections;
+  } else {
+    return std::nullopt;
+  }
   if (order.bytes == 0 || order.bytes > kMostBytes || !(order.ms > 0)) return std::nullopt;
   return order;
 }
@@ -107,6 +138,7 @@ std::optional<Order> order_of(const std::string& line) {
 }  // namespace
 
 Result<Json> measure(const Address& address, const Order& order, const Clock& clock, double& upgrade_ms) {
+  if (order.what == Order::What::connections) return connections(address, order, clock);
   auto connection = connect_to(address);
   if (!connection) return connection.error();
   Talk talk(std::move(*connection), order.bytes, clock);

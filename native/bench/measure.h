@@ -9,11 +9,12 @@
 
 namespace sockdoc::bench {
 
-/** One measurement over a connection of its own. */
+/** One measurement, over a connection of its own, or over one connection after the other. */
 struct Order {
-  enum class What { round_trip, stream } what = What::round_trip;
+  enum class What { round_trip, stream, connections } what = What::round_trip;
   std::uint64_t bytes = 0;  // of a message
   double ms = 0;
+  std::uint64_t trips = 0;  // of a connection, where there are many
 };
 
 /**
@@ -22,7 +23,8 @@ struct Order {
  */
 [[nodiscard]] Result<Json> measure(const Address& address, const Order& order, const Clock& clock, double& upgrade_ms);
 
-/** Orders from stdin, "rtt BYTES MS" or "stream BYTES MS" a line, each answered on stdout, until it ends. */
+/** Orders from stdin, "rtt BYTES MS", "stream BYTES MS" or "connections BYTES MS TRIPS" a line, each answered on
+ * stdout, until it ends. */
 [[nodiscard]] Status measure_on_demand(const Address& address);
 
 }  // namespace sockdoc::bench

@@ -129,7 +129,6 @@ const Compared = Type.Object({
     { description: 'same: the two spreads of repetitions overlap.' },
   ),
 });
-export type BenchCompared = Static<typeof Compared>;
 
 export const BenchCompareDocument = Type.Object({
   ...head('bench compare'),

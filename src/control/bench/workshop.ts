@@ -13,8 +13,6 @@ export interface StartOptions {
   /** Under `sockdoc run`, with the benchmark's own monitor. */
   shm?: boolean;
   env?: Readonly<Record<string, string>>;
-  /** As whom, for programs that refuse root. */
-  user?: string;
 }
 
 /** A program that was started here. */
@@ -43,20 +41,10 @@ export class Workshop {
   }
 
   /** Starts a command with pipes for stdin, stdout and stderr. */
-  async start(
-    command: readonly string[],
-    { cpus = [], shm = false, env = {}, user }: StartOptions = {},
-  ): Promise<Started> {
+  async start(command: readonly string[], { cpus = [], shm = false, env = {} }: StartOptions = {}): Promise<Started> {
     const place = cpus.length === 0 ? 'any' : [...new Set(cpus)].join(',');
     const run = shm ? [...sockdocCommand(), 'run', '--transport', 'shm', '--socket', await this.monitor(), '--'] : [];
-    // A change of user forgets that we are to be killed with our parent: that comes after it.
-    const as =
-      user === undefined ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', benchProgram()];
-    return this.spawned(
-      [...(user === undefined ? [] : ['with', 'any', ...as]), 'with', place, ...run, ...command],
-      shm,
-      env,
-    );
+    return this.spawned(['with', place, ...run, ...command], shm, env);
   }
 
   /** A path in the folder that nothing has yet. */
@@ -99,8 +87,6 @@ export class Workshop {
   ): Started {
     if (this.closed) throw notPossible('the benchmark was ended');
     const child = spawn(benchProgram(), args, {
-      // A session of its own: Ctrl-C reaches us alone, and what it starts can be ended with it.
-      detached: true,
       cwd: this.folder,
       env: { ...environment(shm), ...env },
       stdio: ['pipe', 'pipe', 'pipe', ...(ready ? (['pipe'] as const) : [])],
@@ -133,12 +119,13 @@ export class Workshop {
   }
 }
 
-function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
+/** `sockdoc-bench with` makes it a group; until then it is one process. */
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
   try {
-    process.kill(-pid, signal);
+    process.kill(-child.pid, signal);
   } catch {
-    // None of it runs any more.
+    child.kill(signal); // or none of it runs any more
   }
 }
 

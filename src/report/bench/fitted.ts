@@ -22,11 +22,14 @@ export function fittedLines(rows: readonly BenchRow[]): string[] {
   });
 }
 
+/** Two points are always on a line. */
+const FEWEST_SIZES = 3;
+
 const digits = (value: number) => String(Number(Math.max(0, value).toPrecision(2)));
 
 /**
  * Cost of a message as a + b × bytes, by least squares of the relative error, so that small messages count as much as
- * large ones: `perMessage` and `perByte` in the unit of the values. undefined with fewer than two sizes.
+ * large ones: `perMessage` and `perByte` in the unit of the values. undefined with too few sizes.
  */
 export function fitCost(
   points: readonly { bytes: number; value: number }[],
@@ -41,7 +44,7 @@ export function fitCost(
     wxy += weight * bytes * value;
   }
   const determinant = w * wxx - wx * wx;
-  if (new Set(points.map(({ bytes }) => bytes)).size < 2 || determinant === 0) return undefined;
+  if (new Set(points.map(({ bytes }) => bytes)).size < FEWEST_SIZES || determinant === 0) return undefined;
   const perByte = (w * wxy - wx * wy) / determinant;
   return { perMessage: (wy - perByte * wx) / w, perByte };
 }

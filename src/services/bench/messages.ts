@@ -8,6 +8,8 @@ const KIB = 1024;
 const MIB = KIB * KIB;
 
 const RTT_BYTES = [1, 8, 16, 32, 64, 256, KIB, 4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB, MIB];
+const CONNECTION_BYTES = 64;
+const TRIPS = [1, 4, 16, 64, 256, 1024];
 const STREAM_BYTES = [8, 64, KIB, 8 * KIB, 64 * KIB, MIB];
 
 interface Answer {
@@ -65,7 +67,31 @@ export const throughput: Suite = {
       better: 'higher',
       transports: ALL,
       rig: pair(cpus),
-      measure: (rig, durationMs) => stream(rig, bytes, durationMs),
+      measure: (rig, durationMs) => rate(rig, `stream ${bytes} ${durationMs}`),
+    })),
+  }),
+};
+
+/** Connections of so many round trips: where shared memory begins to pay. */
+export const connections: Suite = {
+  id: 'connections',
+  title: 'Connections',
+  measures: 'Connections a second, one after the other, each with so many round trips of 64 B before it is closed.',
+  transports: ALL,
+  programs: [],
+  plan: (options) => ({
+    missing: [],
+    cases: casesOf(options, options.quick ? [1, 64] : TRIPS, (trips, cpus) => ({
+      suite: 'connections',
+      name: trips === 1 ? '1 round trip' : `${trips} round trips`,
+      bytes: CONNECTION_BYTES,
+      cpus,
+      metric: 'connections',
+      unit: '1/s',
+      better: 'higher',
+      transports: ALL,
+      rig: pair(cpus),
+      measure: (rig, durationMs) => rate(rig, `connections ${CONNECTION_BYTES} ${durationMs} ${trips}`),
     })),
   }),
 };
@@ -117,8 +143,8 @@ async function roundTrips(rig: Pair, bytes: number, durationMs: number): Promise
   return { value: p50 / 1000, p99: p99 / 1000, mean: mean / 1000, ...carriedBy(carried) };
 }
 
-async function stream(rig: Pair, bytes: number, durationMs: number): Promise<Sample> {
-  const { perSecond = 0, ...carried } = await rig.ask(`stream ${bytes} ${durationMs}`);
+async function rate(rig: Pair, order: string): Promise<Sample> {
+  const { perSecond = 0, ...carried } = await rig.ask(order);
   return { value: perSecond, ...carriedBy(carried) };
 }
 

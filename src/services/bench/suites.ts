@@ -2,9 +2,9 @@ import { usageError } from '../../support/errors.js';
 import { nearest } from '../../support/nearest.js';
 import { apps } from './apps/suite.js';
 import type { Suite } from './cases.js';
-import { rtt, throughput } from './messages.js';
+import { connections, rtt, throughput } from './messages.js';
 
-export const SUITES: readonly Suite[] = [rtt, throughput, apps];
+export const SUITES: readonly Suite[] = [rtt, throughput, connections, apps];
 
 /** The suites of these names, in the order of the catalogue. */
 export function suitesOf(names: readonly string[]): Suite[] {

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Started, Workshop } from '../../../control/bench/workshop.js';
+import type { Started } from '../../../control/bench/workshop.js';
 import { notPossible } from '../../../support/errors.js';
 import type { Case, Context, PlanOptions, Program, Rig } from '../cases.js';
 
@@ -62,11 +62,6 @@ export async function output(started: Started, name: string): Promise<string> {
   const { code, signal, stderr } = await started.ended;
   if (code === 0) return text;
   throw notPossible(`${name} ended with ${signal ?? `status ${code}`}: ${stderr || text.trim().slice(-500)}`);
-}
-
-/** A program that prepares something and ends. */
-export async function prepared(workshop: Workshop, command: readonly string[], user?: string): Promise<string> {
-  return output(await workshop.start(command, user === undefined ? {} : { user }), command[0] ?? '');
 }
 
 async function listening(place: Place, server: Started, name: string): Promise<void> {

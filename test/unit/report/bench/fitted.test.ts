@@ -11,19 +11,19 @@ describe('cost per message and per byte', () => {
     expect(fitted?.perByte).toBeCloseTo(0.001, 9);
   });
 
-  test('need two sizes', () => {
+  test('need three sizes', () => {
     expect(fitCost([{ bytes: 8, value: 1 }])).toBeUndefined();
     expect(
       fitCost([
         { bytes: 8, value: 1 },
-        { bytes: 8, value: 2 },
+        { bytes: 9, value: 2 },
       ]),
     ).toBeUndefined();
   });
 });
 
 test('it is told for each placement and transport, of rates as the time that a message takes', () => {
-  const rates = [1, 1001].map((bytes) =>
+  const rates = [1, 1001, 2001].map((bytes) =>
     benchResult({ bytes, case: `${bytes} B`, unit: '1/s', better: 'higher', p50: 1e6 / (1 + (bytes - 1) / 1000) }),
   );
   expect(fittedLines(benchRows(rates))).toEqual(['Cost of a message, fitted, CPU 0, 1: kernel 1 µs + 1 ns a byte']);
