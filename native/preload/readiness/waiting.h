@@ -27,8 +27,16 @@ namespace sockdoc::preload {
 /** Whether it is worth looking into the rings for a while before sleeping. One for all waiting calls of the process. */
 class SpinPolicy {
  public:
-  /** In ticks; 0 after it has often been in vain. */
-  [[nodiscard]] std::uint64_t limit();
+  /** On a processor of one's own the peer answers within so many microseconds, without a system call. */
+  static constexpr std::uint64_t kAlone = 2;
+
+  /** In ticks; 0 after it has often been in vain, and kAlone while others want this processor. */
+  [[nodiscard]] std::uint64_t limit(std::uint64_t now);
+  /**
+   * A yield took `took` ticks. Much longer than a peer works for an answer: others took their turn, which a thread that
+   * sleeps and is woken need not wait for. So there is no yielding for many times as long.
+   */
+  void yielded(std::uint64_t now, std::uint64_t took);
   void ended(bool found) {
     if (!found) {
       in_vain_.fetch_add(1, std::memory_order_relaxed);
@@ -41,7 +49,11 @@ class SpinPolicy {
   static constexpr std::uint32_t kVainTries = 4;  // then one in so many sleeps is preceded by a spin
   static constexpr std::uint32_t kVainPeriod = 16;
 
+  static constexpr std::uint64_t kLongYieldUs = 500;
+  static constexpr std::uint64_t kPauses = 8;  // so at most a ninth of the time is lost
+
   std::atomic<std::uint32_t> in_vain_{0};
+  std::atomic<std::uint64_t> no_yield_until_{0};
 };
 
 extern SpinPolicy spin_policy;
@@ -49,7 +61,7 @@ extern SpinPolicy spin_policy;
 /** Makes the thread wait a moment between two looks. */
 class Spin {
  public:
-  Spin() : begun_(ticks()), limit_(spin_policy.limit()) {}
+  Spin() : begun_(ticks()), limit_(spin_policy.limit(begun_)) {}
 
   [[nodiscard]] bool worth_it() const { return limit_ != 0; }
   /** Ticks since the begin, after a moment; false when it is enough. */
@@ -58,21 +70,21 @@ class Spin {
     const std::uint64_t passed = now_ - begun_;
     if (passed > limit_) return false;
     // A peer on another processor answers within the first moments; one that shares ours has to be let run.
-    if (passed < kAlone * kTicksPerUs) {
+    if (!long_already()) {
       __builtin_ia32_pause();
     } else {
       raw(SYS_sched_yield);
+      const std::uint64_t after = ticks();
+      spin_policy.yielded(after, after - now_);
     }
     return true;
   }
   /** So long that a signal that has arrived since the call began must not be lost: see SignalsHeld. */
-  [[nodiscard]] bool long_already() const { return now_ - begun_ > kAlone * kTicksPerUs; }
+  [[nodiscard]] bool long_already() const { return now_ - begun_ > SpinPolicy::kAlone * kTicksPerUs; }
   [[nodiscard]] std::uint64_t begun() const { return begun_; }
   [[nodiscard]] std::uint64_t now() const { return now_; }
 
  private:
-  static constexpr std::uint64_t kAlone = 2;  // microseconds
-
   std::uint64_t begun_;
   std::uint64_t limit_;
   std::uint64_t now_ = 0;
