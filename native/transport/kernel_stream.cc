@@ -21,10 +21,13 @@ Moved receive_from(int fd, std::span<std::byte> into, int flags) {
 
 }  // namespace
 
-Moved KernelStream::send(std::span<const std::byte> bytes) const {
+Moved KernelStream::send(std::span<const iovec> parts) const {
+  msghdr message = {};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = parts.size();
   long sent = 0;
   do {
-    sent = raw(SYS_sendto, fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL, nullptr, 0);
+    sent = raw(SYS_sendmsg, fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   } while (sent == -EINTR);
   if (failed(sent)) return {0, static_cast<int>(-sent)};
   return {static_cast<std::size_t>(sent), 0};

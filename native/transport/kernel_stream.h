@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <span>
 
@@ -12,7 +14,7 @@ class KernelStream {
  public:
   explicit KernelStream(int fd) : fd_(fd) {}
 
-  [[nodiscard]] Moved send(std::span<const std::byte> bytes) const;
+  [[nodiscard]] Moved send(std::span<const iovec> parts) const;
   [[nodiscard]] Moved receive(std::span<std::byte> into) const;
 
   /** Like receive(), leaving the bytes where they are. */

@@ -47,13 +47,17 @@ Moved StreamSender::send_by_ring(std::span<const std::byte> bytes) {
 Moved StreamSender::send(std::span<const std::byte> bytes) {
   const Moved ringed = send_by_ring(bytes);
   if (ringed.error != 0 || (ringed.bytes == bytes.size() && carrier() == Carrier::ring)) return ringed;
-  if (!switch_to(Carrier::kernel)) {
-    if (ringed.bytes > 0) return ringed;
-    return {0, may_switch_back() ? EAGAIN : EPROTO};
-  }
-  const Moved by_kernel = kernel_.send(bytes.subspan(ringed.bytes));
-  sent_by_kernel(by_kernel.bytes);
+  const std::span<const std::byte> left = bytes.subspan(ringed.bytes);
+  const iovec rest = {const_cast<std::byte*>(left.data()), left.size()};
+  const Moved by_kernel = send_by_kernel({&rest, 1});
   if (ringed.bytes > 0) return {ringed.bytes + by_kernel.bytes, 0};  // an error shows again at the next call
+  return by_kernel;
+}
+
+Moved StreamSender::send_by_kernel(std::span<const iovec> parts) {
+  if (!switch_to(Carrier::kernel)) return {0, may_switch_back() ? EAGAIN : EPROTO};
+  const Moved by_kernel = kernel_.send(parts);
+  sent_by_kernel(by_kernel.bytes);
   return by_kernel;
 }
 

@@ -29,6 +29,9 @@ class StreamSender {
    */
   [[nodiscard]] Moved send(std::span<const std::byte> bytes);
 
+  /** What the ring did not take goes by the kernel, in one call. */
+  [[nodiscard]] Moved send_by_kernel(std::span<const iovec> parts);
+
   /** The part of send() that needs no system call and that a signal handler may interrupt: what the ring takes now. */
   [[nodiscard]] Moved send_by_ring(std::span<const std::byte> bytes);
 

@@ -118,28 +118,33 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   constexpr unsigned kVainWaits = 64;
   unsigned waits = 0;
   Moved sum;
-  for (const iovec& part : transfer.parts) {
-    const auto from = memory_of(part);
-    for (std::size_t sent = 0; sent < from.size();) {
-      Moved moved = to.send_by_ring(from.subspan(sent));
-      if (moved.error == 0 && moved.bytes == 0) {
-        if (transfer.waits && !nested && to.carrier() == abi::Carrier::ring && waits++ < kVainWaits &&
-            wait_for_reader(to, true)) {
-          continue;
-        }
-        const SignalsBlocked blocked;
-        moved = to.send(from.subspan(sent));
-      }
-      if (moved.bytes == 0) {
-        sum.error = moved.error;
-        return sum;
-      }
-      sent += moved.bytes;
-      sum.bytes += moved.bytes;
-      waits = 0;
+  std::size_t part = 0;
+  std::size_t done = 0;  // of that part
+  for (;;) {
+    for (; part < transfer.parts.size() && done >= transfer.parts[part].iov_len; part++) {
+      done -= transfer.parts[part].iov_len;
     }
+    if (part == transfer.parts.size()) return sum;
+    Moved moved = to.send_by_ring(memory_of(transfer.parts[part]).subspan(done));
+    if (moved.error == 0 && moved.bytes == 0) {
+      if (transfer.waits && !nested && to.carrier() == abi::Carrier::ring && waits++ < kVainWaits &&
+          wait_for_reader(to, true)) {
+        continue;
+      }
+      // All that is left in one call: a segment for each part would cost a wake-up each, and answers in pieces.
+      iovec rest[kRestParts];
+      const std::size_t count = rest_of(transfer, sum.bytes, rest);
+      const SignalsBlocked blocked;
+      moved = to.send_by_kernel({rest, count});
+    }
+    if (moved.bytes == 0) {
+      sum.error = moved.error;
+      return sum;
+    }
+    done += moved.bytes;
+    sum.bytes += moved.bytes;
+    waits = 0;
   }
-  return sum;
 }
 
 /**

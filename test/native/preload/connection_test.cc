@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -91,6 +92,28 @@ class ConnectionTest : public testing::Test {
     for (const int fd : ends_) ASSERT_TRUE(state(fd).mapped);
   }
 };
+
+std::uint32_t segments_sent(int fd) {
+  tcp_info info = {};
+  socklen_t length = sizeof info;
+  EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+  return info.tcpi_data_segs_out;
+}
+
+/** The receiver sleeps, so that the kernel carries: a header and a body wake it once. */
+TEST_F(ConnectionTest, ThePartsOfOneCallGoByTheKernelInOneSegment) {
+  Connection* const receiver = connection_of(table.find(ends_[1]));
+  ASSERT_NE(receiver, nullptr);
+  receiver->mark(table.find(ends_[1]));
+  const std::uint32_t before = segments_sent(ends_[0]);
+  char text[] = "a header, a body";
+  const iovec parts[] = {{text, 8}, {text, 0}, {text + 8, 2}, {text + 10, 6}};
+  EXPECT_EQ(sockdoc_hook_writev(ends_[0], parts, 4), 16);
+  EXPECT_EQ(segments_sent(ends_[0]), before + 1);
+  char got[32] = {};
+  EXPECT_EQ(sockdoc_hook_recv(ends_[1], got, sizeof got, 0), 16);
+  EXPECT_STREQ(got, text);
+}
 
 void send_all(int fd, unsigned seed) {
   std::minstd_rand random(seed);

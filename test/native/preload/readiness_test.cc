@@ -36,6 +36,18 @@ class Readiness : public testing::Test {
   }
 };
 
+TEST(SpinPolicy, DoesNotYieldForAWhileAfterOthersHadTheProcessorForLong) {
+  constexpr std::uint64_t kMs = 1000 * kTicksPerUs;
+  SpinPolicy policy;
+  const std::uint64_t usual = policy.limit(kMs);
+  EXPECT_EQ(usual, spin_ticks);
+  policy.yielded(kMs, 30 * kTicksPerUs);  // a peer that worked for an answer
+  EXPECT_EQ(policy.limit(kMs), usual);
+  policy.yielded(10 * kMs, 4 * kMs);
+  EXPECT_EQ(policy.limit(12 * kMs), SpinPolicy::kAlone * kTicksPerUs);
+  EXPECT_EQ(policy.limit(100 * kMs), usual);
+}
+
 class Set {
  public:
   Set() : fd(sockdoc_hook_epoll_create1(EPOLL_CLOEXEC)) {}

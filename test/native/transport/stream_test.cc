@@ -362,7 +362,8 @@ TEST(Stream, AFullRingTakesWhatTheKernelWouldTake) {
   std::vector<std::byte> piece(10'000);
   std::uint64_t kernel_alone = 0;
   for (;;) {
-    const Moved sent = KernelStream(plain.from()).send(piece);
+    const iovec part = {piece.data(), piece.size()};
+    const Moved sent = KernelStream(plain.from()).send(std::span(&part, 1));
     if (sent.error != 0) break;
     kernel_alone += sent.bytes;
   }
