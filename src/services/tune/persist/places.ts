@@ -24,8 +24,16 @@ const programs = (): Programs => ({
   systemdSysctl: firstOf(['/usr/lib/systemd/systemd-sysctl', '/lib/systemd/systemd-sysctl']),
 });
 
+const SYSTEMD = '/run/systemd/system';
+
 const unlessRunning = (folder: string, program: string): string | undefined =>
   existsSync(folder) ? undefined : `${program} does not run here now: it is what reads this file`;
+
+/** In a container, as a rule, nobody does. */
+const unlessApplied = (): string | undefined =>
+  firstOf([SYSTEMD, '/etc/init.d/procps', '/etc/init.d/sysctl']) === undefined
+    ? 'neither systemd nor a start script for sysctls is here: nothing reads this file'
+    : undefined;
 
 export const FILES: readonly OwnFile[] = [
   {
@@ -33,6 +41,9 @@ export const FILES: readonly OwnFile[] = [
     takes: ({ key }) => settingOf(key)?.kind === 'sysctl',
     with: withSettings,
     isEmpty: isEmptySysctlFile,
+    get note() {
+      return unlessApplied();
+    },
   },
   {
     file: RULE_FILE,
@@ -49,7 +60,7 @@ export const FILES: readonly OwnFile[] = [
     with: withCommands,
     isEmpty: isEmptyUnit,
     get note() {
-      return unlessRunning('/run/systemd/system', 'systemd');
+      return unlessRunning(SYSTEMD, 'systemd');
     },
   },
 ];
