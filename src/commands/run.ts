@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core';
-import { type LaunchOptions, launch } from '../services/launch/launch.js';
+import { launch } from '../services/launch/launch.js';
 import { usageError } from '../support/errors.js';
 import { BaseCommand } from './base/command.js';
 
@@ -28,10 +28,8 @@ export default class Run extends BaseCommand {
       helpValue: 'US',
       parse: async (text) => spinOf(text),
     })(),
-    transport: Flags.string({
+    transport: Flags.option({ options: ['auto', 'shm', 'rdma', 'kernel'] as const, default: 'auto' as const })({
       description: 'auto falls back to kernel TCP, shm is an error where shared memory cannot be.',
-      options: ['auto', 'shm', 'rdma', 'kernel'],
-      default: 'auto',
     }),
   };
 
@@ -51,7 +49,7 @@ export default class Run extends BaseCommand {
     await launch(
       {
         count,
-        transport: flags.transport as LaunchOptions['transport'],
+        transport: flags.transport,
         ...(flags.socket === undefined ? {} : { socket: flags.socket }),
         ...(flags.spin === undefined ? {} : { spinUs: flags.spin }),
       },
