@@ -14,6 +14,8 @@ const LIMITS: Readonly<Record<Limit, string>> = {
   congestion: 'congestion: the congestion window, thus the path',
 };
 
+const PAST_THE_KERNEL = 'past the kernel, which counts only what it still carries: so do these numbers';
+
 /** Everything about one connection. */
 export function connectionDetail(row: ConnectionRow, scene: Scene): readonly Line[] {
   const { columns } = scene;
@@ -33,7 +35,7 @@ export function connectionDetail(row: ConnectionRow, scene: Scene): readonly Lin
     ...line('Totals', listed(around('sent ', bytes(row.bytesSent)), around('received ', bytes(row.bytesReceived)))),
     ...line('Drops', listed(row.drops?.toString(), perSecond(row.rates?.dropsPerS))),
     ...line('Age', listed(milliseconds(row.ageMs), around('idle for ', milliseconds(row.idleMs)))),
-    ...line('Transport', listed(row.transport, row.reason)),
+    ...line('Transport', listed(row.transport, row.reason, row.transport !== 'kernel' && PAST_THE_KERNEL)),
     ...line('Socket', `cookie ${row.cookie}, inode ${row.inode}${row.interface ? `, bound to ${row.interface}` : ''}`),
   ];
 }

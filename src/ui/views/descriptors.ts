@@ -49,7 +49,10 @@ export const descriptors = listTab<DescriptorRow>({
   key: ({ pid }) => String(pid),
   mark: ({ usedShare = 0, closeWait = 0 }) =>
     usedShare >= NEARLY_ALL || closeWait > 0 ? { text: '!', ink: 'yellow' } : ' ',
-  empty: ({ state }) => (state.filter.length > 0 ? 'No process meets the filter.' : 'No descriptors were read.'),
+  empty: ({ frame }) =>
+    frame.descriptors.length > 0
+      ? 'No process meets the filter.'
+      : 'No descriptors that we may read; ! says what would help.',
   detail,
 });
 

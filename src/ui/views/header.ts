@@ -82,6 +82,7 @@ function lowerLines({ shortLived, self, gaps }: Frame): [Line, Span][] {
   const [ended, rate] = [endedSpan(shortLived), ` ended ${endedRate(shortLived)}`];
   return [
     [[ended, own], full],
+    [[ended, own], short],
     [[ended], full],
     [[ended], short],
     [[rate], short],

@@ -67,9 +67,12 @@ export const processes = listTab<ProcessRow>({
   rows: ({ frame, state }) => narrowed(frame.processes, state.filter, (row) => row),
   key: ({ pid }) => String(pid),
   mark: (row) => ((row.runDelayMsPerS ?? 0) >= MUCH_DELAY_MS ? { text: '!', ink: 'yellow' } : ' '),
-  empty: ({ frame, state }) => {
+  empty: ({ frame }) => {
     if (frame.totals === undefined) return UNREAD;
-    return state.filter.length > 0 ? 'No process meets the filter.' : 'No process holds a socket.';
+    if (frame.processes.length > 0) return 'No process meets the filter.';
+    if (frame.totals.sockets > 0 && frame.gaps.length > 0)
+      return 'No process that we may look into holds a socket; ! says what would help.';
+    return 'No process holds a socket.';
   },
   detail,
 });

@@ -126,7 +126,7 @@ test('what ended and what could not be seen stand in the header', () => {
     },
     gaps: [{ probe: 'sockets', what: 'owners', reason: 'permission denied', needs: 'CAP_SYS_PTRACE' }],
   });
-  const { text } = press('', { frame, size: { columns: 120, rows: 30 } });
+  const { text } = press('', { frame, size: { columns: 160, rows: 30 } });
   expect(text).toContain('ended 200/s (50 % too short for any reading, 3 % of unknown process)');
   expect(text).toContain('! 1 not seen, privileges would help');
   // With less room there is less of it, and nothing that is cut.
@@ -146,6 +146,22 @@ test('sockets that could not be read are not none', () => {
     expect(text).toContain('The TCP sockets could not be read.');
     expect(text).not.toMatch(/\b0 TCP sockets|No connections|No process holds|kernel 0/);
   }
+});
+
+test('what may not be looked at is not said to be nothing', () => {
+  const gaps = [{ probe: 'sockets', what: 'owners', reason: 'permission denied', needs: 'CAP_SYS_PTRACE' }];
+  const frame = frameOf({ connections: connectionsOf(3), gaps });
+  expect(press('2', { frame }).text).toContain(
+    'No process that we may look into holds a socket; ! says what would help.',
+  );
+  expect(press('4', { frame }).text).toContain('No descriptors that we may read');
+  expect(press('2', { frame: frameOf() }).text).toContain('No process holds a socket.');
+});
+
+test('of a connection past the kernel the numbers are said to be the kernel’s', () => {
+  const frame = (transport: 'shm' | 'kernel') => frameOf({ connections: connectionsOf(1, () => ({ transport })) });
+  expect(press('\r', { frame: frame('shm') }).text).toMatch(/Transport +shm, past the kernel, which counts only/);
+  expect(press('\r', { frame: frame('kernel') }).text).not.toContain('past the kernel');
 });
 
 test('a recording says where it is', () => {
