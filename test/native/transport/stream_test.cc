@@ -440,7 +440,7 @@ TEST(Stream, TellsHowMuchComesBeforeOnlyTheKernelIsLeft) {
     got += moved.bytes;
   }
   EXPECT_EQ(receiver.until_ring_is_empty(), 10U);
-  link.shared().sender.published = 90;
+  link.shared().sender.switches[1] = abi::Switch{1, abi::Carrier::kernel}.word();  // it was 130
   EXPECT_EQ(receiver.until_ring_is_empty(), kRingViolated);
 }
 
