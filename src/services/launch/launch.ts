@@ -10,7 +10,7 @@ import { notPossible, SockdocError } from '../../support/errors.js';
 import { start } from '../../support/start.js';
 import { startMonitor } from '../monitor/start.js';
 
-export interface LaunchOptions {
+interface LaunchOptions {
   transport: 'auto' | 'shm' | 'rdma' | 'kernel';
   /** How long a waiting call looks at memory before it sleeps, in microseconds. */
   spinUs?: number;
