@@ -50,7 +50,7 @@ class SpinPolicy {
   static constexpr std::uint32_t kVainPeriod = 16;
 
   static constexpr std::uint64_t kLongYieldUs = 500;
-  static constexpr std::uint64_t kPauses = 8;  // so at most a ninth of the time is lost
+  static constexpr std::uint64_t kPauses = 20;  // so at most a twentieth of the time is lost
 
   std::atomic<std::uint32_t> in_vain_{0};
   std::atomic<std::uint64_t> no_yield_until_{0};
