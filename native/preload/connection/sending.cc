@@ -163,6 +163,8 @@ bool Connection::wait_for_reader(const StreamSender& to, bool for_room) {
     vain_waits_.store(vain + 1, std::memory_order_relaxed);
     return false;
   }
+  // On one CPU the reader is only at work while we are not.
+  const bool together = slot_->ends[1 - end_].cpu.load(std::memory_order_relaxed) == this_cpu() + 1;
   const abi::ReceiverWords& theirs = slot_->directions[end_].receiver;
   const std::uint64_t head = theirs.ring_head.load(std::memory_order_relaxed);
   const std::uint64_t start = __builtin_ia32_rdtsc();
@@ -175,7 +177,7 @@ bool Connection::wait_for_reader(const StreamSender& to, bool for_room) {
       return true;
     }
     if (now - start < spin_ticks) {
-      __builtin_ia32_pause();
+      together ? void(raw(SYS_sched_yield)) : __builtin_ia32_pause();
     } else if (for_room || raw(SYS_nanosleep, &nap, nullptr) != 0) {
       return false;  // a signal has come, or the kernel takes what the ring does not
     }

@@ -29,7 +29,7 @@ export function resultOf(one: Case, transport: BenchTransport, repetitions: read
     suite: one.suite,
     case: one.name,
     transport: not === undefined ? transport : 'libsd',
-    ...(not === undefined ? {} : { reason: not.carried?.reason ?? 'it was not upgraded in time' }),
+    ...(not === undefined ? {} : { reason: not.carried?.reason ?? 'none of its bytes went by the ring' }),
     bytes: one.bytes,
     cpus: [...one.cpus],
     metric: one.metric,

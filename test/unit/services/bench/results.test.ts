@@ -54,7 +54,7 @@ describe('shared memory', () => {
     });
     expect(resultOf(one, 'shm', [repetition()])).toMatchObject({
       transport: 'libsd',
-      reason: 'it was not upgraded in time',
+      reason: 'none of its bytes went by the ring',
     });
   });
 });
