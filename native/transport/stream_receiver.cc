@@ -131,6 +131,39 @@ Moved StreamReceiver::peek(std::span<std::byte> into) {
   return {0, EAGAIN};
 }
 
+Moved StreamReceiver::peek_across(std::span<std::byte> into, std::span<std::byte> room) {
+  const std::size_t there = ring_.readable();
+  if (there == kRingViolated) return {0, EPROTO};
+  const std::size_t in_kernel = kernel_.peek(room).bytes;
+  const std::uint64_t taken = shared_.receiver.taken.load(memory_order_relaxed);
+  const std::uint64_t published = shared_.sender.published.load(memory_order_seq_cst) >> 1;
+  auto carrier = static_cast<Carrier>(taken & 1);
+  std::uint64_t at = received();
+  std::size_t done = 0;
+  std::size_t by_ring = 0;
+  for (std::uint64_t entry = taken >> 1, turn = 0; turn <= abi::kSwitches; ++entry, ++turn) {
+    const bool last = entry == published;
+    const auto next = abi::Switch::of(shared_.sender.switches[entry % abi::kSwitches].load(memory_order_relaxed));
+    if (!last && next.at < at) return {0, EPROTO};
+    const bool ring = carrier == Carrier::ring;
+    const std::size_t by_kernel = done - by_ring;
+    std::size_t count = std::min(into.size() - done, ring ? there - by_ring : in_kernel - by_kernel);
+    if (!last) count = static_cast<std::size_t>(std::min<std::uint64_t>(count, next.at - at));
+    if (ring) {
+      if (ring_.peek(into.subspan(done, count), by_ring) != count) return {0, EPROTO};
+      by_ring += count;
+    } else {
+      std::copy_n(room.begin() + static_cast<std::ptrdiff_t>(by_kernel), count,
+                  into.begin() + static_cast<std::ptrdiff_t>(done));
+    }
+    done += count;
+    if (last || count < next.at - at) break;
+    at = next.at;
+    carrier = next.carrier;
+  }
+  return {done, done == 0 && !into.empty() ? EAGAIN : 0};
+}
+
 StreamReceiver::Step StreamReceiver::receive_ring(std::span<std::byte> into, Moved& result) {
   result = receive_by_ring(into);
   if (result.bytes > 0 || result.error != 0 || into.empty()) return Step::moved;

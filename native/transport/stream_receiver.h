@@ -49,6 +49,9 @@ class StreamReceiver {
   /** Like receive(), leaving the bytes where they are; not across more than one switch. */
   [[nodiscard]] Moved peek(std::span<std::byte> into);
 
+  /** Like peek(), across all switches. `room` is memory for as many bytes. */
+  [[nodiscard]] Moved peek_across(std::span<std::byte> into, std::span<std::byte> room);
+
   /** Before sleeping in the kernel, on this socket alone or on many: asks the sender to wake us by it. */
   [[nodiscard]] Rest rest();
   /** After it: bytes may come by the ring again. */

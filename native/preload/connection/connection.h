@@ -166,6 +166,7 @@ class Connection {
   Moved take(const Transfer& transfer, std::size_t skip);
   Moved throw_away(StreamReceiver& from, std::size_t bytes);
   Moved peek(StreamReceiver& from, const Transfer& transfer);
+  [[nodiscard]] Result peek_all(const Transfer& transfer);
   Moved take_part(StreamReceiver& from, int flags, std::span<std::byte> into);
   [[nodiscard]] Result end_of_stream();
   [[nodiscard]] Result sleep(const Transfer& transfer);

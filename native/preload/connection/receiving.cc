@@ -187,6 +187,10 @@ Result Connection::receive(const Transfer& transfer, Native call) {
       const long result = call();
       return {result, errno, true};
     }
+    constexpr int kPeekAll = MSG_PEEK | MSG_WAITALL;
+    if ((transfer.flags & kPeekAll) == kPeekAll && transfer.waits && moved.bytes > 0 && moved.bytes < transfer.bytes) {
+      return peek_all(transfer);
+    }
     got += moved.bytes;
     const bool all = (transfer.flags & MSG_WAITALL) != 0 && (transfer.flags & MSG_PEEK) == 0 && transfer.waits;
     if (got == transfer.bytes || (got > 0 && !all)) return {static_cast<long>(got)};
@@ -219,6 +223,61 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     }
     return {static_cast<long>(got)};
   }
+}
+
+/**
+ * MSG_PEEK with MSG_WAITALL, when some of it is there: the rest comes by the kernel, which can wait for so many bytes.
+ * As its own call it comes back with less at a signal, at the end of the stream and after SO_RCVTIMEO.
+ */
+Result Connection::peek_all(const Transfer& transfer) {
+  const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
+  std::size_t missing = 0;
+  {
+    const Holding holding(receiving_);
+    if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
+    StreamReceiver from = inbound(transfer.fd);
+    from.forbid_ring();
+    marked_ = 1;
+    const std::size_t by_ring = from.in_ring();
+    missing = transfer.bytes > by_ring ? transfer.bytes - by_ring : 0;
+    sleepers_++;
+  }
+  constexpr int kLook = MSG_PEEK | MSG_WAITALL | MSG_TRUNC;  // nothing is copied
+  if (missing > 0 && transfer.cancellable) {
+    sockdoc_original_recv(transfer.fd, nullptr, missing, kLook);
+  } else if (missing > 0) {
+    raw(SYS_recvfrom, transfer.fd, nullptr, missing, kLook, nullptr, nullptr);
+  }
+  awake();
+  constexpr std::size_t kMost = std::size_t{16} << 20;
+  const std::size_t size = std::min(transfer.bytes, kMost);
+  const long mapped =
+      raw(SYS_mmap, 0, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (failed(mapped)) return {-1, ENOMEM};
+  auto* const place = reinterpret_cast<std::byte*>(mapped);
+  Moved seen;
+  bool set_aside = false;
+  {
+    const Holding holding(receiving_);
+    const SignalsBlocked blocked;
+    set_aside = has_unread();
+    if (handle_.load(std::memory_order_relaxed) != socket) {
+      seen.error = EBADF;
+    } else {
+      seen = inbound(transfer.fd).peek_across({place, size}, {place + size, size});
+      if (seen.error == EPROTO) broke();
+    }
+  }
+  std::size_t done = 0;
+  for (const iovec& part : transfer.parts) {
+    const std::size_t bytes = std::min(part.iov_len, seen.bytes - done);
+    if ((transfer.flags & MSG_TRUNC) == 0 && bytes > 0) std::memcpy(part.iov_base, place + done, bytes);
+    done += bytes;
+  }
+  raw(SYS_munmap, mapped, 2 * size);
+  if (set_aside) return receive_unread(transfer);
+  if (seen.bytes > 0) return {static_cast<long>(seen.bytes)};
+  return {-1, seen.error == EPROTO ? ECONNRESET : seen.error};
 }
 
 /** In the kernel, until something comes: by a call that takes nothing. 0: there is something already. */

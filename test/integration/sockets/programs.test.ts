@@ -40,7 +40,6 @@ describe.runIf(hasLibsd).concurrent('programs behave with libsd as without', () 
 // What libsd cannot do yet for connections on rings. None of these may be reached by `sockdoc run` unnoticed: each entry is a defect.
 const NOT_YET: Record<string, readonly string[]> = {
   'memory that is not there ends the program instead of EFAULT': ['bad_memory'],
-  'a peek with MSG_WAITALL does not wait': ['wait_all_large'],
   'a receive that waits loses its connection when the number is closed': ['close_while_waiting'],
 };
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <random>
@@ -442,6 +443,29 @@ TEST(Stream, TellsHowMuchComesBeforeOnlyTheKernelIsLeft) {
   EXPECT_EQ(receiver.until_ring_is_empty(), 10U);
   link.shared().sender.switches[1] = abi::Switch{1, abi::Carrier::kernel}.word();  // it was 130
   EXPECT_EQ(receiver.until_ring_is_empty(), kRingViolated);
+}
+
+TEST(Stream, APeekAcrossAllSwitchesHasTheBytesInTheirOrder) {
+  const Link link;
+  ASSERT_TRUE(link.ok());
+  StreamSender sender = link.sender();
+  StreamReceiver receiver = link.receiver();
+  std::vector<std::byte> bytes(70);
+  for (std::size_t i = 0; i < bytes.size(); i++) bytes[i] = std::byte(i);
+  std::size_t sent = 0;
+  for (const std::size_t part : {10U, 20U, 5U, 25U, 10U}) {
+    ASSERT_EQ(sender.send(std::span(bytes).subspan(sent, part)).bytes, part);
+    sent += part;
+    ASSERT_TRUE(sender.switch_to(sender.carrier() == abi::Carrier::ring ? abi::Carrier::kernel : abi::Carrier::ring));
+  }
+  std::vector<std::byte> into(100);
+  std::vector<std::byte> room(100);
+  for (const std::size_t wanted : {5U, 10U, 29U, 36U, 70U, 100U}) {
+    const Moved seen = receiver.peek_across(std::span(into).first(wanted), room);
+    ASSERT_EQ(seen.bytes, std::min<std::size_t>(wanted, 70));
+    EXPECT_TRUE(std::equal(into.begin(), into.begin() + static_cast<long>(seen.bytes), bytes.begin())) << wanted;
+  }
+  EXPECT_EQ(receiver.received(), 0U);
 }
 
 TEST(Stream, TheLastBytesComeBeforeTheEnd) {
