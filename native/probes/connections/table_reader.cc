@@ -24,12 +24,13 @@ class Visit {
 
   void run() {
     TableNetns& netns = this->netns();
-    netns.at_ms = monotonic_ms();
-    netns.window_ms = bases_.last ? netns.at_ms - bases_.last->at_ms() : 0;
     read_addresses();
     auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
     if (!socket) return note("sock_diag", socket.error());
     netns.read = true;
+    // Right before the counters are read: on a crowded host what comes in between takes long now and then.
+    netns.at_ms = monotonic_ms();
+    netns.window_ms = bases_.last ? netns.at_ms - bases_.last->at_ms() : 0;
     const auto dumped = dump_tcp(*socket, [&](const InetSocket& s) { take(s); });
     check("TCP sockets", dumped);
     netns.listed = static_cast<bool>(dumped);

@@ -1,6 +1,7 @@
 #include "probes/descriptors/census.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -38,7 +39,11 @@ bool read_process(int proc, std::uint32_t index, ProcessEntry& process, Descript
     if (!is_pipe) ++process.sockets;
     held.push_back({kind.inode, index, fd, is_pipe});
   });
-  if (denied) errno = EACCES;
+  if (denied) {
+    // A link of a process that has ended meanwhile says that too (proc_fd_access_allowed() in fs/proc/base.c).
+    std::snprintf(path, sizeof path, "%d", process.pid);
+    errno = ::faccessat(proc, path, F_OK, 0) == 0 ? EACCES : ENOENT;
+  }
   process.descriptors_read = whole && !denied;
   return process.descriptors_read;
 }

@@ -46,7 +46,7 @@ test('a narrow path: congestion, and nothing else at the end that only reads', a
     const sink = await ns.start('sink.py', '10.99.0.1', 0);
     const sender = await peer.start('sender.py', '10.99.0.1', sink.ready.port, 65_536);
     await limited(peer, sender, 'congestion', false);
-    const { connections } = await conns(ns, ['--state', 'established', '--window', '500']);
+    const { connections } = await conns(ns, ['--state', 'established', '--window', '1500']);
     expect(connections).toMatchObject([{ limitedBy: 'application', remote: sender.ready.local }]);
     expect(connections[0]?.rates?.receiveBps).toBeLessThan(4e6);
   });
