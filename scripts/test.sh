@@ -16,6 +16,8 @@ packages=(
   # servers and their clients, and Python's own tests of sockets
   curl haproxy libmemcached-tools lighttpd memcached nginx openssl postgresql redis-server redis-tools sockperf wrk
   libpython3.11-testsuite
+  # what another tuner is made with: it is not installed itself, it would tune this host
+  python3-dbus python3-gi python3-linux-procfs python3-pyudev
   # packages in a bare tree
   binutils debootstrap
   # the command on a terminal, its manual page and its XML
@@ -30,8 +32,15 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   done
   if [ "${#missing[@]}" -gt 0 ]; then
     apt-get update -qq
-    # RUNLEVEL=1: servers that come with the packages are not started
-    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    # Servers that come with the packages are not started: whoever would start one asks this first (invoke-rc.d(8)).
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+      trap 'rm -f "$policy"' EXIT
+      printf '#!/bin/sh\nexit 101\n' > "$policy"
+      chmod 755 "$policy"
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    [ -z "$(trap -p EXIT)" ] || { rm -f "$policy"; trap - EXIT; }
   fi
 fi
 
