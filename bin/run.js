@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import '../dist/support/start.js';
+import '../dist/support/passwd.js';
 import { fileURLToPath } from 'node:url';
 import { main } from '../dist/main.js';
 

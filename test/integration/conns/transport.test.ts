@@ -15,6 +15,8 @@ import { MonitorBench } from '../../support/monitor.js';
 import { expectValid } from '../../support/schemas.js';
 
 const ECHO = fileURLToPath(new URL('../../../fixtures/programs/ring_echo.py', import.meta.url));
+/** One that all users may run, whatever stands before it in PATH. */
+const PYTHON = '/usr/bin/python3';
 const NO_MONITOR = '/nonexistent/monitor.sock';
 
 const children: ChildProcess[] = [];
@@ -36,14 +38,16 @@ async function started(command: readonly string[]): Promise<{ pid: number; line:
   const env = { ...process.env, SOCKDOC_AFTER_CALLS: '1' };
   const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'], env });
   children.push(child);
-  const [line] = await once(child.stdout, 'data');
+  const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${command.join(' ')}: exit ${code}`)));
+  ended.catch(() => undefined);
+  const [line] = await Promise.race([once(child.stdout, 'data'), ended]);
   return { pid: child.pid as number, line: String(line).trim() };
 }
 
 /** Both ends of a connection that is in use, each started by the words given. */
 async function talking(serve: readonly string[], call: readonly string[]): Promise<{ server: number; client: number }> {
-  const server = await started([...serve, 'python3', ECHO, 'serve']);
-  const client = await started([...call, 'python3', ECHO, 'call', server.line]);
+  const server = await started([...serve, PYTHON, ECHO, 'serve']);
+  const client = await started([...call, PYTHON, ECHO, 'call', server.line]);
   return { server: server.pid, client: client.pid };
 }
 
