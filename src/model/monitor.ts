@@ -41,8 +41,10 @@ const Running = {
       cookie: Type.String({ description: 'Of the socket, as conns has it.' }),
       transport: Type.Union([Type.Literal('kernel'), Type.Literal('shm')]),
       reason: Type.Optional(Type.String({ description: 'Why it is on the kernel.' })),
-      sentBytes: Type.Optional(Type.Integer({ description: 'By shared memory so far, as the processes count them.' })),
-      receivedBytes: Type.Optional(Type.Integer()),
+      sentBytes: Type.Optional(
+        Type.Integer({ minimum: 0, description: 'By shared memory so far, as the processes count them.' }),
+      ),
+      receivedBytes: Type.Optional(Type.Integer({ minimum: 0 })),
     }),
     { description: 'What carries each end that the asking user may see; at most 65536.' },
   ),
@@ -51,6 +53,10 @@ const Running = {
 
 export const MonitorRunning = Type.Object(Running);
 export type MonitorRunning = Static<typeof MonitorRunning>;
+
+/** What readings need of it. */
+export const MonitorEnds = Type.Pick(MonitorRunning, ['clients', 'ends']);
+export type MonitorEnds = Static<typeof MonitorEnds>;
 
 export const MonitorStatusDocument = Type.Object({
   ...head('monitor status'),

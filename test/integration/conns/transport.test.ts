@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { usersSockets } from '../../../src/control/monitor/places.js';
 import type { ConnectionRow } from '../../../src/model/views/connections.js';
+import { readTransports } from '../../../src/services/watch/transports.js';
 import { sockdoc } from '../../support/cli.js';
 import { LAUNCHER } from '../../support/launch.js';
 import { hasLibsd } from '../../support/libsd.js';
@@ -124,13 +125,23 @@ describe.runIf(hasLibsd)('with a monitor', () => {
 
       const { server: plain } = await talking([], []);
       const { cookie } = await connectionOf(plain, '');
-      const text = JSON.stringify({ clients: [{ pid: plain }], ends: [{ cookie, transport: 'shm' }] });
+      const texts = [
+        JSON.stringify({
+          clients: [{ pid: plain, comm: 'python3', uid: liar, connections: 1 }],
+          ends: [{ cookie, transport: 'shm' }],
+        }),
+        '{}',
+        '[]',
+        'null',
+        '{"clients":[],"ends":[{"cookie":1}]}',
+        'no JSON',
+      ];
       let asked = 0;
       lies.on('connection', (peer) =>
         peer
           .on('error', () => {})
           .once('data', () => {
-            asked += 1;
+            const text = texts[asked++ % texts.length] as string;
             const header = Buffer.alloc(16);
             header.writeUInt32LE(16 + Buffer.byteLength(text), 0);
             header.writeUInt16LE(1, 4);
@@ -141,11 +152,11 @@ describe.runIf(hasLibsd)('with a monitor', () => {
       const place = `${folders[1]}/monitor.sock`;
       await once(lies.listen(place), 'listening');
       chownSync(place, liar, liar);
-      expect(await connectionOf(plain, '')).toMatchObject({
-        transport: 'kernel',
-        reason: 'its process is not under libsd',
-      });
-      expect(asked).toBeGreaterThan(0);
+      for (const text of texts) {
+        const reason = 'its process is not under libsd';
+        expect(await connectionOf(plain, ''), text).toMatchObject({ transport: 'kernel', reason });
+      }
+      expect(asked).toBeGreaterThanOrEqual(texts.length);
       const known = async () => (await usersSockets()).some(({ socket }) => socket === place);
       expect(await known()).toBe(true);
       chownSync(place, honest, honest);
@@ -153,6 +164,27 @@ describe.runIf(hasLibsd)('with a monitor', () => {
     } finally {
       lies.close();
       for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('a user’s monitor that says nothing is asked once, not at each reading', async (ctx) => {
+    requireRoot(ctx);
+    const uid = randomInt(100_000, 2_000_000_000);
+    const folder = `/tmp/sockdoc-${uid}`;
+    let asked = 0;
+    const silent = createServer((peer) => peer.on('error', () => {}).once('data', () => (asked += 1)));
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+      chownSync(folder, uid, uid);
+      const place = `${folder}/monitor.sock`;
+      await once(silent.listen(place), 'listening');
+      chownSync(place, uid, uid);
+      await readTransports();
+      await readTransports();
+      expect(asked).toBe(1);
+    } finally {
+      silent.close();
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 
