@@ -16,21 +16,7 @@ test('busy-namespace', { timeout: 120_000 }, () =>
   withNetns(async (ns) => {
     const peer = await ns.peer();
     await nftRule(peer, 'input', 'tcp dport 5000 numgen random mod 100 < 1 drop');
-    await ns.run(
-      'tc',
-      'qdisc',
-      'add',
-      'dev',
-      'veth',
-      'root',
-      'tbf',
-      'rate',
-      '20mbit',
-      'burst',
-      '32k',
-      'latency',
-      '50ms',
-    );
+    await ns.run('tc', ...'qdisc add dev veth root tbf rate 20mbit burst 32k latency 50ms'.split(' '));
     await peer.start('sink.py', '0.0.0.0', 5000);
     await peer.start('sink.py', '0.0.0.0', 5001, 'stall');
     await ns.start('source.py', '10.99.0.2', 5000, 60_000, 5);

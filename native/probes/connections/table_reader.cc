@@ -9,6 +9,7 @@
 
 #include "base/netns.h"
 #include "probes/links/address_messages.h"
+#include "probes/sockets/dump_gaps.h"
 #include "probes/sockets/netns_sockets.h"
 
 namespace sockdoc {
@@ -26,13 +27,13 @@ class Visit {
     TableNetns& netns = this->netns();
     read_addresses();
     auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
-    if (!socket) return note("sock_diag", socket.error());
+    if (!socket) return note_unread_sockets(gaps_, "sock_diag", socket.error());
     netns.read = true;
     // Right before the counters are read: on a crowded host what comes in between takes long now and then.
     netns.at_ms = monotonic_ms();
     netns.window_ms = bases_.last ? netns.at_ms - bases_.last->at_ms() : 0;
     const auto dumped = dump_tcp(*socket, [&](const InetSocket& s) { take(s); });
-    check("TCP sockets", dumped);
+    complete_ = dumped_whole(gaps_, "TCP sockets", dumped);
     netns.listed = static_cast<bool>(dumped);
     if (others_ != nullptr) read_others(*socket);
     name_interfaces();
@@ -44,22 +45,6 @@ class Visit {
 
  private:
   TableNetns& netns() { return reading_.netns[index_]; }
-
-  void note(const std::string& what, const Error& error) {
-    const bool absent = error.code == ENOENT || error.code == EPROTONOSUPPORT || error.code == EAFNOSUPPORT;
-    if (absent) {
-      gaps_.add({"sockets", what, "not in this kernel (inet_diag, tcp_diag, udp_diag or unix_diag)", ""});
-    } else {
-      gaps_.add_errno("sockets", what, error.code, "CAP_NET_ADMIN");
-    }
-  }
-
-  void check(const char* what, const Result<NetlinkEnd>& dumped) {
-    if (dumped && !dumped->interrupted) return;
-    complete_ = false;
-    if (!dumped) return note(what, dumped.error());
-    gaps_.add({"sockets", what, "the table changed while it was read: a few may be missing", ""});
-  }
 
   /** Our own addresses, to tell local connections whose other end is not seen. */
   void read_addresses() {
@@ -143,7 +128,7 @@ class Visit {
   }
 
   void check_others(const char* what, const Result<NetlinkEnd>& dumped) {
-    if (!dumped) note(what, dumped.error());
+    if (!dumped) note_unread_sockets(gaps_, what, dumped.error());
   }
 
   void name_interfaces() {

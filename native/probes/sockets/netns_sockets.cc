@@ -9,6 +9,7 @@
 
 #include "base/netns.h"
 #include "base/procfs.h"
+#include "probes/sockets/dump_gaps.h"
 
 namespace sockdoc {
 namespace {
@@ -43,7 +44,7 @@ class Visit {
     read_port_range();
     out_.at_ms = monotonic_ms();
     auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
-    if (!socket) return note("sock_diag", socket.error());
+    if (!socket) return note_unread_sockets(gaps_, "sock_diag", socket.error());
     out_.read = true;
     for (const auto family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
       const char* what = family == AF_INET ? "TCP sockets over IPv4" : "TCP sockets over IPv6";
@@ -60,24 +61,8 @@ class Visit {
   NetnsSockets take() { return std::move(out_); }
 
  private:
-  void note(const std::string& what, const Error& error) {
-    const bool absent = error.code == ENOENT || error.code == EPROTONOSUPPORT || error.code == EAFNOSUPPORT;
-    if (absent) {
-      gaps_.add({"sockets", what, "not in this kernel (inet_diag, tcp_diag, udp_diag or unix_diag)", ""});
-    } else {
-      gaps_.add_errno("sockets", what, error.code, "CAP_NET_ADMIN");
-    }
-  }
-
   void check(const char* what, const Result<NetlinkEnd>& dumped) {
-    if (!dumped) {
-      complete_ = false;
-      return note(what, dumped.error());
-    }
-    if (dumped->interrupted) {
-      complete_ = false;
-      gaps_.add({"sockets", what, "the table changed while it was read: a few may be missing", ""});
-    }
+    if (!dumped_whole(gaps_, what, dumped)) complete_ = false;
   }
 
   void read_port_range() {

@@ -223,18 +223,7 @@ test('counters are those of ip -s, ethtool -S and tc -s', async (ctx) => {
   requireTool(ctx, 'ip', 'ethtool', 'tc', 'python3');
   await withNetns(async (ns) => {
     const peer = await ns.peer();
-    await ns.run(
-      'tc',
-      'qdisc',
-      'add',
-      'dev',
-      'veth',
-      'root',
-      'handle',
-      '77:',
-      'tbf',
-      ...'rate 8kbit burst 2kb limit 3kb'.split(' '),
-    );
+    await ns.run('tc', ...'qdisc add dev veth root handle 77: tbf rate 8kbit burst 2kb limit 3kb'.split(' '));
     await ns.run(
       'python3',
       '-c',

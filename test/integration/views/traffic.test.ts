@@ -46,21 +46,7 @@ test('iperf3 through a queue of 20 Mbit/s shows what fits through it, limited by
   await withNetns(async (ns) => {
     const server = await ns.peer();
     await ns.run('ethtool', '-K', 'veth', 'tso', 'off', 'gso', 'off');
-    await ns.run(
-      'tc',
-      'qdisc',
-      'add',
-      'dev',
-      'veth',
-      'root',
-      'tbf',
-      'rate',
-      '20mbit',
-      'burst',
-      '16kb',
-      'latency',
-      '50ms',
-    );
+    await ns.run('tc', ...'qdisc add dev veth root tbf rate 20mbit burst 16kb latency 50ms'.split(' '));
     const run = await iperf(ns, server, 10);
     try {
       const { frames, seconds } = await between(ns, async () => undefined);
