@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+#include "abi/attach.h"
+
 /*
  * libsd.so: sockdoc inside a program. LD_PRELOAD loads it; its constructor patches the entries of libc's socket calls,
  * so that they lead to the hooks of hooks.cc. Without a monitor (SOCKDOC_MONITOR) these only keep count and pass every
@@ -10,15 +12,16 @@
  *
  * What may be called where. Code of native/preload is one of three kinds:
  *
- *  load     load.cc, Patcher::prepare(), Image::of_library(), DescriptorTable::start(): once, in the constructor,
- * before the program's main. May take the loader's lock. Allocates by mmap(2) alone. stopped  Patcher::apply() and
- * undo(), so sockdoc_libsd_apply() and sockdoc_libsd_undo(): all other threads are stopped, wherever they were, perhaps
- * inside malloc. Nothing but mprotect(2) and stores. hooks    everything else: in any thread, in signal handlers, in
- * the child of vfork() on its parent's memory, in a thread that is cancelled or leaves by longjmp() during the call.
- * So: no allocation but mmap(2), no lock, nothing half-done across a call that may not return, no stdio, no
- * thread-local storage, no exceptions; errno only where the call itself fails. Of libc: memory and string functions,
- * getenv() at load, dl_iterate_phdr() at load, __errno_location(). All else by raw() in base/raw.h: a libc function
- * leads back into the hooks.
+ *  load     load.cc, Patcher::prepare(), Image::of_library(), sockdoc_libsd_attach(): once, in the constructor, before
+ *           the program's main, or while the program runs. May take the loader's lock. Allocates by mmap(2) alone.
+ *  stopped  sockdoc_libsd_apply() and sockdoc_libsd_undo(), so Patcher::apply() and undo(), and the taking stock: all
+ *           other threads are stopped, wherever they were, perhaps inside malloc. raw system calls and stores alone.
+ *  hooks    everything else: in any thread, in signal handlers, in the child of vfork() on its parent's memory, in a
+ *           thread that is cancelled or leaves by longjmp() during the call. So: no allocation but mmap(2), no lock,
+ *           nothing half-done across a call that may not return, no stdio, no thread-local storage, no exceptions;
+ *           errno only where the call itself fails. Of libc: memory and string functions, getenv() at load,
+ *           dl_iterate_phdr() at load, __errno_location(). All else by raw() in base/raw.h: a libc function leads back
+ *           into the hooks.
  *
  * The program's own call goes to the original through its trampoline, exactly once and with the same arguments, so that
  * cancellation points, EINTR, SIGPIPE and the order of effects stay libc's and the kernel's.
@@ -34,11 +37,11 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 enum sockdoc_libsd_mode {
-  SOCKDOC_LIBSD_NOT_STARTED = 0,
-  SOCKDOC_LIBSD_DISABLED = 1,   /* SOCKDOC_DISABLE is set */
-  SOCKDOC_LIBSD_SECOND = 2,     /* another copy does the work */
-  SOCKDOC_LIBSD_INTERPOSED = 3, /* by symbols alone; `reason` says why */
-  SOCKDOC_LIBSD_PREPARED = 4,   /* threads run already: sockdoc_libsd_apply() waits for somebody who stops them */
+  SOCKDOC_LIBSD_NOT_STARTED = 0, /* loaded into a program that ran already */
+  SOCKDOC_LIBSD_DISABLED = 1,    /* SOCKDOC_DISABLE is set, or taken back */
+  SOCKDOC_LIBSD_SECOND = 2,      /* another copy does the work */
+  SOCKDOC_LIBSD_INTERPOSED = 3,  /* by symbols alone; `reason` says why */
+  SOCKDOC_LIBSD_PREPARED = 4,    /* sockdoc_libsd_apply() waits for somebody who stops the threads */
   SOCKDOC_LIBSD_PATCHED = 5
 };
 
@@ -83,8 +86,25 @@ void sockdoc_libsd_status(struct sockdoc_libsd_state *status);
 /* 0, or -1 when libsd knows no TCP socket by this number. */
 int sockdoc_libsd_socket(int fd, struct sockdoc_socket_state *into);
 
-/* With all other threads stopped: 0, or -1 with the reason in the status. */
+/*
+ * In a process that runs already. dlopen() of libsd.so patches nothing and changes nothing. Each of these gives 0, or
+ * -1 with the reason in the status; what failed left everything as it was.
+ *
+ * attach  while all threads run, in one of them: prepares. Also after undo, since the library stays mapped.
+ * apply   with all other threads stopped, none behind the first byte of what is displaced at a site: takes stock of
+ *         descriptors and epoll sets, and patches. A thread that waits in the kernel in a hooked call has to be led to
+ *         sockdoc_libsd_pending, or be made to come back: libsd does not know of it, and a read without a limit that
+ *         is older than the first byte in a ring would take what comes behind it.
+ * leave   while all run, in one of them: from now on no connection goes to a ring, and those that are there go back;
+ *         `left`: directions of connections that are not back yet. To be called again until there is none.
+ * undo    with all other threads stopped: libc's code is as it was, nothing of ours is left but memory. Refused while
+ *         a connection is not back. Who is inside a hook goes on there, by the kernel.
+ */
+int sockdoc_libsd_attach(const struct sockdoc_attach_config *config);
+/* How many sites there are; the first `room` of them are written. */
+uint32_t sockdoc_libsd_sites(struct sockdoc_attach_site *into, uint32_t room);
 int sockdoc_libsd_apply(void);
+int sockdoc_libsd_leave(uint32_t *left);
 int sockdoc_libsd_undo(void);
 
 #pragma GCC visibility pop

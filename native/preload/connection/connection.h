@@ -144,6 +144,11 @@ class Connection {
   [[nodiscard]] std::size_t unread();
   [[nodiscard]] std::size_t unsent() const;
 
+  /** After hand_over(): how many of the two directions the kernel does not have yet, with what is unread of it. */
+  [[nodiscard]] std::uint32_t directions_left() const {
+    return (natively_.load() == 0 || has_unread() ? 1U : 0U) + (sends_natively_.load() == 0 ? 1U : 0U);
+  }
+
   /** Both directions are the kernel's for good, here or by whoever forked us. */
   [[nodiscard]] bool gone_back() const { return !here() || (has(kStayReceiving) && has(kStaySending)); }
 

@@ -61,7 +61,35 @@ Connection* Connections::at(std::uint32_t index) {
   return &(*chunk)[index % kChunk];
 }
 
+void Connections::begin(std::uint64_t after_calls) {
+  ask_after_ = after_calls;
+  stopped_ = 0;
+  leaving_ = 0;
+}
+
+std::uint32_t Connections::leave() {
+  leaving_ = 1;
+  table.each([&](int fd, Handle socket) {
+    Connection* connection = find(socket);
+    if (connection != nullptr) (void)connection->hand_over(fd, abi::Reason::switched_off, 0);
+  });
+  return left();
+}
+
+std::uint32_t Connections::left() {
+  leaving_ = 1;
+  std::uint32_t count = 0;
+  each_place([&](Connection& connection) {
+    // A thread is about to take it to its rings, or to find that it may not.
+    if (connection.crossing_.load() != 0) count += 2;
+    if (connection.handle_.load() != 0) count += connection.directions_left();
+  });
+  return count;
+}
+
 void Connections::consider(Handle socket, SocketState& state, int fd, std::uint64_t word) {
+  if (leaving_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    return;
   const std::uint64_t calls = gate::calls(word);
   const std::uint32_t stopped = stopped_.load(std::memory_order_relaxed);
   if (stopped != 0 && (state.flags.load(std::memory_order_relaxed) & kStays) == 0) {
@@ -134,7 +162,8 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
   constexpr std::uint32_t kTries = 64;
   if (gate::under_way(word) != 0 || !connection.here()) return;
   // One at a time, and not in a handler that interrupted it: what is written here counts once the word has changed.
-  if (connection.crossing_.exchange(1, std::memory_order_acquire) != 0) return;
+  if (connection.crossing_.exchange(1) != 0) return;
+  if (leaving_.load() != 0) return connection.crossing_.store(0);
   look_for_io_uring();
   if (const std::uint32_t stopped = stopped_.load(); stopped != 0) stay(socket, static_cast<abi::Reason>(stopped));
   const bool stays = (state.flags.load() & kStays) != 0;

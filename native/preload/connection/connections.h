@@ -23,6 +23,12 @@ class Connections {
 
   /** How many calls a socket makes before it is worth to ask. */
   void ask_after(std::uint64_t calls) { ask_after_ = calls; }
+  /** The same, and sockets may cross (again). */
+  void begin(std::uint64_t after_calls);
+  /** From now on none crosses, and those that did go back; how many directions are not back yet. Waits for nothing. */
+  [[nodiscard]] std::uint32_t leave();
+  /** The same number, with all other threads stopped. */
+  [[nodiscard]] std::uint32_t left();
   /** A socket that has made `calls` so far may be worth to ask for; one that was granted memory may go over to it. */
   void consider(Handle socket, SocketState& state, int fd, std::uint64_t word);
   /** It stays on the kernel: it goes back, or never leaves. */
@@ -58,13 +64,9 @@ class Connections {
   /** Those too that this process never had, or has no more, on rings. */
   template <typename Visit>
   void each_record(Visit visit) {
-    for (std::atomic<Chunk*>& place : chunks_) {
-      Chunk* chunk = place.load();
-      if (chunk == nullptr) continue;
-      for (Connection& connection : *chunk) {
-        if (connection.handle_.load() != 0) visit(connection);
-      }
-    }
+    each_place([&](Connection& connection) {
+      if (connection.handle_.load() != 0) visit(connection);
+    });
   }
 
   /** The last descriptor of a socket goes; -1 when it has gone. */
@@ -85,6 +87,14 @@ class Connections {
   static constexpr unsigned kChunks = 2048;
   using Chunk = Connection[kChunk];
 
+  template <typename Visit>
+  void each_place(Visit visit) {
+    for (std::atomic<Chunk*>& place : chunks_) {
+      Chunk* chunk = place.load();
+      if (chunk == nullptr) continue;
+      for (Connection& connection : *chunk) visit(connection);
+    }
+  }
   [[nodiscard]] Connection* at(std::uint32_t index);
   [[nodiscard]] bool counts_agree(const SocketState& state, int fd) const;
   void refuse(SocketState& state, int fd, std::uint64_t word);
@@ -94,6 +104,7 @@ class Connections {
   std::uint64_t ask_after_ = 8;
   std::atomic<std::uint32_t> stopped_{0};  // abi::Reason
   std::atomic<std::uint32_t> any_{0};
+  std::atomic<std::uint32_t> leaving_{0};
   MappedSlabs slabs_;
 };
 

@@ -3,13 +3,15 @@
 namespace sockdoc::preload {
 namespace {
 
-/** About a wake-up by the kernel; below 20 sleeps begin, above 50 nothing is gained (docs/decisions/0037). */
-constexpr std::uint64_t kDefaultUs = 50;
 constexpr std::uint64_t kMostUs = 10'000;
 
 }  // namespace
 
-constinit std::uint64_t spin_ticks = kDefaultUs * kTicksPerUs;
+constinit std::uint64_t spin_ticks = kDefaultSpinUs * kTicksPerUs;
+
+void set_spinning_us(std::uint64_t microseconds) {
+  spin_ticks = (microseconds < kMostUs ? microseconds : kMostUs) * kTicksPerUs;
+}
 
 void set_spinning(const char* microseconds) {
   if (microseconds == nullptr || *microseconds < '0' || *microseconds > '9') return;
@@ -17,7 +19,7 @@ void set_spinning(const char* microseconds) {
   for (; *microseconds >= '0' && *microseconds <= '9' && us < kMostUs; microseconds++) {
     us = us * 10 + static_cast<std::uint64_t>(*microseconds - '0');
   }
-  spin_ticks = (us < kMostUs ? us : kMostUs) * kTicksPerUs;
+  set_spinning_us(us);
 }
 
 }  // namespace sockdoc::preload

@@ -10,6 +10,10 @@ inline constexpr std::uint64_t kTicksPerUs = 2500;
 /** How long a call looks for bytes, or for room, before it sleeps: in ticks of the CPU's counter; 0: not at all. */
 extern std::uint64_t spin_ticks;
 
+/** About a wake-up by the kernel; below 20 sleeps begin, above 50 nothing is gained (docs/decisions/0037). */
+inline constexpr std::uint64_t kDefaultSpinUs = 50;
+
+void set_spinning_us(std::uint64_t microseconds);
 /** From SOCKDOC_SPIN_US as text, or the default when null. */
 void set_spinning(const char* microseconds);
 

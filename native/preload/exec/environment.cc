@@ -53,6 +53,15 @@ int visit(dl_phdr_info* info, std::size_t, void* found) {
   return 0;
 }
 
+constexpr std::size_t kDigits = 21;
+
+void write_number(std::uint64_t number, char (&into)[kDigits]) {
+  std::size_t count = 1;
+  for (std::uint64_t rest = number; rest >= 10; rest /= 10) count++;
+  into[count] = 0;
+  for (; count > 0; number /= 10) into[--count] = static_cast<char>('0' + number % 10);
+}
+
 void keep(std::size_t which, const char* value) {
   const std::size_t name = std::strlen(kNames[which]);
   if (value == nullptr || name + std::strlen(value) >= kLongest) return;
@@ -98,6 +107,24 @@ void remember_environment() {
 }
 
 std::size_t EnvironmentPlan::bytes() const { return (count + kCount + 1) * sizeof(char*) + preload_room; }
+
+void keep_environment(const sockdoc_attach_config& attachment) {
+  forget_environment();
+  if (attachment.library[0] == 0) return;
+  char spin[kDigits] = {};
+  char calls[kDigits] = {};
+  const bool spins = attachment.spin_us != SOCKDOC_ATTACH_SPIN_DEFAULT;
+  if (spins) write_number(attachment.spin_us, spin);
+  if (attachment.after_calls != 0) write_number(attachment.after_calls, calls);
+  const char* values[kCount] = {attachment.library, attachment.monitor, spin, calls};
+  for (std::size_t i = kCount; i-- > 0;) {
+    if (values[i][0] != 0) keep(i, values[i]);
+  }
+}
+
+void forget_environment() {
+  for (auto& one : kept) one[0] = 0;
+}
 
 bool brings_libsd(program::Fit fit, char* const* environment) {
   if (fit != program::Fit::fits || kept[kPreload][0] == 0) return false;

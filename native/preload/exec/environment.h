@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "abi/attach.h"
 #include "preload/exec/target.h"
 #include "preload/table/table.h"
 
@@ -17,6 +18,10 @@ namespace sockdoc::preload {
  * LD_PRELOAD (somebody loaded it in another way) nothing is ever put back.
  */
 void remember_environment();
+
+/** The same for a process that libsd came into later: programs that it executes get what it got, or nothing of it. */
+void keep_environment(const sockdoc_attach_config& attachment);
+void forget_environment();
 
 /** How an environment has to change. Made without a look at anything but memory. */
 struct EnvironmentPlan {

@@ -38,7 +38,13 @@ constinit MonitorLink monitor_link;
 
 void MonitorLink::configure(const char* path) {
   static_assert(sizeof path_ == sizeof(sockaddr_un::sun_path));
-  if (path != nullptr && std::strlen(path) < sizeof path_) std::strcpy(path_, path);
+  if (path != nullptr && fits(path)) std::strcpy(path_, path);
+}
+
+void MonitorLink::end() {
+  path_[0] = 0;
+  close();
+  next_try_ms_ = 0;
 }
 
 bool MonitorLink::lock() {

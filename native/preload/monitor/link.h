@@ -18,6 +18,10 @@ class MonitorLink {
  public:
   /** The path of the monitor's socket. Null or empty: there is none, and nothing is ever asked. */
   void configure(const char* path);
+  /** Whether a path is short enough for a socket's address. */
+  [[nodiscard]] static bool fits(const char* path) { return __builtin_strlen(path) < sizeof path_; }
+  /** There is none any more. With all other threads stopped. */
+  void end();
   [[nodiscard]] bool wanted() const { return path_[0] != 0; }
 
   /** Asks about a connected socket. True when the question is on its way. */

@@ -396,13 +396,27 @@ bool EpollSet::shared() {
 }
 
 void EpollSets::start() {
+  if (started()) return;
   const long bell = raw(SYS_eventfd2, 1, O_CLOEXEC | O_NONBLOCK);
   const int place = failed(bell) ? -1 : own_descriptors.adopt(static_cast<int>(bell));
-  const long page = raw(SYS_mmap, 0, kMost, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  const long page = elsewhere_ != nullptr
+                        ? reinterpret_cast<long>(elsewhere_)
+                        : raw(SYS_mmap, 0, kMost, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (place < 0 || failed(page)) return sleepers.keep_all(abi::Reason::no_descriptors);
   bell_ = place;
   elsewhere_ = reinterpret_cast<std::atomic<std::uint8_t>*>(page);
   started_ = true;
+}
+
+void EpollSets::stop() {
+  if (!started()) return;
+  started_ = false;
+  // A child may have the bell too, so that closing it does not take it out.
+  table.each([this](int fd, Handle handle) {
+    epoll_event nothing = {};
+    if (find(handle) != nullptr) raw(SYS_epoll_ctl, fd, EPOLL_CTL_DEL, bell(), &nothing);
+  });
+  own_descriptors.release(static_cast<std::size_t>(bell_.exchange(-1)));
 }
 
 int EpollSets::bell() const {

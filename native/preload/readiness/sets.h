@@ -153,6 +153,8 @@ class EpollSets {
  public:
   /** From now on sets are followed; before, no call is looked at. */
   void start();
+  /** Sets are the kernel's alone again: nothing of ours is in them. With all other threads stopped. */
+  void stop();
   [[nodiscard]] bool started() const { return started_.load(std::memory_order_relaxed); }
 
   void record(int fd);

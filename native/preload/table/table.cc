@@ -43,12 +43,12 @@ std::uint64_t life(std::uint32_t generation, std::uint32_t holders) {
 constinit DescriptorTable table;
 
 bool DescriptorTable::start() {
+  if (owner_ != nullptr) return mine();
   auto* owner = static_cast<Owner*>(fresh_memory(sizeof(Owner)));
   if (owner == nullptr) return false;
   raw(SYS_madvise, owner, sizeof(Owner), MADV_WIPEONFORK);  // since Linux 4.14; before, the hook of fork() tells
   owner->process = static_cast<std::int32_t>(raw(SYS_getpid));
   owner_ = owner;
-  take_stock_of_all();
   return true;
 }
 
@@ -324,6 +324,10 @@ bool DescriptorTable::read(int fd, sockdoc_socket_state& into) {
 
 void DescriptorTable::take_stock_of_all() {
   each_open_descriptor([this](int fd) { take_stock(fd); });
+}
+
+void DescriptorTable::forget_all() {
+  each([this](int fd, Handle) { drop(take(fd)); });
 }
 
 }  // namespace sockdoc::preload

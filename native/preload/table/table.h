@@ -62,8 +62,12 @@ class DescriptorTable {
   static constexpr unsigned kSlots = 512;
   static constexpr unsigned kChunks = 2048;  // a million descriptors; what is above is not tracked
 
-  /** From now on sockets are recorded, beginning with those that are open already. False without memory. */
-  bool start();
+  /** From now on sockets are recorded. False without memory. */
+  [[nodiscard]] bool start();
+  /** Those that are open already. */
+  void take_stock_of_all();
+  /** What is known of descriptors is not true any more. */
+  void forget_all();
 
   /** The socket behind a descriptor; none for what is not TCP, not known, or not recorded. Two loads. */
   [[nodiscard]] Handle find(int fd) const {
@@ -185,7 +189,6 @@ class DescriptorTable {
   [[nodiscard]] bool claim(std::uint32_t& index);
   [[nodiscard]] bool hold(Handle handle);
   void set(int fd, Handle handle);
-  void take_stock_of_all();
 
   std::atomic<Slots*> slots_[kChunks] = {};
   std::atomic<States*> states_[kChunks] = {};

@@ -61,11 +61,58 @@ describe.runIf(hasLibsd)('how libsd comes into a program', () => {
       'read: 2',
       'counted: 1',
       'undo again: 0',
+      'attach: 0',
       'apply: 0',
-      'counted: 2',
+      'counted: 1',
       'apply again: 0',
       '',
     ]);
+  });
+
+  it('comes into a program that runs, and leaves it as it was', () => {
+    const attached = [
+      'attach: 0',
+      'attached: mode 4, somebody has to stop the threads',
+      'changed code: 0',
+      'sites: ok',
+      'apply: 0',
+      'applied: mode 5',
+      'sites: ok',
+      'attach again: -1',
+      'read: 5',
+      'known: 0',
+      'counted: 5',
+      'leave: 0',
+      'left: 0',
+      'undo: 0',
+      'undone: mode 1, taken back',
+      'changed code: 0',
+      'descriptors: 0',
+      'threads: 1',
+    ];
+    const { stdout, stderr, status: code } = outcome([compiled('libsd/attaching'), LIBSD]);
+    expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+    expect(stdout.replaceAll(/(?<=attach again: -1).*/g, '').split('\n')).toEqual([
+      'loaded: mode 0',
+      expect.stringMatching(/^apply: -1/),
+      'changed code: 0',
+      ...attached,
+      ...attached,
+      'read: 5',
+      expect.stringMatching(/^of another version: -1/),
+      'refused: mode 1, the injector is of another version',
+      '',
+    ]);
+  });
+
+  it('stays out of a program that runs with SOCKDOC_DISABLE, or with libsd', () => {
+    const program = compiled('libsd/attaching');
+    expect(outcome([program, LIBSD], { SOCKDOC_DISABLE: '1' }).stdout).toContain(
+      'attached: mode 0, SOCKDOC_DISABLE is set\n',
+    );
+    const copy = `${folder.path}/second.so`;
+    copyFileSync(LIBSD, copy);
+    expect(outcome([program, copy], preloaded).stdout).toContain('attached: mode 0, another copy is at work\n');
   });
 
   it('serves calls that other constructors make before it is set up', () => {

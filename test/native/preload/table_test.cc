@@ -29,6 +29,7 @@ class Table : public testing::Test {
   static void SetUpTestSuite() {
     sockdoc_resolve_originals();  // as the constructor of libsd does, before there are threads
     ASSERT_TRUE(table.start());
+    table.take_stock_of_all();
   }
 };
 

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <stdint.h>
+
+/*
+ * What an injector and libsd say to each other when libsd comes into a process that runs already: by memory of that
+ * process, so both are of one build. C, since fixtures use it too. Who calls what, and when: preload/libsd.h.
+ */
+
+#define SOCKDOC_ATTACH_VERSION 1
+#define SOCKDOC_ATTACH_SPIN_DEFAULT 0xffffffffU
+
+/** What would have come by the environment. Strings end with a zero byte. */
+struct sockdoc_attach_config {
+  uint32_t version;     /* SOCKDOC_ATTACH_VERSION */
+  uint32_t size;        /* of this structure */
+  uint64_t after_calls; /* SOCKDOC_AFTER_CALLS; 0: libsd's own */
+  uint32_t spin_us;     /* SOCKDOC_SPIN_US; SOCKDOC_ATTACH_SPIN_DEFAULT: libsd's own */
+  uint32_t flags;       /* 0 */
+  char monitor[256];    /* path of the monitor's socket as the process sees it; "": none, bytes are only counted */
+  char library[256];    /* libsd's path for programs that the process will execute; "": they run without it */
+};
+
+/** A libc entry that is, or will be, patched. */
+struct sockdoc_attach_site {
+  uint64_t at;             /* where the jump goes */
+  uint32_t displaced;      /* bytes of whole instructions from there on: no thread may stand behind the first of them */
+  uint32_t syscall_inside; /* 1: one of them is `syscall`; who is in it comes back to the middle of the jump */
+  uint8_t before[8];       /* the first 5 bytes of the entry; the rest is 0 */
+  uint8_t after[8];        /* what is written there */
+  uint64_t trampoline;     /* does what was displaced, and goes on behind it */
+};
+
+#ifdef __cplusplus
+static_assert(sizeof(struct sockdoc_attach_config) == 536);
+static_assert(sizeof(struct sockdoc_attach_site) == 40);
+#else
+_Static_assert(sizeof(struct sockdoc_attach_config) == 536, "layout");
+_Static_assert(sizeof(struct sockdoc_attach_site) == 40, "layout");
+#endif

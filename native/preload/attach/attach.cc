@@ -1,0 +1,104 @@
+#include <cerrno>
+#include <cstring>
+
+#include "preload/attach/interception.h"
+#include "preload/connection/connections.h"
+#include "preload/connection/spinning.h"
+#include "preload/exec/environment.h"
+#include "preload/monitor/link.h"
+#include "preload/originals.h"
+#include "preload/readiness/sets.h"
+#include "preload/table/table.h"
+
+/* Into a process that runs already, and out again: see libsd.h for what may run when. */
+namespace sockdoc::preload {
+namespace {
+
+constexpr char kTakenBack[] = "taken back";
+
+bool terminated(std::span<const char> text) { return std::memchr(text.data(), 0, text.size()) != nullptr; }
+
+Refusal look_at(const sockdoc_attach_config& config) {
+  if (config.version != SOCKDOC_ATTACH_VERSION || config.size != sizeof config) {
+    return {.what = "the injector is of another version"};
+  }
+  if (!terminated(config.monitor) || !terminated(config.library)) return {.what = "a path is too long"};
+  if (!MonitorLink::fits(config.monitor)) return {.what = "the monitor's path is too long"};
+  return {};
+}
+
+Refusal look_at_process() {
+  const std::uint32_t mode = interception.status.mode;
+  if (mode == SOCKDOC_LIBSD_PATCHED || mode == SOCKDOC_LIBSD_INTERPOSED) return {.what = "libsd is at work already"};
+  if (disabled_by_environment()) return {.what = "SOCKDOC_DISABLE is set"};
+  if (another_copy_works()) return {.what = "another copy is at work"};
+  return {};
+}
+
+}  // namespace
+}  // namespace sockdoc::preload
+
+using namespace sockdoc::preload;
+
+int sockdoc_libsd_attach(const struct sockdoc_attach_config* config) {
+  Refusal refusal = look_at(*config);
+  if (!refusal.refused()) refusal = look_at_process();
+  if (refusal.refused()) return interception.refuse(refusal);
+  const Image libc = Image::of_library("libc.so.6");
+  if (!libc.valid()) return interception.refuse({.what = "no libc.so.6 in this process"});
+  if (!table.start()) return interception.refuse({.what = "no memory", .error = ENOMEM});
+  if (refusal = interception.prepare(libc); refusal.refused()) return interception.refuse(refusal);
+  monitor_link.configure(config->monitor);
+  set_spinning_us(config->spin_us == SOCKDOC_ATTACH_SPIN_DEFAULT ? kDefaultSpinUs : config->spin_us);
+  connections.begin(config->after_calls == 0 ? kAskAfter : config->after_calls);
+  keep_environment(*config);
+  if (monitor_link.wanted()) prepare_for_rings(libc);
+  interception.status.mode = SOCKDOC_LIBSD_PREPARED;
+  interception.remember({.what = "somebody has to stop the threads"});
+  return 0;
+}
+
+uint32_t sockdoc_libsd_sites(struct sockdoc_attach_site* into, uint32_t room) {
+  const std::span<const Site> sites = interception.patcher.sites();
+  for (std::size_t i = 0; i < sites.size() && i < room; i++) {
+    const Site& site = sites[i];
+    into[i] = {};
+    into[i].at = reinterpret_cast<std::uintptr_t>(site.at);
+    into[i].displaced = site.displaced;
+    into[i].syscall_inside = site.syscall_inside ? 1 : 0;
+    std::memcpy(into[i].before, site.before, sizeof site.before);
+    std::memcpy(into[i].after, site.after, sizeof site.after);
+    into[i].trampoline = reinterpret_cast<std::uintptr_t>(site.trampoline);
+  }
+  return static_cast<uint32_t>(sites.size());
+}
+
+int sockdoc_libsd_apply() {
+  const std::uint32_t mode = interception.status.mode;
+  if (mode == SOCKDOC_LIBSD_PATCHED) return 0;
+  const bool ready = mode == SOCKDOC_LIBSD_PREPARED || interception.status.reason == kTakenBack;
+  if (!ready) return interception.refuse({.what = "nothing was prepared"});
+  // What was known may have been closed meanwhile, and its number be another's.
+  table.forget_all();
+  table.take_stock_of_all();
+  const Refusal refusal = interception.patch();
+  return refusal.refused() ? interception.refuse(refusal) : 0;
+}
+
+int sockdoc_libsd_leave(uint32_t* left) {
+  *left = connections.leave();
+  return 0;
+}
+
+int sockdoc_libsd_undo() {
+  if (connections.left() != 0) return interception.refuse({.what = "a connection is not back on the kernel"});
+  const Refusal refusal = interception.patcher.undo();
+  if (refusal.refused()) return interception.refuse(refusal);
+  lead_exports_to(Exports::libc);
+  forget_environment();
+  epoll_sets.stop();
+  monitor_link.end();
+  interception.status.mode = SOCKDOC_LIBSD_DISABLED;
+  interception.remember({.what = kTakenBack});
+  return 0;
+}
