@@ -29,57 +29,88 @@ std::uint64_t cookie_of(int fd) {
   return failed(raw(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &length)) ? 0 : cookie;
 }
 
-/** /proc/PROCESS/FOLDER/FD. */
-class ProcPath {
+/** A number in decimal digits, for paths of /proc. */
+class Digits {
  public:
-  ProcPath(long process, const char* folder, int fd) {
-    add("/proc/");
-    add(process);
-    add(folder);
-    add(fd);
+  explicit Digits(long number) {
+    int at = sizeof text_ - 1;
+    do text_[--at] = static_cast<char>('0' + number % 10);
+    while ((number /= 10) != 0);
+    first_ = at;
   }
-  [[nodiscard]] const char* text() const { return text_; }
+  [[nodiscard]] const char* text() const { return text_ + first_; }
 
  private:
-  void add(const char* text) {
-    while (*text != 0) text_[length_++] = *text++;
-  }
-  void add(long number) {
-    char digits[20];
-    int count = 0;
-    do digits[count++] = static_cast<char>('0' + number % 10);
-    while ((number /= 10) != 0);
-    while (count > 0) text_[length_++] = digits[--count];
-  }
-
-  char text_[64] = {};
-  std::size_t length_ = 0;
+  char text_[21] = {};
+  int first_;
 };
 
-/** Whether another process has the same file by this number, for its programs too. What cannot be read it has not. */
-bool inherited_from(long process, int fd) {
-  char theirs[64] = {};
-  char ours[64] = {};
-  const ProcPath their_link(process, "/fd/", fd);
-  const ProcPath our_link(raw(SYS_getpid), "/fd/", fd);
-  if (failed(raw(SYS_readlinkat, AT_FDCWD, their_link.text(), theirs, sizeof theirs - 1)) ||
-      failed(raw(SYS_readlinkat, AT_FDCWD, our_link.text(), ours, sizeof ours - 1)) || std::strcmp(theirs, ours) != 0) {
-    return false;
-  }
-  const ProcPath path(process, "/fdinfo/", fd);
-  const long file = raw(SYS_openat, AT_FDCWD, path.text(), O_RDONLY | O_CLOEXEC, 0);
-  if (failed(file)) return false;
-  char text[256] = {};
-  raw(SYS_read, file, text, sizeof text - 1);
-  raw(SYS_close, file);
-  const char* line = std::strstr(text, "flags:");
-  if (line == nullptr) return false;
-  line += std::strlen("flags:");
-  while (*line == '\t' || *line == ' ') line++;
-  unsigned long flags = 0;
-  for (; *line >= '0' && *line <= '7'; line++) flags = flags * 8 + static_cast<unsigned long>(*line - '0');
-  return (flags & O_CLOEXEC) == 0;
+/** The number behind a name in a file of /proc/PID/fdinfo; -1 where it is not. */
+long number_in(const char* text, const char* name, int base) {
+  const char* at = std::strstr(text, name);
+  if (at == nullptr) return -1;
+  at += std::strlen(name);
+  while (*at == '\t' || *at == ' ') at++;
+  long number = 0;
+  for (; *at >= '0' && *at < '0' + base; at++) number = number * base + (*at - '0');
+  return number;
 }
+
+/**
+ * What a process has by its numbers. A server may have thousands that it leaves to each of its children, so a look is
+ * as cheap as /proc allows.
+ */
+class TheirDescriptors {
+ public:
+  TheirDescriptors() = default;
+  ~TheirDescriptors() { leave(); }
+  TheirDescriptors(const TheirDescriptors&) = delete;
+  TheirDescriptors& operator=(const TheirDescriptors&) = delete;
+
+  /** Whether `process` has our file by this number too, and for its programs. What cannot be read it has not. */
+  [[nodiscard]] bool inherited(long process, int fd) {
+    if (!enter(process)) return false;
+    const Digits name(fd);
+    const long file = raw(SYS_openat, folder_, name.text(), O_RDONLY | O_CLOEXEC, 0);
+    if (failed(file)) return false;
+    char text[256] = {};
+    raw(SYS_read, file, text, sizeof text - 1);
+    raw(SYS_close, file);
+    const long flags = number_in(text, "flags:", 8);
+    return flags >= 0 && (flags & O_CLOEXEC) == 0 && same(fd, number_in(text, "ino:", 10));
+  }
+
+ private:
+  bool enter(long process) {
+    if (process == process_) return !failed(folder_);
+    leave();
+    process_ = process;
+    char path[48] = "/proc/";
+    std::strcat(std::strcat(path, Digits(process).text()), "/fdinfo");
+    folder_ = raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    return !failed(folder_);
+  }
+  void leave() {
+    if (!failed(folder_)) raw(SYS_close, folder_);
+    folder_ = -1;
+  }
+  /** `inode`: of theirs; unknown before Linux 5.14. */
+  [[nodiscard]] bool same(int fd, long inode) const {
+    struct stat info = {};
+    if (inode >= 0) return !failed(raw(SYS_fstat, fd, &info)) && info.st_ino == static_cast<ino_t>(inode);
+    char theirs[64] = {};
+    char ours[64] = {};
+    return link_of(process_, fd, theirs) && link_of(raw(SYS_getpid), fd, ours) && std::strcmp(theirs, ours) == 0;
+  }
+  static bool link_of(long process, int fd, char (&into)[64]) {
+    char path[64] = "/proc/";
+    std::strcat(std::strcat(path, Digits(process).text()), "/fd/");
+    return !failed(raw(SYS_readlinkat, AT_FDCWD, std::strcat(path, Digits(fd).text()), into, sizeof into - 1));
+  }
+
+  long process_ = 0;
+  long folder_ = -1;
+};
 
 /** As far as one can know before. */
 bool will_execute(int folder, const char* path, int flags) {
@@ -116,21 +147,55 @@ Connection* lent(int fd) {
   return found;
 }
 
-/** Whether one of the texts has this number in it, as a program is told which descriptor it gets. */
-bool named(int fd, char* const* texts) {
-  for (; texts != nullptr && *texts != nullptr; texts++) {
-    for (const char* at = *texts; *at != 0;) {
-      if (*at < '0' || *at > '9') {
-        at++;
-        continue;
+/** The descriptors that a program is told of: the standard ones, and each number in its arguments and environment. */
+class ToldOf {
+ public:
+  explicit ToldOf(const Successor& next) {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) add(fd);
+    read(next.arguments);
+    read(next.environment);
+  }
+  [[nodiscard]] bool has(int fd) const {
+    const auto number = static_cast<unsigned>(fd);
+    return number < kMost ? (words_[number / kBits] >> number % kBits & 1) != 0 : beyond_;
+  }
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (unsigned word = 0; word < kMost / kBits; word++) {
+      for (std::uint64_t rest = words_[word]; rest != 0; rest &= rest - 1) {
+        visit(static_cast<int>(word * kBits + static_cast<unsigned>(__builtin_ctzll(rest))));
       }
-      long number = 0;
-      for (; *at >= '0' && *at <= '9'; at++) number = number > INT_MAX ? number : number * 10 + (*at - '0');
-      if (number == fd) return true;
     }
   }
-  return false;
-}
+
+ private:
+  static constexpr unsigned kMost = 4096;  // on a stack that may be small
+  static constexpr unsigned kBits = 64;
+
+  void add(long number) {
+    if (number < kMost) {
+      words_[number / kBits] |= std::uint64_t{1} << number % kBits;
+    } else {
+      beyond_ = true;
+    }
+  }
+  void read(char* const* texts) {
+    for (; texts != nullptr && *texts != nullptr; texts++) {
+      for (const char* at = *texts; *at != 0;) {
+        if (*at < '0' || *at > '9') {
+          at++;
+          continue;
+        }
+        long number = 0;
+        for (; *at >= '0' && *at <= '9'; at++) number = number > INT_MAX ? number : number * 10 + (*at - '0');
+        add(number);
+      }
+    }
+  }
+
+  std::uint64_t words_[kMost / kBits] = {};
+  bool beyond_ = false;  // one of the numbers is larger
+};
 
 /** The socket goes to who reads from the kernel alone: what is unread comes by it, or the connection ends. */
 void give_to_kernel(Connection& connection, int fd, abi::Reason reason, std::uint64_t deadline) {
@@ -159,19 +224,21 @@ void pass(int fd) {
 }  // namespace
 
 [[gnu::noinline]] void before_exec(const Successor& next) {
-  table.leave_to_next_program();
-  if (next.path == nullptr || !connections.any()) return;
+  if (next.path == nullptr) return;
   const bool on_loan = table.on_loan();
+  if (!on_loan && !connections.any()) return;
   const bool executes = will_execute(next.folder, next.path, next.flags);
   const bool has_libsd = brings_libsd(next.fit, next.environment);
   const std::uint64_t deadline = coarse_ms() + kPatienceMs;
-  each_open_descriptor([&](int fd) {
+  const ToldOf told(next);
+  TheirDescriptors parents;
+  const auto prepare = [&](int fd) {
     if (!inheritable(fd)) return;
+    if (on_loan) table.raise(table.find(fd), kUncounted);  // a second owner, whose bytes nobody counts
     Connection* connection = on_loan ? lent(fd) : connection_of(table.find(fd));
     if (connection == nullptr) return;
     const bool ours = !on_loan && connection->here();
-    if (!ours && fd > STDERR_FILENO && !named(fd, next.arguments) && !named(fd, next.environment) &&
-        inherited_from(connection->process(), fd)) {
+    if (!ours && !told.has(fd) && parents.inherited(connection->process(), fd)) {
       if (has_libsd) (void)connection->leave_unread(true);
       return;
     }
@@ -180,7 +247,10 @@ void pass(int fd) {
       if (over || !executes || (connection->set_aside(fd, deadline) && connection->leave_unread(true))) return;
     }
     give_to_kernel(*connection, fd, abi::Reason::executed, deadline);
-  });
+  };
+  // Where it will fail, as while a PATH is tried, what could matter if it did not; the rest when it will not.
+  if (!executes) return told.each(prepare);
+  if (!each_open_descriptor(prepare)) table.each([&](int fd, Handle) { prepare(fd); });
 }
 
 void all_go_back(abi::Reason reason) {

@@ -9,9 +9,9 @@
 
 namespace sockdoc::preload {
 
-/** `visit(fd)` for each descriptor that the calling process has open; none without /proc. */
+/** `visit(fd)` for each descriptor that the calling process has open. False, and none, without /proc. */
 template <typename Visit>
-void each_open_descriptor(Visit visit) {
+bool each_open_descriptor(Visit visit) {
   struct Entry {  // as getdents64(2) lays it out
     std::uint64_t inode;
     std::int64_t next;
@@ -20,7 +20,7 @@ void each_open_descriptor(Visit visit) {
     char name[];
   };
   const long folder = raw(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  if (failed(folder)) return;
+  if (failed(folder)) return false;
   alignas(Entry) char buffer[2048];
   for (;;) {
     const long size = raw(SYS_getdents64, folder, buffer, sizeof buffer);
@@ -35,6 +35,7 @@ void each_open_descriptor(Visit visit) {
     }
   }
   raw(SYS_close, folder);
+  return true;
 }
 
 }  // namespace sockdoc::preload

@@ -11,11 +11,14 @@
 namespace sockdoc::preload {
 namespace {
 
-/** A duplicate as high as RLIMIT_NOFILE lets it be, where loops of a program from 3 upwards seldom come. */
+/**
+ * A duplicate where loops of a program from 3 upwards seldom come, but not higher: the kernel's table of the process is
+ * as long as its highest number, each fork copies it, and close_range() walks it.
+ */
 long duplicate_high(int fd) {
   rlimit limit = {1024, 1024};
   raw(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
-  constexpr rlim_t kHighest = 1 << 20;
+  constexpr rlim_t kHighest = 1024;
   rlim_t top = limit.rlim_cur < kHighest ? limit.rlim_cur : kHighest;
   long result = -EMFILE;
   for (rlim_t room = 64; failed(result) && top > 0; room *= 2) {

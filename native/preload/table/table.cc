@@ -285,14 +285,6 @@ unsigned DescriptorTable::end() const {
   return 0;
 }
 
-void DescriptorTable::leave_to_next_program() {
-  if (owner_ == nullptr || mine()) return;
-  each([this](int fd, Handle handle) {
-    const long flags = raw(SYS_fcntl, fd, F_GETFD, 0);
-    if (!failed(flags) && (flags & FD_CLOEXEC) == 0) raise(handle, kUncounted);
-  });
-}
-
 bool DescriptorTable::read(int fd, sockdoc_socket_state& into) {
   SocketState* socket = state(find(fd));
   if (socket == nullptr || socket->kind.load() == SOCKDOC_EPOLL_SET) return false;

@@ -150,13 +150,6 @@ class DescriptorTable {
     }
   }
 
-  /**
-   * Before exec: when this is the child of vfork or posix_spawn, sockets without close-on-exec get a second owner,
-   * whose bytes nobody counts. (After fork the parent knows by forked(); for itself a process that execs has no use for
-   * its table any more.)
-   */
-  void leave_to_next_program();
-
   /** True in a child that runs on the memory of the process that owns the table. */
   [[nodiscard]] bool on_loan() { return owner_ != nullptr && !mine(); }
 
