@@ -21,6 +21,8 @@ class Clock {
   }
 
   [[nodiscard]] static std::uint64_t monotonic_ns();
+  /** CPU time of this process so far, in user space and in the kernel. */
+  [[nodiscard]] static std::uint64_t cpu_ns();
 
  private:
   [[nodiscard]] static std::uint64_t counter() {

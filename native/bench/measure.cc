@@ -17,7 +17,8 @@ namespace {
 
 constexpr double kWarmMs = 50;
 constexpr double kUpgradeMs = 2000;
-constexpr double kInVainMs = 50;  // after one that was in vain
+constexpr double kInVainMs = 50;                // after one that was in vain
+constexpr std::uint64_t kMostAlone = 64 << 10;  // what a socket takes before anybody receives
 
 /** The client's end of one connection. */
 class Talk {
@@ -117,6 +118,30 @@ Result<Json> connections(const Address& address, const Order& order, const Clock
   return json.end_object();
 }
 
+/** From this process to itself, each message received before the next is sent: nobody sleeps, and nobody is woken. */
+Result<Json> alone(const Order& order, const Clock& clock) {
+  constexpr std::uint64_t kAtOnce = 16;
+  Address own;
+  const auto listener = listen_at(own);
+  if (!listener) return listener.error();
+  const auto sending = connect_to(own);
+  if (!sending) return sending.error();
+  const auto receiving = accept_from(listener->get());
+  if (!receiving) return receiving.error();
+  std::vector<std::byte> message(order.bytes);
+  std::uint64_t count = 0;
+  const std::uint64_t cpu_before = Clock::cpu_ns();
+  const std::uint64_t end = clock.now() + clock.ticks_of_ms(order.ms);
+  for (; clock.now() < end; count += kAtOnce) {
+    for (std::uint64_t i = 0; i < kAtOnce; i++) {
+      if (!send_all(sending->get(), message) || !receive_all(receiving->get(), message)) return lost("to itself");
+    }
+  }
+  Json json;
+  json.begin_object().field("count", count).field("cpuNs", Clock::cpu_ns() - cpu_before);
+  return json.end_object();
+}
+
 std::optional<Order> order_of(const std::string& line) {
   std::istringstream words(line);
   std::string what;
@@ -126,6 +151,8 @@ std::optional<Order> order_of(const std::string& line) {
     order.what = Order::What::round_trip;
   } else if (what == "stream") {
     order.what = Order::What::stream;
+  } else if (what == "alone" && order.bytes <= kMostAlone) {
+    order.what = Order::What::alone;
   } else if (what == "connections" && (words >> order.trips)) {
     order.what = Order::What::connections;
   } else {
@@ -139,11 +166,13 @@ std::optional<Order> order_of(const std::string& line) {
 
 Result<Json> measure(const Address& address, const Order& order, const Clock& clock, double& upgrade_ms) {
   if (order.what == Order::What::connections) return connections(address, order, clock);
+  if (order.what == Order::What::alone) return alone(order, clock);
   auto connection = connect_to(address);
   if (!connection) return connection.error();
   Talk talk(std::move(*connection), order.bytes, clock);
   if (!talk.open() || !talk.warm_up(std::min(order.ms / 4, kWarmMs), upgrade_ms)) return lost("warming up");
   const auto before = talk.carried_now();
+  const std::uint64_t cpu_before = Clock::cpu_ns();
   Json json;
   json.begin_object();
   if (order.what == Order::What::round_trip) {
@@ -156,7 +185,9 @@ Result<Json> measure(const Address& address, const Order& order, const Clock& cl
     if (!talk.stream(order.ms, tally)) return lost("a stream of messages");
     json.field("count", tally.messages);
     json.field("perSecond", static_cast<double>(tally.messages) * 1e9 / static_cast<double>(tally.ns));
+    json.field("receiverCpuNs", tally.cpu_ns);
   }
+  json.field("cpuNs", Clock::cpu_ns() - cpu_before);
   write_carrier(json, before, talk.carried_now());
   return json.end_object();
 }

@@ -11,7 +11,7 @@ namespace sockdoc::bench {
 
 /** One measurement, over a connection of its own, or over one connection after the other. */
 struct Order {
-  enum class What { round_trip, stream, connections } what = What::round_trip;
+  enum class What { round_trip, stream, connections, alone } what = What::round_trip;
   std::uint64_t bytes = 0;  // of a message
   double ms = 0;
   std::uint64_t trips = 0;  // of a connection, where there are many
@@ -19,12 +19,13 @@ struct Order {
 
 /**
  * Connects, exchanges messages until the connection is warm (under libsd: until it is upgraded, for `upgrade_ms` at
- * most), measures, and gives what this came to; "upgraded" is absent without libsd. Times are nanoseconds.
+ * most), measures, and gives what this came to, with the CPU time that it took here; "upgraded" is absent without
+ * libsd. Times are nanoseconds.
  */
 [[nodiscard]] Result<Json> measure(const Address& address, const Order& order, const Clock& clock, double& upgrade_ms);
 
-/** Orders from stdin, "rtt BYTES MS", "stream BYTES MS" or "connections BYTES MS TRIPS" a line, each answered on
- * stdout, until it ends. */
+/** Orders from stdin, "rtt BYTES MS", "stream BYTES MS", "alone BYTES MS" or "connections BYTES MS TRIPS" a line, each
+ * answered on stdout, until it ends. */
 [[nodiscard]] Status measure_on_demand(const Address& address);
 
 }  // namespace sockdoc::bench

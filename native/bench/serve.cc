@@ -20,16 +20,21 @@ void serve_connection(int fd) {
   std::vector<std::byte> message(opening.bytes);
   Tally tally{};
   std::uint64_t start = 0;
+  std::uint64_t start_cpu = 0;
   while (receive_all(fd, message)) {
     switch (static_cast<Kind>(message[0])) {
       case Kind::echo:
         if (!send_all(fd, message)) return;
         break;
       case Kind::stream:
-        if (tally.messages++ == 0) start = Clock::monotonic_ns();
+        if (tally.messages++ == 0) {
+          start = Clock::monotonic_ns();
+          start_cpu = Clock::cpu_ns();
+        }
         break;
       case Kind::last:
         tally.ns = Clock::monotonic_ns() - start;
+        tally.cpu_ns = Clock::cpu_ns() - start_cpu;
         if (!send_all(fd, std::as_bytes(std::span(&tally, 1)))) return;
         tally = {};
         break;

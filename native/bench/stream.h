@@ -47,6 +47,7 @@ enum class Kind : std::uint8_t {
 struct Tally {
   std::uint64_t messages;
   std::uint64_t ns;
+  std::uint64_t cpu_ns;  // of the receiver
 };
 
 constexpr std::uint64_t kMostBytes = std::uint64_t{16} << 20;

@@ -57,6 +57,16 @@ TEST(Measure, SaysWhyThereIsNothingToMeasure) {
   EXPECT_EQ(sample.error().code, ENOENT);
 }
 
+TEST(Measure, AloneCostsCpuAndNeedsNoServer) {
+  const Clock clock;
+  double patience = 1;
+  const auto sample = measure({"/nonexistent/socket", 0}, {Order::What::alone, 64, 5}, clock, patience);
+  ASSERT_TRUE(sample.ok());
+  const JsonValue read = JsonReader::read(sample->text());
+  EXPECT_GT(read["count"].number, 0);
+  EXPECT_GT(read["cpuNs"].number, 0);
+}
+
 TEST(Clock, CountsAsTheKernelDoes) {
   const Clock clock;
   const std::uint64_t ticks = clock.now();
