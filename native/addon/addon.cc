@@ -21,7 +21,7 @@ namespace sockdoc {
 namespace {
 
 /** Raised whenever a function's request or answer changes shape; src/probes/native.ts refuses any other. */
-constexpr int kAbiVersion = 12;
+constexpr int kAbiVersion = 13;
 
 Napi::Value files(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();

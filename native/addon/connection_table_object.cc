@@ -120,6 +120,9 @@ ConnectionsRequest request_of(const Napi::Object& object) {
   if (const Napi::Value threads = object.Get("threads"); threads.IsNumber()) {
     request.threads = threads.As<Napi::Number>().Uint32Value();
   }
+  if (const Napi::Value pairs = object.Get("pairs"); pairs.IsNumber()) {
+    request.pairs = pairs.As<Napi::Number>().Uint32Value();
+  }
   if (const Napi::Value names = object.Get("containerNames"); names.IsObject()) {
     for (const auto& [id, name] : names.As<Napi::Object>()) {
       request.container_names[id.ToString().Utf8Value()] = static_cast<Napi::Value>(name).ToString().Utf8Value();

@@ -30,6 +30,8 @@ export interface ConnectionsRequest {
   processes?: boolean;
   /** With `processes`: also the threads of those that hold TCP or UDP sockets, at most so many. Default none. */
   threads?: number;
+  /** Also the pairs of processes that talk to each other, at most so many, those with the most traffic first. Default none. */
+  pairs?: number;
   /** Left out: as when no monitor runs. */
   transports?: Transports;
   /** What containers are called, by id. */
@@ -57,6 +59,47 @@ export interface Traffic {
   sendBps?: number;
   receiveBps?: number;
   retransmitsPerS?: number;
+  /** Both ways. */
+  dataSegmentsPerS?: number;
+}
+
+/** What moved one way, per second of the window. */
+export interface PairFlow {
+  bytesPerS: number;
+  /** With data: about one per message, but for those that are larger than a segment. */
+  segmentsPerS: number;
+}
+
+/** Two processes of this host that talk over TCP, or one with itself. */
+export interface ProcessPair {
+  /** Pids. */
+  client: number;
+  server: number;
+  /** Of the server's ends, eight at most. */
+  ports: number[];
+  /** Those whose both ends have a visible process. */
+  connections: number;
+  /** Of them: by shared memory already. */
+  byMemory: number;
+  /** Of them: more than one process holds an end. */
+  severalHolders: number;
+  /** The largest segment size; absent where none is known. */
+  mssBytes?: number;
+  /** The kernel's, the mean of all that have one. */
+  rttUs?: number;
+  /** Absent without a window. */
+  toServer?: PairFlow;
+  toClient?: PairFlow;
+}
+
+/** A process that holds sockets. */
+export interface SocketHolder {
+  process: Process;
+  container?: string;
+  traffic: Traffic;
+  /** It is known to a monitor, and so many of its connections go by shared memory. */
+  underLibsd?: true;
+  byMemory?: number;
 }
 
 /** Everything but the rows. */
@@ -68,7 +111,8 @@ export interface ConnectionsHead {
   /** Absent where no namespace could be read. */
   totals?: ConnectionTotals;
   /** Every process that holds a socket. A socket that several hold counts for each of them. */
-  processes?: { process: Process; container?: string; traffic: Traffic }[];
+  processes?: SocketHolder[];
+  pairs?: { all: number; rows: ProcessPair[] };
   threads?: Thread[];
   gaps: Gap[];
 }

@@ -7,6 +7,7 @@
 
 #include "base/netns.h"
 #include "probes/connections/peers.h"
+#include "probes/connections/process_pairs.h"
 #include "probes/connections/row_json.h"
 #include "probes/connections/table_reader.h"
 #include "probes/connections/table_totals.h"
@@ -93,6 +94,7 @@ struct ConnectionTable::State {
   void note_ownerless(Gaps& gaps) const;
   ConnectionsAnswer answer(const ConnectionSelection& selection, const ConnectionsRequest* request, Gaps& gaps);
   void write_totals(Json& json, std::size_t matching) const;
+  void write_pairs(Json& json, std::size_t limit) const;
   void write_processes(Json& json, const ConnectionsRequest& request, Gaps& gaps) const;
 };
 
@@ -163,6 +165,7 @@ ConnectionsAnswer ConnectionTable::State::answer(const ConnectionSelection& sele
   const double window = reading.netns.empty() ? 0 : reading.netns.front().window_ms;
   json.begin_object().field("monotonicMs", started_ms).field("windowMs", window);
   if (reading.listed()) write_totals(json, chosen.matching);
+  if (request != nullptr && request->pairs > 0) write_pairs(json, request->pairs);
   if (request != nullptr && request->processes) write_processes(json, *request, gaps);
   json.key("gaps");
   gaps.write(json);
@@ -178,7 +181,15 @@ void ConnectionTable::State::write_totals(Json& json, std::size_t matching) cons
   }
   json.end_object().field("matching", std::uint64_t{matching});
   totals.all.write(json);
+  totals.write_transports(json);
   json.end_object();
+}
+
+void ConnectionTable::State::write_pairs(Json& json, std::size_t limit) const {
+  const auto pairs = process_pairs(reading);
+  json.key("pairs").begin_object().field("all", std::uint64_t{pairs.size()}).key("rows").begin_array();
+  for (std::size_t i = 0; i < std::min(pairs.size(), limit); ++i) write_pair(json, pairs[i], reading);
+  json.end_array().end_object();
 }
 
 void ConnectionTable::State::write_processes(Json& json, const ConnectionsRequest& request, Gaps& gaps) const {
@@ -194,7 +205,11 @@ void ConnectionTable::State::write_processes(Json& json, const ConnectionsReques
     if (!reading.containers[i].empty()) json.field("container", reading.containers[i]);
     json.key("traffic").begin_object();
     totals.of_process[i].write(json);
-    json.end_object().end_object();
+    json.end_object();
+    if (reading.transports.clients.contains(process.pid)) {
+      json.field("underLibsd", true).field("byMemory", totals.shared_of_process[i]);
+    }
+    json.end_object();
   }
   json.end_array();
   if (request.threads == 0) return;

@@ -34,6 +34,7 @@ struct ConnectionsRequest {
   std::vector<int> self_pids;
   bool processes = false;
   std::size_t threads = 0;
+  std::size_t pairs = 0;
   std::map<std::string, std::string> container_names;  // by id
   Transports transports;
   ConnectionSelection selection;

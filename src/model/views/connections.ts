@@ -73,6 +73,16 @@ export const ConnectionRow = Type.Object({
 });
 export type ConnectionRow = Static<typeof ConnectionRow>;
 
+/** Connections that the same thing carries, for the same reason; listeners and those that are over are none. */
+export const CarriedConnections = Type.Object({
+  transport: Type.Union(TRANSPORTS.map((transport) => Type.Literal(transport))),
+  reason: Type.Optional(Type.String({ description: 'Why it is the kernel.' })),
+  connections: Type.Integer(),
+  sendBps: Type.Optional(Type.Number()),
+  receiveBps: Type.Optional(Type.Number()),
+});
+export type CarriedConnections = Static<typeof CarriedConnections>;
+
 /** Sums over all sockets that were read, those beyond `limit` and outside the filter too. Absent where none could be read. */
 export const ConnectionTotals = Type.Object({
   sockets: Type.Integer(),
@@ -81,6 +91,10 @@ export const ConnectionTotals = Type.Object({
   sendBps: Type.Optional(Type.Number()),
   receiveBps: Type.Optional(Type.Number()),
   retransmitsPerS: Type.Optional(Type.Number()),
+  dataSegmentsPerS: Type.Optional(Type.Number({ description: 'With data, both ways.' })),
+  transports: Type.Optional(
+    Type.Array(CarriedConnections, { description: 'All connections, whatever the filter; absent in old recordings.' }),
+  ),
 });
 export type ConnectionTotals = Static<typeof ConnectionTotals>;
 

@@ -29,6 +29,9 @@ export const ProcessRow = Type.Object({
   sendBps: Type.Optional(Type.Number({ description: 'Payload, over its TCP connections.' })),
   receiveBps: Type.Optional(Type.Number()),
   retransmitsPerS: Type.Optional(Type.Number()),
+  dataSegmentsPerS: Type.Optional(Type.Number({ description: 'With data, both ways, over its TCP connections.' })),
+  underLibsd: Type.Optional(Type.Literal(true, { description: 'A monitor knows it. Else absent.' })),
+  byMemory: Type.Optional(Type.Integer({ description: 'Connections that go by shared memory.' })),
   endedPerS: Type.Optional(Type.Number({ description: 'Its connections that ended.' })),
 });
 export type ProcessRow = Static<typeof ProcessRow>;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-const ABI_VERSION = 12;
+const ABI_VERSION = 13;
 
 interface Addon {
   abiVersion: number;

@@ -1,19 +1,12 @@
 import type { Process } from '../../model/snapshot/index.js';
 import type { ProcessRow } from '../../model/views/processes.js';
-import type { Traffic } from '../../probes/connections.js';
+import type { SocketHolder } from '../../probes/connections.js';
 import { present } from '../../probes/link-sysfs.js';
 import { perSecond } from '../views/nic/rates.js';
 
-/** A process that holds sockets, and what moves over its connections. */
-export interface Holder {
-  process: Process;
-  container?: string;
-  traffic: Traffic;
-}
-
 /** Processes at two moments. */
 export interface ProcessReadings {
-  now: readonly Holder[];
+  now: readonly SocketHolder[];
   /** Of the reading before; undefined at the first. */
   before: readonly Process[] | undefined;
   /** Between the two. */
@@ -32,7 +25,7 @@ export function processRows(
   netnsName: (id: string) => string | undefined,
 ): ProcessRow[] {
   const earlier = new Map((before ?? []).map((process) => [process.pid, process]));
-  return now.map(({ process, container, traffic }) => {
+  return now.map(({ process, container, traffic, underLibsd, byMemory }) => {
     const then = earlier.get(process.pid);
     const same = then?.startTicks === process.startTicks ? then : undefined;
     return {
@@ -40,6 +33,7 @@ export function processRows(
       ...present('container', container),
       ...(same && windowMs > 0 ? moved(process, same, windowMs) : {}),
       ...traffic,
+      ...(underLibsd ? { underLibsd, byMemory: byMemory ?? 0 } : {}),
     };
   });
 }

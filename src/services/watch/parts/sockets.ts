@@ -2,7 +2,12 @@ import type { Process } from '../../../model/snapshot/index.js';
 import type { Frame } from '../../../model/views/frame.js';
 import type { FrameRequest } from '../../../model/views/request.js';
 import type { PortOwners } from '../../../probes/connection-events.js';
-import { type ConnectionSelection, type ConnectionsAnswer, ConnectionTable } from '../../../probes/connections.js';
+import {
+  type ConnectionSelection,
+  type ConnectionsAnswer,
+  ConnectionTable,
+  type SocketHolder,
+} from '../../../probes/connections.js';
 import { readContainerNames } from '../../../probes/containers.js';
 import { currentNetns } from '../../../probes/namespaces.js';
 import type { GapList } from '../../diagnose/collecting/gaps.js';
@@ -33,8 +38,6 @@ const NOTHING: SocketReading = {
   owners: [],
   holders: [],
 };
-
-type Holder = NonNullable<ConnectionsAnswer['processes']>[number];
 
 interface Readings {
   monotonicMs: number;
@@ -87,7 +90,11 @@ export class SocketPart {
     });
   }
 
-  #rows(now: Readings, holders: readonly Holder[], { namespaces }: Scoped): Pick<Frame, 'processes' | 'descriptors'> {
+  #rows(
+    now: Readings,
+    holders: readonly SocketHolder[],
+    { namespaces }: Scoped,
+  ): Pick<Frame, 'processes' | 'descriptors'> {
     const before = this.#before;
     const place = new Map(namespaces.map((namespace) => [namespace.id, placeOf(namespace)]));
     const own = currentNetns().id;
@@ -118,7 +125,7 @@ const selectionOf = (
 ): ConnectionSelection => ({ filter, sort, reverse, limit, keep, ...(pids ? { pids: someOf(pids) } : {}) });
 
 /** The selected ones without sockdoc itself, which the frame has elsewhere. */
-function wanted(holders: readonly Holder[], pids: readonly number[] | undefined): readonly Holder[] {
+function wanted(holders: readonly SocketHolder[], pids: readonly number[] | undefined): readonly SocketHolder[] {
   const selected = pids && new Set(pids);
   return holders.filter(({ process: { pid } }) => (selected ? selected.has(pid) : pid !== process.pid));
 }
@@ -126,5 +133,5 @@ function wanted(holders: readonly Holder[], pids: readonly number[] | undefined)
 /** Of a process in a namespace that was not read it would look as if it had no connections. */
 const seenIn =
   (read: ReadonlyMap<string, unknown>) =>
-  ({ process: { netns, tcp, udp, unix } }: Holder): boolean =>
+  ({ process: { netns, tcp, udp, unix } }: SocketHolder): boolean =>
     netns === undefined || read.has(netns) || udp + unix > 0 || Object.keys(tcp).length > 0;

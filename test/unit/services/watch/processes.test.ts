@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Process } from '../../../../src/model/snapshot/index.js';
-import { type Holder, processRows } from '../../../../src/services/watch/processes.js';
+import type { SocketHolder } from '../../../../src/probes/connections.js';
+import { processRows } from '../../../../src/services/watch/processes.js';
 
 const process = (parts: Partial<Process> = {}): Process => ({
   pid: 7,
@@ -16,7 +17,7 @@ const process = (parts: Partial<Process> = {}): Process => ({
   ...parts,
 });
 
-const holder = (parts: Partial<Process> = {}, traffic: Holder['traffic'] = {}): Holder => ({
+const holder = (parts: Partial<Process> = {}, traffic: SocketHolder['traffic'] = {}): SocketHolder => ({
   process: process(parts),
   traffic,
 });
