@@ -2,24 +2,13 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Lock, takeLock } from '../../control/settings/lock.js';
 import { notPermitted, notPossible, SockdocError } from '../../support/errors.js';
-
-/**
- * Where the journal is: SOCKDOC_STATE_DIR, else /var/lib/sockdoc for root and $XDG_STATE_HOME/sockdoc for a user.
- */
-export function stateFolder(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.SOCKDOC_STATE_DIR?.startsWith('/')) return env.SOCKDOC_STATE_DIR;
-  if (process.geteuid?.() === 0) return OF_ROOT;
-  if (env.XDG_STATE_HOME?.startsWith('/')) return join(env.XDG_STATE_HOME, 'sockdoc');
-  return join(env.HOME ?? '/', '.local/state/sockdoc');
-}
-
-const OF_ROOT = '/var/lib/sockdoc';
+import { STATE_OF_ROOT, stateFolder } from '../../support/state-folder.js';
 
 /** Said to a user who looks into a journal of his own while there is one of root; undefined to everybody else. */
 export function otherJournal(): string | undefined {
-  if (stateFolder() === OF_ROOT || process.env.SOCKDOC_STATE_DIR?.startsWith('/') || !existsSync(OF_ROOT))
+  if (stateFolder() === STATE_OF_ROOT || process.env.SOCKDOC_STATE_DIR?.startsWith('/') || !existsSync(STATE_OF_ROOT))
     return undefined;
-  return `what root has changed is in ${OF_ROOT}: sudo sockdoc tune history`;
+  return `what root has changed is in ${STATE_OF_ROOT}: sudo sockdoc tune history`;
 }
 
 export const journalFolder = (): string => join(stateFolder(), 'tune');

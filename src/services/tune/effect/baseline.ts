@@ -4,8 +4,9 @@ import type { Baseline } from '../../../model/tune/effect.js';
 import type { PlanRow } from '../../../model/tune/plan.js';
 import type { Applied } from '../../../model/tune/results.js';
 import { openAtomic } from '../../../support/atomic-file.js';
+import { stateFolder } from '../../../support/state-folder.js';
 import type { PlanView } from '../plan/candidates.js';
-import { guarded, stateFolder } from '../state.js';
+import { guarded } from '../state.js';
 import { measure } from './measure.js';
 
 const folder = (): string => join(stateFolder(), 'effects');
