@@ -1,4 +1,5 @@
 import type { TSchema } from '@sinclair/typebox';
+import { AdviseDocument } from '../../model/advise.js';
 import { BenchCompareDocument, BenchDocument, BenchListDocument } from '../../model/bench.js';
 import { DiffDocument } from '../../model/diff.js';
 import { ErrorDocument } from '../../model/error.js';
@@ -47,6 +48,7 @@ const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
   'monitor-start': { title: 'sockdoc monitor start --json', type: MonitorStartDocument },
   'monitor-stop': { title: 'sockdoc monitor stop --json', type: MonitorStopDocument },
   'monitor-policy': { title: 'sockdoc monitor policy check --json', type: MonitorPolicyDocument },
+  advise: { title: 'sockdoc advise --json', type: AdviseDocument },
   bench: { title: 'sockdoc bench run --json, and what bench run --out DIR keeps', type: BenchDocument },
   'bench-list': { title: 'sockdoc bench list --json', type: BenchListDocument },
   'bench-compare': { title: 'sockdoc bench compare --json', type: BenchCompareDocument },

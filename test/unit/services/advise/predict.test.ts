@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import type { Calibration } from '../../../../src/model/advise.js';
+import { messagesOf, type PairUse, predict } from '../../../../src/services/advise/predict.js';
+import type { End } from '../../../../src/services/advise/readings.js';
+
+const CALIBRATION: Calibration = {
+  measuredAt: '2026-01-01T00:00:00.000Z',
+  kernel: '6.18.0',
+  bootId: 'b',
+  version: '1',
+  cpus: [0, 1],
+  smallBytes: 64,
+  largeBytes: 16_448,
+  byKernel: { smallUs: 6, largeUs: 10, wakeUpUs: 5, smallRoundTripUs: 40, largeRoundTripUs: 60 },
+  byMemory: { smallUs: 0.2, largeUs: 1, wakeUpUs: 0.2, smallRoundTripUs: 0.4, largeRoundTripUs: 2 },
+};
+
+const end = (parts: Partial<End> = {}): End => ({ pid: 1, comm: 'a', uid: 0, cpuCores: 1, partOfTraffic: 1, ...parts });
+const flow = (segmentsPerS: number, bytes = 64) => ({ segmentsPerS, bytesPerS: segmentsPerS * bytes });
+const sampled = { socketShare: 0.8, socketShareSamples: 200 };
+
+const use = (ends: PairUse['ends'], segments = 10_000, bytes = 64): PairUse => ({
+  ends,
+  toServer: flow(segments, bytes),
+  toClient: flow(segments, bytes),
+});
+
+describe('where the CPU was sampled', () => {
+  test('what the socket path took, less what the messages cost by memory', () => {
+    const prediction = predict(use([end(sampled), end(sampled)]), CALIBRATION);
+    expect(prediction.source).toBe('sampled');
+    expect(prediction.socketPathCores).toBeCloseTo(1.6);
+    expect(prediction.memoryCores).toBeCloseTo(20_000 * 0.2e-6);
+    expect(prediction.savedCores).toBeCloseTo(1.6 - 0.004);
+    expect(prediction.timesLessCpu).toBeCloseTo(2 / 0.404);
+    expect(prediction.roundTripUs).toEqual({ byKernel: 40, byMemory: 0.4 });
+  });
+
+  test('only the part of the traffic that goes to the other end', () => {
+    const prediction = predict(use([end({ ...sampled, partOfTraffic: 0.25 }), end(sampled)]), CALIBRATION);
+    expect(prediction.socketPathCores).toBeCloseTo(1);
+  });
+
+  test('larger messages cost more, by the slope between the sizes that were measured', () => {
+    const prediction = predict(use([end(sampled), end(sampled)], 10_000, 64 + 8192), CALIBRATION);
+    expect(prediction.memoryCores).toBeCloseTo(20_000 * 0.6e-6);
+    expect(prediction.roundTripUs.byKernel).toBeCloseTo(50);
+  });
+});
+
+describe('where it was not', () => {
+  test('the costs of the messages and of the wake-ups', () => {
+    const ends = [end({ switchesPerS: 1000 }), end()];
+    const prediction = predict(use(ends), CALIBRATION);
+    expect(prediction.source).toBe('estimated');
+    expect(prediction.socketPathCores).toBeCloseTo(20_000 * 6e-6 + 1000 * 5e-6);
+  });
+
+  test('never more than the process spent in the kernel', () => {
+    const busy = end({ cpuCores: 0.1, kernelShare: 0.5 });
+    expect(predict(use([busy, busy], 100_000), CALIBRATION).socketPathCores).toBeCloseTo(0.1);
+  });
+
+  test('few samples say nothing', () => {
+    const few = end({ socketShare: 1, socketShareSamples: 5 });
+    expect(predict(use([few, end(sampled)]), CALIBRATION).source).toBe('estimated');
+  });
+});
+
+test('who waits because nobody has anything to do sleeps as before: shared memory saves nothing then', () => {
+  const idle = end({ cpuCores: 0.005, kernelShare: 1, switchesPerS: 200 });
+  const prediction = predict(use([idle, idle], 200), CALIBRATION);
+  expect(prediction.savedCores).toBe(0);
+  expect(prediction.timesLessCpu).toBe(1);
+  const crowded = end({ ...sampled, cpuCores: 0.25, switchesPerS: 5000, waiting: 0.75 });
+  expect(predict(use([crowded, crowded]), CALIBRATION).savedCores).toBeCloseTo(0.4 - 0.004);
+});
+
+test('a pair that did nothing saves nothing', () => {
+  const still = end({ cpuCores: 0, partOfTraffic: 0 });
+  expect(predict(use([still, still], 0), CALIBRATION)).toMatchObject({ savedCores: 0, socketPathCores: 0 });
+});
+
+test('full segments are pieces of larger messages', () => {
+  expect(messagesOf(flow(1000, 64), 1448)).toBe(1000);
+  expect(messagesOf(flow(1000, 1448), 1448)).toBeCloseTo(1_448_000 / 65_536);
+  expect(messagesOf(flow(100, 65_483), 65_483)).toBeCloseTo(99.9, 0);
+  expect(messagesOf(flow(0, 0), 1448)).toBe(0);
+});
