@@ -12,7 +12,7 @@
 namespace sockdoc::abi {
 
 /** Two libsd of different versions do not share memory. */
-inline constexpr std::uint32_t kSharedMemoryVersion = 2;
+inline constexpr std::uint32_t kSharedMemoryVersion = 3;
 
 /** Adjacent lines are fetched in pairs on x86, so that two writers on neighbouring ones still disturb each other. */
 inline constexpr std::size_t kWriterAlignment = 128;
@@ -32,25 +32,31 @@ struct Switch {
 };
 
 /**
- * SenderWords::ring_tail: `interruptions << 56 | bytes << 1 | kKernelWanted`, so that one compare-and-swap announces
- * bytes only where nothing has happened since.
+ * SenderWords::ring_tail: `interruptions << 56 | kPagesGone | bytes << 1 | kKernelWanted`, so that one
+ * compare-and-swap announces bytes only where nothing has happened since.
  *
  * kKernelWanted: the receiver sleeps in the kernel, or wants nothing else. While it is set no byte may be put into the
  * ring, so that whatever comes wakes it.
- * Interruptions: a signal handler counts up when it uses the role of the sender that it interrupted.
+ * kPagesGone: the receiver has given the ring's pages back. While it is set no byte may be put into the ring: the
+ * sender makes sure that there is memory before it clears it.
+ * Interruptions: a signal handler counts up when it uses the role of the sender that it interrupted; and the receiver,
+ * before it gives pages back, so that a sender that was writing announces nothing.
  */
 inline constexpr std::uint64_t kKernelWanted = 1;
+inline constexpr std::uint64_t kPagesGone = std::uint64_t{1} << 55;
 inline constexpr std::uint64_t kInterruption = std::uint64_t{1} << 56;
 
 /** The bytes of a ring_tail. */
-[[nodiscard]] constexpr std::uint64_t tail_bytes(std::uint64_t word) { return (word & (kInterruption - 1)) >> 1; }
+[[nodiscard]] constexpr std::uint64_t tail_bytes(std::uint64_t word) { return (word & (kPagesGone - 1)) >> 1; }
 
-/** Written by the active sender, but for the one bit of ring_tail that is the receiver's. */
+/** Written by the active sender, but for what the receiver says in ring_tail. */
 struct alignas(kWriterAlignment) SenderWords {
   std::atomic<std::uint64_t> ring_tail;       // bytes ever put into the ring: see tail_bytes()
   std::atomic<std::uint64_t> ring_head_seen;  // the receiver's ring_head when the sender last looked
   std::atomic<std::uint64_t> kernel_sent;     // bytes ever sent by the kernel
   std::atomic<std::uint64_t> published;       // switches ever published << 1 | carrier of the last
+  std::atomic<std::uint64_t> pages_until;     // its bytes lie in pages that were made sure of, up to here; 0: all do
+  std::atomic<std::uint64_t> pages_from;      // beginning here
   std::atomic<std::uint32_t> older_read;      // kernel_reads as it was when bytes last went over to the ring
   std::atomic<std::uint32_t> reserved;
   std::atomic<std::uint64_t> switches[kSwitches];
@@ -74,6 +80,6 @@ struct Direction {
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free);
 static_assert(sizeof(SenderWords) == 128 && sizeof(ReceiverWords) == 128 && sizeof(Direction) == 256);
-static_assert(offsetof(SenderWords, switches) == 40 && offsetof(ReceiverWords, kernel_reads) == 32);
+static_assert(offsetof(SenderWords, switches) == 56 && offsetof(ReceiverWords, kernel_reads) == 32);
 
 }  // namespace sockdoc::abi

@@ -29,7 +29,10 @@ class ByteRing {
 
   [[nodiscard]] std::size_t capacity() const { return data_.size(); }
 
-  /** Sender: puts in as much of `bytes` as fits, nothing while the kernel is wanted; the number, or kRingViolated. */
+  /**
+   * Sender: puts in as much of `bytes` as fits, and as there are pages for; nothing while the kernel is wanted. The
+   * number, or kRingViolated.
+   */
   [[nodiscard]] std::size_t write(std::span<const std::byte> bytes);
 
   /** Receiver: takes out at most `into.size()` bytes; the number of bytes, or kRingViolated. */
@@ -43,6 +46,28 @@ class ByteRing {
    * fewer than `wanted`; without it that is always.
    */
   [[nodiscard]] std::size_t readable(std::size_t wanted = ~std::size_t{0});
+
+  /**
+   * Sender: where write() takes nothing for want of pages, the memory that has to be there before it goes on, and then
+   * pages_came(); about as much as was needed since the last ones went. Empty: it is not that.
+   */
+  [[nodiscard]] std::span<std::byte> missing_pages();
+  void pages_came(std::size_t bytes);
+  /** Sender: from here on pages have to be made sure of, so they may go now. False: the ring is not empty. */
+  [[nodiscard]] bool forget_pages();
+  /** Bytes that were made sure of, or used, since the pages last went. */
+  [[nodiscard]] std::size_t pages() const;
+  /** Sender, at the beginning: only the first `bytes` are sure to have pages. */
+  void begin_with_pages(std::size_t bytes);
+  /**
+   * Receiver: an empty ring stays empty until let_go(), with what this returned, and the pages may go meanwhile. A
+   * sender that is writing at this moment announces nothing.
+   */
+  enum class Held { no, resting, awake };
+  [[nodiscard]] Held hold();
+  void let_go(Held held);
+  /** Where it lies: for giving pages back. */
+  [[nodiscard]] std::span<std::byte> memory() const { return data_; }
 
   /** Sender: bytes that can be written, by a fresh look; or kRingViolated. */
   [[nodiscard]] std::size_t writable();

@@ -26,7 +26,10 @@ std::int64_t now_ns() {
 
 }  // namespace
 
-void StreamSender::begin(std::uint64_t sent) { shared_.sender.kernel_sent.store(sent, memory_order_relaxed); }
+void StreamSender::begin(std::uint64_t sent, std::size_t pages) {
+  shared_.sender.kernel_sent.store(sent, memory_order_relaxed);
+  ring_.begin_with_pages(pages);
+}
 
 std::uint64_t StreamSender::sent() const {
   return shared_.sender.kernel_sent.load(memory_order_relaxed) +

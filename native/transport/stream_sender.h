@@ -19,8 +19,11 @@ class StreamSender {
   StreamSender(abi::Direction& shared, ByteRing ring, KernelStream kernel)
       : shared_(shared), ring_(ring), kernel_(kernel) {}
 
-  /** From where in the stream this direction goes on. Once, before the first switch. */
-  void begin(std::uint64_t sent);
+  /**
+   * From where in the stream this direction goes on. Once, before the first switch. `pages`: how much of the ring is
+   * sure to have memory; the rest is asked for by missing_pages().
+   */
+  void begin(std::uint64_t sent, std::size_t pages = ~std::size_t{0});
 
   /**
    * Sends what can be sent without waiting. What the ring has no room for goes by the kernel, so that it takes at
@@ -48,6 +51,11 @@ class StreamSender {
   [[nodiscard]] std::uint64_t taken() const;
   [[nodiscard]] std::uint64_t behind() const;
   [[nodiscard]] bool kernel_wanted() const { return ring_.kernel_wanted(); }
+
+  /** See ByteRing. */
+  [[nodiscard]] std::span<std::byte> missing_pages() { return ring_.missing_pages(); }
+  void pages_came(std::size_t bytes) { ring_.pages_came(bytes); }
+  [[nodiscard]] bool forget_pages() { return ring_.forget_pages(); }
 
   /** For bytes that the caller gave to the kernel himself, after a switch to it. */
   void sent_by_kernel(std::size_t bytes);

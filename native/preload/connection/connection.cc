@@ -38,6 +38,7 @@ bool Connection::let_kernel_wake() {
     if (rest == Rest::impossible) broke();
     if (rest != Rest::sleep) return false;
     marked_ = 1;
+    remember_pages();
   }
   sleepers_++;
   return true;
@@ -50,6 +51,7 @@ void Connection::mark(Handle self) {
   if (natively_.load() == 0) {
     inbound().forbid_ring();
     marked_ = 1;
+    remember_pages();
   }
   sleepers.marked(self, inbound().in_ring() == 0);
 }
@@ -96,8 +98,9 @@ bool Connection::receives_natively() {
   if (natively_.load(std::memory_order_relaxed) != 0) return true;
   if (!has(kStayReceiving) || !here()) return false;
   StreamReceiver from = inbound();
+  if (!from.resting()) from.forbid_ring();  // a read of another thread let bytes in at the same moment
   // No byte can be put into the ring any more, so an empty one stays empty.
-  if (!from.resting() || from.in_ring() != 0) return false;
+  if (from.in_ring() != 0) return false;
   natively_ = 1;
   return true;
 }

@@ -188,6 +188,10 @@ class Connection {
   [[nodiscard]] int nap(int fd, std::uint64_t started, unsigned naps) const;
   void broke();
   void now_and_then(const Transfer& transfer);
+  [[nodiscard]] bool give_pages_back(std::uint64_t now_ms);
+  [[nodiscard]] bool has_pages_now(StreamSender& to);
+  void remember_pages();
+  [[nodiscard]] bool slept_in_slices(const Transfer& transfer, Result& result);
   void report(abi::Reason reason);
   void give_back_options(int fd);
   void finish(int fd, bool last);
@@ -207,6 +211,12 @@ class Connection {
   MappedSlab* slab_ = nullptr;
   abi::Place place_ = {};
   std::uint64_t cookie_ = 0;
+
+  // For who looks for pages to give back, with both roles.
+  std::uint64_t carried_ = 0;     // by both rings, when last looked at
+  std::uint64_t carried_ms_ = 0;  // when that was seen first
+  std::uint32_t vain_looks_ = 0;
+  std::uint64_t inbound_pages_since_ = 0;  // bytes ever taken from the ring when its pages last went
 
   UnreadBytes unread_;
   int unread_place_ = 0;             // of its descriptor among our own, + 1

@@ -11,6 +11,7 @@
 
 #include "preload/connection/gate.h"
 #include "preload/connection/handing_over.h"
+#include "preload/connection/idle_rings.h"
 #include "preload/connection/io_uring.h"
 #include "preload/connection/options.h"
 #include "preload/monitor/link.h"
@@ -171,7 +172,7 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
   const bool may = !stays && table.complete(state);
   const bool fits = may && counts_agree(state, fd);
   if (fits) {
-    connection.outbound().begin(state.sent.load());
+    connection.outbound().begin(state.sent.load(), kFirstBytes);
     StreamReceiver inbound = connection.inbound();
     inbound.begin(state.received.load());
     inbound.forbid_ring();  // somebody may sleep in the kernel; who reads next opens the ring
@@ -264,6 +265,9 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->sends_ = 0;
   connection->in_doubt_ms_ = 0;
   connection->tries_ = 0;
+  connection->carried_ = 0;
+  connection->inbound_pages_since_ = 0;
+  connection->vain_looks_ = 0;
   connection->crossing_ = 0;
   connection->run_ = monitor_link.runs();
   connection->granted_.store(socket.word(), std::memory_order_release);
@@ -338,6 +342,7 @@ void Connections::forked() {
     if (any()) at(socket.index())->granted_ = 0;
   });
   slabs_.forget_all();
+  idle_rings.forked();
   monitor_link.forked();
 }
 

@@ -69,6 +69,9 @@ class Connections {
     });
   }
 
+  /** Of the socket in this place of the table: true when no pages are left that could be given back. */
+  bool look_for_pages(std::uint32_t index, std::uint64_t now_ms);
+
   /** The last descriptor of a socket goes; -1 when it has gone. */
   void closing(Handle socket, int fd);
   /** A socket was disconnected; it may be connected anew. */

@@ -8,6 +8,7 @@
 
 #include "preload/calls.h"
 #include "preload/connection/connection.h"
+#include "preload/connection/idle_rings.h"
 #include "preload/connection/spinning.h"
 #include "preload/originals.h"
 #include "preload/readiness/sleepers.h"
@@ -149,7 +150,10 @@ Result Connection::receive(const Transfer& transfer, Native call) {
   // Counted by and by: a call more or less is all the same.
   const std::uint32_t calls = calls_.load(std::memory_order_relaxed) + 1;
   calls_.store(calls, std::memory_order_relaxed);
-  if (calls % kOften == 0) look_for_io_uring();
+  if (calls % kOften == 0) {
+    look_for_io_uring();
+    idle_rings.sweep_at_times();
+  }
   if (calls % kNowAndThen == 0) {
     now_and_then(transfer);
     if (transfer.cancellable) sockdoc_original_recv(transfer.fd, nullptr, 0, MSG_PEEK | MSG_DONTWAIT);
@@ -289,7 +293,11 @@ Result Connection::sleep(const Transfer& transfer) {
   long result = 0;
   int error = 0;
   const std::uint64_t begun = __builtin_ia32_rdtsc();
-  if (transfer.cancellable) {
+  Result sliced = {};
+  if (idle_rings.any() && slept_in_slices(transfer, sliced)) {
+    result = sliced.value;
+    error = sliced.error;
+  } else if (transfer.cancellable) {
     result = sockdoc_original_recv(transfer.fd, &byte, 1, MSG_PEEK);
     error = errno;
   } else {
@@ -299,7 +307,7 @@ Result Connection::sleep(const Transfer& transfer) {
   const bool waited = __builtin_ia32_rdtsc() - begun > kAtOnce;
   if (waited != (slept_.load(std::memory_order_relaxed) != 0)) slept_.store(waited, std::memory_order_relaxed);
   awake();
-  return failed(result) ? Result{-1, error} : Result{1};
+  return result < 0 ? Result{-1, error} : Result{1};
 }
 
 /** Whether there is something that the last look did not find. Only loads. */

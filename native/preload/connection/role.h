@@ -24,6 +24,11 @@ class Role {
     if (holder == me) return Taken::nested;
     return wait(me);
   }
+  /** True when nobody has it, not even an interrupted step of this thread; then leave(Taken::fresh). */
+  [[nodiscard]] bool try_take() {
+    std::uint64_t holder = 0;
+    return owner_.compare_exchange_strong(holder, this_thread(), std::memory_order_acquire);
+  }
   /** In a child, which has but one thread. */
   void begin_anew() { owner_.store(0, std::memory_order_relaxed); }
   void leave(Taken taken) {
@@ -65,6 +70,23 @@ class Holding {
  private:
   Role& role_;
   Role::Taken taken_;
+};
+
+/** Holds a role for a block where it is free, and with signals blocked. */
+class HoldingIfFree {
+ public:
+  explicit HoldingIfFree(Role& role) : role_(role), taken_(role.try_take()) {}
+  ~HoldingIfFree() {
+    if (taken_) role_.leave(Role::Taken::fresh);
+  }
+  HoldingIfFree(const HoldingIfFree&) = delete;
+  HoldingIfFree& operator=(const HoldingIfFree&) = delete;
+  explicit operator bool() const { return taken_; }
+
+ private:
+  SignalsBlocked blocked_;
+  Role& role_;
+  bool taken_;
 };
 
 }  // namespace sockdoc::preload

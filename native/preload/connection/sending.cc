@@ -9,25 +9,14 @@
 
 #include "preload/calls.h"
 #include "preload/connection/connection.h"
+#include "preload/connection/handlers.h"
+#include "preload/connection/idle_rings.h"
 #include "preload/connection/options.h"
 #include "preload/connection/spinning.h"
 #include "preload/originals.h"
 
 namespace sockdoc::preload {
 namespace {
-
-/** Whether a call that a handler of this process interrupts goes on by itself: which of them it was we do not know. */
-bool handlers_restart_calls() {
-  struct {
-    std::uint64_t handler, flags, restorer, mask;
-  } action;
-  for (int signal = 1; signal <= 64; signal++) {
-    if (failed(raw(SYS_rt_sigaction, signal, nullptr, &action, 8))) continue;
-    const bool handled = action.handler > 1;  // neither SIG_DFL nor SIG_IGN
-    if (handled && (action.flags & SA_RESTART) == 0) return false;
-  }
-  return true;
-}
 
 std::span<const std::byte> memory_of(const iovec& part) {
   return {static_cast<const std::byte*>(part.iov_base), part.iov_len};
@@ -101,7 +90,10 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   StreamSender to = outbound(transfer.fd);
   const std::uint32_t sends = sends_.load(std::memory_order_relaxed) + 1;
   sends_.store(sends, std::memory_order_relaxed);
-  if (sends % kLookEvery == 0) look_for_end(transfer.fd);
+  if (sends % kLookEvery == 0) {
+    look_for_end(transfer.fd);
+    idle_rings.sweep_at_times();
+  }
   // We interrupted a send of this thread on this socket: what it is about to announce must not be.
   if (nested) ring(end_).interrupt();
   if ((slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) & abi::kSaidClose) != 0 ||
@@ -127,6 +119,10 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
     if (part == transfer.parts.size()) return sum;
     Moved moved = to.send_by_ring(memory_of(transfer.parts[part]).subspan(done));
     if (moved.error == 0 && moved.bytes == 0) {
+      if (to.carrier() == abi::Carrier::ring && waits < kVainWaits && has_pages_now(to)) {
+        waits++;
+        continue;
+      }
       if (transfer.waits && !nested && to.carrier() == abi::Carrier::ring && waits++ < kVainWaits &&
           wait_for_reader(to, true)) {
         continue;
@@ -268,7 +264,7 @@ int Connection::nap(int fd, std::uint64_t started, unsigned naps) const {
   socklen_t length = sizeof limit;
   const bool limited = !failed(raw(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &length)) &&
                        (limit.tv_sec != 0 || limit.tv_usec != 0);
-  if (interrupted && (limited || !handlers_restart_calls())) return EINTR;
+  if (interrupted && (limited || signal_handlers() != Handlers::restart_calls)) return EINTR;
   const auto most = static_cast<std::uint64_t>(limit.tv_sec) * 1000 + static_cast<std::uint64_t>(limit.tv_usec) / 1000;
   return limited && naps > 0 && coarse_ms() - started >= most ? EAGAIN : 0;
 }

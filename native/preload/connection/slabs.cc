@@ -13,13 +13,6 @@
 #endif
 
 namespace sockdoc::preload {
-namespace {
-
-/** Of each ring: enough for small messages. The rest comes as it is used. */
-constexpr std::uint32_t kFirstBytes = 16384;
-
-}  // namespace
-
 MappedSlab* MappedSlabs::find(const abi::Place& place) {
   for (std::size_t i = 0; i < used_; i++) {
     MappedSlab& slab = slabs_[i];
@@ -68,15 +61,18 @@ void MappedSlabs::sweep() {
 
 void MappedSlabs::forget_all() { used_ = 0; }
 
+bool populate(std::span<std::byte> memory) {
+  const auto within = reinterpret_cast<std::uintptr_t>(memory.data()) % abi::kPage;
+  const long result = raw(SYS_madvise, memory.data() - within, memory.size() + within, MADV_POPULATE_WRITE);
+  // A kernel that does not know it: the pages come when they are touched.
+  return !failed(result) || result == -EINVAL;
+}
+
 bool populate(std::byte* slot, std::uint32_t ring_bytes) {
   const std::uint32_t first = ring_bytes < kFirstBytes ? ring_bytes : kFirstBytes;
-  const struct { std::uint64_t at, bytes; } pieces[] = {{0, abi::kPage + first}, {abi::kPage + ring_bytes, first}};
-  for (const auto& piece : pieces) {
-    const long result = raw(SYS_madvise, slot + piece.at, piece.bytes, MADV_POPULATE_WRITE);
-    if (result == -EINVAL) return true;  // a kernel that does not know it: the pages come when they are touched
-    if (failed(result)) return false;
-  }
-  return true;
+  return populate({slot, abi::kPage + first}) && populate({slot + abi::kPage + ring_bytes, first});
 }
+
+void give_back(std::span<std::byte> memory) { raw(SYS_madvise, memory.data(), memory.size(), MADV_REMOVE); }
 
 }  // namespace sockdoc::preload

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "abi/messages.h"
 
@@ -36,7 +37,14 @@ class MappedSlabs {
   std::size_t used_ = 0;
 };
 
+/** Of each ring of a slot, populate() sees to so much: enough for small messages. */
+inline constexpr std::uint32_t kFirstBytes = 16384;
+
 /** Makes sure that the pages of a slot which come into use first are there; false without memory. */
 [[nodiscard]] bool populate(std::byte* slot, std::uint32_t ring_bytes);
+/** The same for one stretch, whose begin may lie within a page. */
+[[nodiscard]] bool populate(std::span<std::byte> memory);
+/** Gives the pages back, for both processes; what is read there is zero from then on. Both ends on a page. */
+void give_back(std::span<std::byte> memory);
 
 }  // namespace sockdoc::preload

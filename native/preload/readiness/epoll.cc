@@ -32,12 +32,6 @@ int syscall_pwait2(int set, epoll_event* events, int count, const timespec* time
                                                    kMaskBytes));
 }
 
-int ask(const EpollWait& wait, int room, const Timeout& timeout, const sigset_t* mask) {
-  if (!wait.fine) return wait.ways.pwait(wait.set, wait.events, room, timeout.in_ms(), mask);
-  timespec left = {};
-  return wait.ways.pwait2(wait.set, wait.events, room, timeout.in(left), mask);
-}
-
 /** As many as are compared with what the rings have, and as leave room for that. */
 int room_beside_rings(int count) {
   constexpr int kMost = 64;
@@ -88,6 +82,12 @@ Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, const Signal
 
 const EpollWays kEpollByFunction = {pwait, pwait2};
 const EpollWays kEpollBySyscall = {syscall_pwait, syscall_pwait2};
+
+int ask(const EpollWait& wait, int room, const Timeout& timeout, const sigset_t* mask) {
+  if (!wait.fine) return wait.ways.pwait(wait.set, wait.events, room, timeout.in_ms(), mask);
+  timespec left = {};
+  return wait.ways.pwait2(wait.set, wait.events, room, timeout.in(left), mask);
+}
 
 int wait_on(EpollSet& set, const EpollWait& wait) {
   Timeout timeout = wait.timeout;

@@ -33,15 +33,15 @@ struct EpollWait {
   const EpollWays& ways;
 };
 
+/** The kernel alone, with room for so many events. */
+int ask(const EpollWait& wait, int room, const Timeout& timeout, const sigset_t* mask);
 /** The whole wait, on a set some of whose members may get bytes by rings. As epoll_wait(2), errno too. */
 int wait_on(EpollSet& set, const EpollWait& wait);
 /** After the kernel agreed: what is to be done for threads that sleep on the set. */
 void tell_sleepers(EpollSet& set, int fd, Handle socket, std::uint32_t events);
 
-/** `call` is the program's own. */
 template <typename Call>
-inline int waiting_on_set(const EpollWait& wait, Call call) {
-  if (!epoll_sets.started()) return call();
+inline int waiting_once_on_set(const EpollWait& wait, Call call) {
   EpollSet* set = epoll_sets.find_or_recover(wait.set);
   if (set == nullptr || !set->has_sockets() || wait.count <= 0) return call();
   static_cast<void>(set->shared());  // it keeps its sockets on the kernel then
@@ -59,6 +59,18 @@ inline int waiting_on_set(const EpollWait& wait, Call call) {
   if (result <= 0) return result;
   const int left = set->sift(wait.events, result);
   return left > 0 ? left : wait_on(*set, wait);
+}
+
+/** `call` is the program's own. */
+template <typename Call>
+inline int waiting_on_set(const EpollWait& wait, Call call) {
+  if (!epoll_sets.started()) return call();
+  if (!idle_rings.any() || wait.timeout.zero()) return waiting_once_on_set(wait, call);
+  Timeout timeout = wait.timeout;
+  return wait_in_slices(timeout, [&](const Timeout& slice) {
+    const EpollWait part = {wait.set, wait.events, wait.count, slice, wait.mask, wait.fine, wait.ways};
+    return waiting_once_on_set(part, [&] { return ask(part, part.count, slice, part.mask); });
+  });
 }
 
 template <typename Call>

@@ -68,8 +68,13 @@ int sockdoc_hook___ppoll_chk(pollfd* fds, nfds_t count, const timespec* timeout,
 int sockdoc_hook_select(int count, fd_set* in, fd_set* out, fd_set* error, timeval* timeout) {
   if (!epoll_sets.started() || !valid(timeout)) return sockdoc_original_select(count, in, out, error, timeout);
   SelectWait wait = {count, in, out, error, timeout_of(timeout), nullptr, select_by_function};
-  NamedSockets named;
   int result = 0;
+  if (idle_rings.any() && select_in_slices(wait, result)) {
+    wait.timeout.pass();
+    write_left(wait.timeout, timeout);
+    return result;
+  }
+  NamedSockets named;
   if (!select_with_rings(wait, named, result)) return sockdoc_original_select(count, in, out, error, timeout);
   write_left(wait.timeout, timeout);
   return result;

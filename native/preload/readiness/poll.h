@@ -29,11 +29,25 @@ struct PollWait {
 [[nodiscard]] bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result);
 
 template <typename Call>
-inline auto polling(PollWait& wait, Call call) {
-  if (!epoll_sets.started()) return call();
+inline auto polling_once(PollWait& wait, Call call) {
   NamedSockets named;
   int result = 0;
   if (!poll_with_rings(wait, named, result)) return call();
+  return static_cast<decltype(call())>(result);
+}
+
+template <typename Call>
+inline auto polling(PollWait& wait, Call call) {
+  if (!epoll_sets.started()) return call();
+  if (!idle_rings.any() || wait.timeout.zero()) return polling_once(wait, call);
+  const int result = wait_in_slices(wait.timeout, [&](const Timeout& slice) {
+    PollWait part = wait;
+    part.timeout = slice;
+    return polling_once(part, [&] {
+      timespec left = {};
+      return part.way(part.fds, part.count, slice.in(left), part.mask);
+    });
+  });
   return static_cast<decltype(call())>(result);
 }
 
@@ -55,9 +69,13 @@ struct SelectWait {
 
 [[nodiscard]] bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result);
 
+/** As select_with_rings(), but for calls that are made in slices while rings hold pages. */
+[[nodiscard]] bool select_in_slices(SelectWait& wait, int& result);
+
 template <typename Call>
 inline auto selecting(SelectWait& wait, Call call) {
   if (!epoll_sets.started()) return call();
+  if (int result = 0; idle_rings.any() && select_in_slices(wait, result)) return static_cast<decltype(call())>(result);
   NamedSockets named;
   int result = 0;
   if (!select_with_rings(wait, named, result)) return call();

@@ -144,6 +144,29 @@ int select_by_syscall(int count, fd_set* in, fd_set* out, fd_set* error, const t
       timeout == nullptr ? 0 : reinterpret_cast<long>(&copy), reinterpret_cast<long>(masks)));
 }
 
+bool select_in_slices(SelectWait& wait, int& result) {
+  fd_set* const sets[] = {wait.in, wait.out, wait.error};
+  fd_set kept[3];
+  if (wait.timeout.zero() || wait.count <= 0 || wait.count > FD_SETSIZE) return false;
+  const std::size_t bytes = (static_cast<unsigned>(wait.count) + kWordBits - 1) / kWordBits * sizeof(Word);
+  for (int i = 0; i < 3; i++) {
+    if (sets[i] == nullptr) continue;
+    if (!readable(sets[i], bytes)) return false;
+    __builtin_memcpy(&kept[i], sets[i], bytes);
+  }
+  result = wait_in_slices(wait.timeout, [&](const Timeout& slice) {
+    for (int i = 0; i < 3; i++) {
+      if (sets[i] != nullptr) __builtin_memcpy(sets[i], &kept[i], bytes);
+    }
+    SelectWait part = wait;
+    part.timeout = slice;
+    NamedSockets named;
+    int found = 0;
+    return select_with_rings(part, named, found) ? found : ask(part, slice, part.mask);
+  });
+  return true;
+}
+
 bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result) {
   if (wait.count <= 0 || wait.in == nullptr) return false;
   // Programs give larger numbers than their sets have room for: the kernel reads no further than descriptors are open.

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "base/raw.h"
+#include "preload/connection/idle_rings.h"
 #include "preload/connection/spinning.h"
 
 /* What all waiting calls share: how long they spin, when they ask the kernel, and how signals and time pass meanwhile.
@@ -136,6 +137,8 @@ class Timeout {
     return time.tv_sec >= 0 && time.tv_nsec >= 0 && time.tv_nsec < 1'000'000'000;
   }
 
+  [[nodiscard]] bool longer_than(std::int64_t ns) const { return left_ < 0 || left_ > ns; }
+
   [[nodiscard]] bool endless() const { return left_ < 0; }
   [[nodiscard]] bool zero() const { return left_ == 0; }
   /** From the first call of this on, time counts. */
@@ -163,6 +166,27 @@ class Timeout {
   std::int64_t left_;
   std::int64_t deadline_ = 0;
 };
+
+/**
+ * A call that waits, while rings hold pages: in slices, and between them pages of idle rings are given back. `wait` is
+ * the call with another timeout; what it returns is 0 when nothing came.
+ */
+template <typename Wait>
+inline int wait_in_slices(Timeout& timeout, Wait wait) {
+  constexpr std::int64_t kMillisecond = 1'000'000;
+  bool more = false;
+  idle_rings.sweep_at_times();
+  for (;;) {
+    const std::int64_t most = more ? kMillisecond : IdleRings::kSliceMs * kMillisecond;
+    const bool whole = !idle_rings.any() || !timeout.longer_than(most);
+    if (!whole) timeout.pass();
+    const int result = wait(whole ? timeout : Timeout::ns(most));
+    if (result == 0 && idle_rings.any()) more = idle_rings.sweep(kSweptWhileWaiting);
+    if (result != 0 || whole) return result;
+    timeout.pass();
+    if (timeout.zero()) return result;
+  }
+}
 
 /** So that nothing starves that only the kernel knows of, it is asked this often while rings keep us busy. */
 class KernelTurn {

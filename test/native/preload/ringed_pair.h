@@ -21,7 +21,7 @@ namespace sockdoc::preload {
 /** A connection of which libsd has one end, on a ring; the other end sends as its peer would, without libsd. */
 class RingedPair {
  public:
-  RingedPair() {
+  explicit RingedPair(std::uint32_t ring_bytes = 16384) : ring_bytes_(ring_bytes) {
     connect();
     if (!HasFailure()) share();
   }
@@ -54,19 +54,20 @@ class RingedPair {
 
   /** For a peer of another kind: its end, and the memory that both map. */
   [[nodiscard]] int peer() const { return peer_; }
+  [[nodiscard]] const std::byte* memory() const { return memory_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
   void close_peer() { ::close(std::exchange(peer_, -1)); }
   [[nodiscard]] abi::SlotHead& slot() const {
-    return *reinterpret_cast<abi::SlotHead*>(memory_ + abi::slot_offset(0, kRingBytes));
+    return *reinterpret_cast<abi::SlotHead*>(memory_ + abi::slot_offset(0, ring_bytes_));
   }
   /** Of the direction from the peer to libsd (0), or back. */
   [[nodiscard]] ByteRing ring(unsigned direction) const {
-    return {slot().directions[direction], {memory_ + abi::ring_offset(0, kRingBytes, direction), kRingBytes}};
+    return {slot().directions[direction], {memory_ + abi::ring_offset(0, ring_bytes_, direction), ring_bytes_}};
   }
 
   int fd = -1;  // libsd's end
 
  private:
-  static constexpr std::uint32_t kRingBytes = 16384;
   static bool HasFailure() { return testing::Test::HasFatalFailure(); }
 
   void connect() {
@@ -89,7 +90,7 @@ class RingedPair {
   /** As the monitor's answer does. */
   void share() {
     static std::uint64_t slabs = 0x5d000000;
-    auto slab = monitor::Slab::make(++slabs, 1, kRingBytes);
+    auto slab = monitor::Slab::make(++slabs, 1, ring_bytes_);
     ASSERT_TRUE(slab.ok());
     const Handle handle = table.find(fd);
     SocketState* state = table.state(handle);
@@ -109,8 +110,8 @@ class RingedPair {
                     .slot = 0,
                     .end = 1,
                     .slots = 1,
-                    .ring_bytes = kRingBytes};
-    bytes_ = abi::slab_bytes(1, kRingBytes);
+                    .ring_bytes = ring_bytes_};
+    bytes_ = abi::slab_bytes(1, ring_bytes_);
     void* mapped = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, slab.value()->memory(), 0);
     ASSERT_NE(mapped, MAP_FAILED);
     memory_ = static_cast<std::byte*>(mapped);
@@ -127,6 +128,7 @@ class RingedPair {
 
   [[nodiscard]] abi::Direction& direction() const { return slot().directions[0]; }
 
+  std::uint32_t ring_bytes_;
   int peer_ = -1;
   std::byte* memory_ = nullptr;
   std::size_t bytes_ = 0;

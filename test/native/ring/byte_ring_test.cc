@@ -180,6 +180,10 @@ TEST(ByteRing, WhateverTheIndexesAreNothingOutsideIsTouched) {
     f.shared->sender.ring_head_seen = index();
     f.shared->receiver.ring_head = index();
     f.shared->receiver.ring_tail_seen = index();
+    f.shared->sender.pages_from = index();
+    f.shared->sender.pages_until = random() % 2 == 0 ? abi::tail_bytes(f.shared->sender.ring_tail) : index();
+    const std::span<std::byte> missing = f.ring.missing_pages();
+    ASSERT_TRUE(missing.empty() || (missing.data() >= f.data.data() && &missing.back() <= &f.data.back()));
     const std::size_t put = f.ring.write(std::span(buffer).first(random() % 100));
     ASSERT_TRUE(put == kRingViolated || put <= 64);
     const std::size_t got = f.ring.read(std::span(buffer).first(random() % 100));
