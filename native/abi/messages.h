@@ -11,7 +11,7 @@
 namespace sockdoc::abi {
 
 /** The header and Refused stay as they are in every version, so that two that differ can say so. */
-inline constexpr std::uint16_t kMonitorVersion = 1;
+inline constexpr std::uint16_t kMonitorVersion = 2;
 
 /** A longer message ends the connection. Only Text is longer than its structure. */
 inline constexpr std::uint32_t kMaxRequestBytes = 512;
@@ -27,6 +27,7 @@ enum class MessageType : std::uint16_t {
   stop = 8,
   reload = 9,
   keep = 10,
+  leave = 11,
 
   refused = 64,
   welcome = 65,
@@ -108,13 +109,17 @@ struct Endpoint {
   std::uint32_t reserved;
 };
 
+/** In Hello: what the monitor knows of this process's sockets was true of a libsd that has left it since. */
+inline constexpr std::uint64_t kHelloAnew = 1;
+
 /** First message of a process. A child registers anew, on a connection of its own. */
 struct Hello {
   Header header;
   std::int32_t pid;                     // as the process sees itself
   std::uint32_t shared_memory_version;  // kSharedMemoryVersion
   std::uint64_t start_ticks;            // field 22 of /proc/self/stat
-  std::uint64_t reserved[2];
+  std::uint64_t flags;                  // kHello…
+  std::uint64_t reserved;
 };
 
 /** One memfd comes along: a page with a Notice. */
@@ -135,6 +140,9 @@ struct Refused {
   std::uint32_t reserved;
 };
 
+/** In SocketClaim: the socket is older than libsd in its process. Who else has it is for the monitor to find out. */
+inline constexpr std::uint32_t kClaimAdopted = 1;
+
 /** A TCP socket as its process sees it: fstat, SO_COOKIE, SO_NETNS_COOKIE, getsockname, getpeername. */
 struct SocketClaim {
   std::int32_t fd;
@@ -145,7 +153,7 @@ struct SocketClaim {
   Endpoint local;
   Endpoint remote;
   std::uint32_t interface;  // SO_BINDTOIFINDEX; 0 for none
-  std::uint32_t reserved;
+  std::uint32_t flags;      // kClaim…
 };
 
 /** "May the bytes of this connection go by memory, and by which?" */
@@ -228,7 +236,7 @@ struct PeerGone {
   std::uint64_t reserved;
 };
 
-/** Status, stop, reload: a header only. Done: the same, as the answer. */
+/** Leave, status, stop, reload: a header only. Done: the same, as the answer. */
 struct Plain {
   Header header;
 };

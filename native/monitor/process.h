@@ -23,6 +23,7 @@ struct Process {
   Fd pidfd;   // readable at its end
   Fd notice;  // memfd of an abi::Notice
   std::uint64_t messages = 0;
+  std::int64_t attached_ns = 0;  // when it said hello with a libsd that came anew
   std::shared_ptr<Namespace> netns;
   Identity identity;                                       // as it was when it was last looked at
   std::set<std::pair<std::uint64_t, std::uint64_t>> ends;  // (namespace, cookie) of the sockets it holds

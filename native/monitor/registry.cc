@@ -107,6 +107,11 @@ void Registry::pair(Process& process, const abi::Pair& request) {
     if (!decision.allowed) withdraw(*end->connection, decision.reason);
     return answer(*end, holder);
   }
+  const bool adopted = (request.socket.flags & abi::kClaimAdopted) != 0;
+  if (adopted && other_holders_.has_more(request.socket.inode, process.attached_ns)) {
+    end->stays = true;
+    return keep_on_kernel(*end, Reason::shared_by_more);
+  }
   SocketEnd* peer = peer_of(*end);
   if (peer == nullptr || peer->connection != nullptr) {
     end->outcome = Outcome::waiting;

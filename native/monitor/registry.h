@@ -11,6 +11,7 @@
 
 #include "abi/messages.h"
 #include "base/json.h"
+#include "monitor/other_holders.h"
 #include "monitor/policy.h"
 #include "monitor/process.h"
 #include "monitor/slab.h"
@@ -63,6 +64,8 @@ class Registry {
   /** The process that says this of itself, new or known. */
   [[nodiscard]] Result<Process*> enrol(int pid, int own_pid, std::uint64_t start_ticks);
   [[nodiscard]] Process* find(int pid) const;
+  /** Its libsd leaves it: its connections are the kernel's, and it holds no memory. It stays known. */
+  void leave(Process& process);
   /** It has ended: everything that is only its is forgotten. */
   void forget(Process& process);
 
@@ -123,6 +126,7 @@ class Registry {
   Policy policy_;
   Post post_;
   Namespaces namespaces_;
+  OtherHolders other_holders_;
   std::uint64_t denied_ = 0;
   std::unordered_map<int, std::unique_ptr<Process>> by_pid_;
   std::map<std::uint64_t, Process*> by_serial_;

@@ -32,6 +32,18 @@ Process* Registry::find(int pid) const {
   return found == by_pid_.end() ? nullptr : found->second.get();
 }
 
+void Registry::leave(Process& process) {
+  const auto held = process.ends;
+  for (const EndKey& key : held) {
+    const auto found = ends_.find(key);
+    if (found == ends_.end()) continue;
+    SocketEnd& end = *found->second;
+    if (end.connection != nullptr) withdraw(*end.connection, Reason::switched_off);
+    drop_holder(end, process);
+  }
+  for (auto& [id, slab] : slabs_) slab->told.erase(process.serial);
+}
+
 void Registry::forget(Process& process) {
   const auto held = process.ends;
   for (const EndKey& key : held) {

@@ -94,6 +94,8 @@ void Daemon::handle_registered(Channel& channel, const abi::Header& header) {
     if (const auto request = read_message<abi::Keep>(channel)) return registry_.keep(process, *request);
   } else if (header.type == MessageType::release) {
     if (const auto request = read_message<abi::Release>(channel)) return registry_.release(process, request->cookie);
+  } else if (header.type == MessageType::leave) {
+    if (read_message<abi::Plain>(channel)) return registry_.leave(process);
   } else if (header.type == MessageType::report) {
     if (const auto request = read_message<abi::Report>(channel)) return registry_.report(process, *request);
   }
@@ -112,6 +114,12 @@ void Daemon::hello(Channel& channel, const abi::Hello& request) {
   auto enrolled = registry_.enrol(pid, request.pid, request.start_ticks);
   if (!enrolled) return refuse(channel, sequence, refusal_of(enrolled.error()), true);
   Process& process = **enrolled;
+  if ((request.flags & abi::kHelloAnew) != 0) {
+    registry_.leave(process);
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    process.attached_ns = now.tv_sec * 1'000'000'000ll + now.tv_nsec;
+  }
   if (const auto former = channel_of_.find(process.serial); former != channel_of_.end()) {
     former->second->process = nullptr;
     former->second->broken = true;

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "preload/attach/interception.h"
+#include "preload/attach/stock.h"
 #include "preload/connection/connections.h"
 #include "preload/connection/spinning.h"
 #include "preload/exec/environment.h"
@@ -50,6 +51,7 @@ int sockdoc_libsd_attach(const struct sockdoc_attach_config* config) {
   if (refusal = interception.prepare(libc); refusal.refused()) return interception.refuse(refusal);
   monitor_link.configure(config->monitor);
   set_spinning_us(config->spin_us == SOCKDOC_ATTACH_SPIN_DEFAULT ? kDefaultSpinUs : config->spin_us);
+  monitor_link.begin_anew();
   connections.begin(config->after_calls == 0 ? kAskAfter : config->after_calls);
   keep_environment(*config);
   if (monitor_link.wanted()) prepare_for_rings(libc);
@@ -78,15 +80,14 @@ int sockdoc_libsd_apply() {
   if (mode == SOCKDOC_LIBSD_PATCHED) return 0;
   const bool ready = mode == SOCKDOC_LIBSD_PREPARED || interception.status.reason == kTakenBack;
   if (!ready) return interception.refuse({.what = "nothing was prepared"});
-  // What was known may have been closed meanwhile, and its number be another's.
-  table.forget_all();
-  table.take_stock_of_all();
+  take_stock();
   const Refusal refusal = interception.patch();
   return refusal.refused() ? interception.refuse(refusal) : 0;
 }
 
 int sockdoc_libsd_leave(uint32_t* left) {
   *left = connections.leave();
+  if (*left == 0) (void)monitor_link.leave();  // where it is not told, it is when libsd comes again
   return 0;
 }
 
@@ -97,6 +98,7 @@ int sockdoc_libsd_undo() {
   lead_exports_to(Exports::libc);
   forget_environment();
   epoll_sets.stop();
+  connections.end();
   monitor_link.end();
   interception.status.mode = SOCKDOC_LIBSD_DISABLED;
   interception.remember({.what = kTakenBack});

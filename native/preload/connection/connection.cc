@@ -153,6 +153,14 @@ bool Connection::hand_over(int fd, abi::Reason reason, std::uint64_t deadline) {
   return receives_natively() && sends_natively_.load() != 0;
 }
 
+void Connection::make_inert(MappedSlab& no_slab) {
+  alignas(abi::kPage) static constinit std::byte no_memory[abi::slot_bytes(abi::kMinRingBytes)] = {};
+  slot_ = reinterpret_cast<abi::SlotHead*>(no_memory);
+  rings_ = no_memory + abi::kPage;
+  ring_bytes_ = abi::kMinRingBytes;
+  slab_ = &no_slab;
+}
+
 /** The end of this process's part; `last`: no other process has the socket. */
 void Connection::finish(int fd, bool last) {
   const Holding receiving(receiving_);

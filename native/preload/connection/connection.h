@@ -146,11 +146,17 @@ class Connection {
 
   /** After hand_over(): how many of the two directions the kernel does not have yet, with what is unread of it. */
   [[nodiscard]] std::uint32_t directions_left() const {
+    if (!here()) return has_unread() ? 1 : 0;
     return (natively_.load() == 0 || has_unread() ? 1U : 0U) + (sends_natively_.load() == 0 ? 1U : 0U);
   }
 
   /** Both directions are the kernel's for good, here or by whoever forked us. */
   [[nodiscard]] bool gone_back() const { return !here() || (has(kStayReceiving) && has(kStaySending)); }
+
+  /** A thread works on it, as far as one can see. */
+  [[nodiscard]] bool in_use() const { return sending_.taken() || receiving_.taken(); }
+  /** After hand_over(): who still looks at its memory finds nothing there. With all other threads stopped. */
+  void make_inert(MappedSlab& no_slab);
 
   void said_shutdown();
   void read(sockdoc_socket_state& into);
@@ -174,6 +180,8 @@ class Connection {
   [[nodiscard]] Result peek_all(const Transfer& transfer);
   Moved take_part(StreamReceiver& from, int flags, std::span<std::byte> into);
   [[nodiscard]] Result end_of_stream();
+  [[nodiscard]] static Result receive_again(const Transfer& transfer, std::uint32_t era, Native call);
+  [[nodiscard]] static Result send_again(const Transfer& transfer, std::uint32_t era, Native call);
   [[nodiscard]] Result sleep(const Transfer& transfer);
   [[nodiscard]] bool spin();
   [[nodiscard]] bool something_new() const;
@@ -182,6 +190,7 @@ class Connection {
   [[nodiscard]] bool caught_up(const StreamSender& to) const;
   void look_for_end(int fd);
   void prefer_ring(int fd, bool waits);
+  [[nodiscard]] bool prove(const StreamSender& to);
   [[nodiscard]] Result finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call);
   [[nodiscard]] int go_to_kernel(int fd);
   [[nodiscard]] bool receiver_has_ended(int fd);
@@ -237,6 +246,8 @@ class Connection {
   std::atomic<std::uint32_t> slept_{0};  // the last receive that waited for the kernel had to
   std::atomic<std::uint32_t> calls_{0};
   std::atomic<std::uint32_t> sends_{0};
+  std::atomic<std::uint32_t> unproven_{0};     // how often what was sent has to be seen received: see prove()
+  std::atomic<std::uint64_t> proved_at_{0};    // what was sent when it was seen last
   std::atomic<std::uint64_t> in_doubt_ms_{0};  // since when it is not known whether the peer is alive
 
   std::atomic<std::uint64_t> granted_{0};  // the handle, while the memory is there but not in use

@@ -9,6 +9,7 @@
 
 #include <cstring>
 
+#include "preload/connection/adoption.h"
 #include "preload/connection/gate.h"
 #include "preload/connection/handing_over.h"
 #include "preload/connection/idle_rings.h"
@@ -29,7 +30,8 @@ bool connected(SocketState& state) {
   if (kind == SOCKDOC_SOCKET_CONNECTING && (state.sent.load() > 0 || state.received.load() > 0)) {
     if (state.kind.compare_exchange_strong(kind, SOCKDOC_SOCKET_OPENED)) kind = SOCKDOC_SOCKET_OPENED;
   }
-  return kind == SOCKDOC_SOCKET_OPENED || kind == SOCKDOC_SOCKET_ACCEPTED;
+  const bool adopted = kind == SOCKDOC_SOCKET_INHERITED && (state.flags.load() & kAdopted) != 0;
+  return kind == SOCKDOC_SOCKET_OPENED || kind == SOCKDOC_SOCKET_ACCEPTED || adopted;
 }
 
 std::uint64_t cookie_of(SocketState& state, int fd) {
@@ -66,6 +68,31 @@ void Connections::begin(std::uint64_t after_calls) {
   ask_after_ = after_calls;
   stopped_ = 0;
   leaving_ = 0;
+  bool somebody = false;
+  each_place([&](Connection& connection) { somebody = somebody || connection.in_use(); });
+  somebody ? slabs_.forget_all() : slabs_.unmap_all();
+}
+
+void Connections::end() {
+  static constinit MappedSlab no_slab;
+  table.each([](int fd, Handle socket) {
+    SocketState* state = table.state(socket);
+    if (state != nullptr && state->kind.load() != SOCKDOC_EPOLL_SET) (void)cookie_of(*state, fd);
+  });
+  slabs_.make_inert();
+  each_place([](Connection& connection) {
+    if (connection.slot_ != nullptr) connection.make_inert(no_slab);
+    connection.drop_unread();
+  });
+}
+
+void Connections::renewed(std::uint32_t index) {
+  Chunk* chunk = chunks_[index / kChunk].load();
+  if (chunk == nullptr) return;
+  Connection& connection = (*chunk)[index % kChunk];
+  connection.handle_ = 0;
+  connection.granted_ = 0;
+  connection.crossing_ = 0;
 }
 
 std::uint32_t Connections::leave() {
@@ -98,6 +125,7 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
   }
   if (gate::phase(word) == Phase::native) {
     if (calls < ask_after_ || (calls - ask_after_) % kAskAgain != 0 || !connected(state)) return;
+    if ((state.flags.load() & kAdopted) != 0 && !suits(socket, fd)) return;
     const bool stays = (state.flags.load() & kStays) != 0;
     if (!stays && !table.complete(state) && !table.regain(state, fd) && table.may_regain(state)) {
       state.reason = static_cast<std::uint32_t>(abi::Reason::shared_by_more);
@@ -128,6 +156,14 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
   if (connection->run_ != runs && monitor_link.ask(socket, fd)) connection->run_ = runs;
 }
 
+/** False: not now. A socket that was there before libsd may have been used in ways that only the kernel knows. */
+bool Connections::suits(Handle socket, int fd) {
+  const Suitability found = look_at_adopted(fd);
+  if (found.stays != abi::Reason::none) stay(socket, found.stays);
+  if (found.stays_receiving != abi::Reason::none) stay_receiving(socket, found.stays_receiving);
+  return !found.later || found.stays != abi::Reason::none;
+}
+
 /** The monitor is told why: `status` says so of both ends, and the peer need not wait. */
 void Connections::refuse(SocketState& state, int fd, std::uint64_t word) {
   constexpr std::uint64_t kTries = 8;
@@ -136,6 +172,20 @@ void Connections::refuse(SocketState& state, int fd, std::uint64_t word) {
     return;  // again later: the monitor has not answered the greeting yet, or another thread speaks to it
   }
   (void)gate::change(state, word, Phase::refused);
+}
+
+/** Whether it is known what was sent and received: by our counts, which are the kernel's, or by the kernel's alone. */
+bool Connections::counted(SocketState& state, Connection& connection, int fd) const {
+  connection.unproven_ = 0;
+  if ((state.flags.load() & kAdopted) == 0) return counts_agree(state, fd);
+  constexpr std::uint32_t kWhereSentAnew = 8;
+  KernelCounts counts;
+  if (count_by_kernel(fd, counts) != Counting::counted) return false;
+  state.sent = counts.sent;
+  state.received = counts.received;
+  connection.unproven_ = counts.sent_anew ? kWhereSentAnew : 1;
+  connection.proved_at_ = ~std::uint64_t{0};
+  return true;
 }
 
 /** Whether the kernel's counts are ours: nothing moved bytes that we did not see. */
@@ -170,7 +220,7 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
   const bool stays = (state.flags.load() & kStays) != 0;
   const bool later = !stays && !table.complete(state) && !table.regain(state, fd) && table.may_regain(state);
   const bool may = !stays && table.complete(state);
-  const bool fits = may && counts_agree(state, fd);
+  const bool fits = may && counted(state, connection, fd);
   if (fits) {
     connection.outbound().begin(state.sent.load(), kFirstBytes);
     StreamReceiver inbound = connection.inbound();

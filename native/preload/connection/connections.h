@@ -29,6 +29,13 @@ class Connections {
   [[nodiscard]] std::uint32_t leave();
   /** The same number, with all other threads stopped. */
   [[nodiscard]] std::uint32_t left();
+  /** Once none is left, with all other threads stopped: the memory that was shared is given back. */
+  void end();
+  /** Changes when libsd has come into this process again: calls that are older begin anew. */
+  [[nodiscard]] std::uint32_t era() const { return era_.load(std::memory_order_relaxed); }
+  void begin_era() { era_.fetch_add(1); }
+  /** The socket in this place of the table has another handle from now on. */
+  void renewed(std::uint32_t index);
   /** A socket that has made `calls` so far may be worth to ask for; one that was granted memory may go over to it. */
   void consider(Handle socket, SocketState& state, int fd, std::uint64_t word);
   /** It stays on the kernel: it goes back, or never leaves. */
@@ -99,6 +106,8 @@ class Connections {
     }
   }
   [[nodiscard]] Connection* at(std::uint32_t index);
+  [[nodiscard]] bool suits(Handle socket, int fd);
+  [[nodiscard]] bool counted(SocketState& state, Connection& connection, int fd) const;
   [[nodiscard]] bool counts_agree(const SocketState& state, int fd) const;
   void refuse(SocketState& state, int fd, std::uint64_t word);
   void cross(Handle socket, SocketState& state, Connection& connection, int fd, std::uint64_t word);
@@ -108,6 +117,7 @@ class Connections {
   std::atomic<std::uint32_t> stopped_{0};  // abi::Reason
   std::atomic<std::uint32_t> any_{0};
   std::atomic<std::uint32_t> leaving_{0};
+  std::atomic<std::uint32_t> era_{0};
   MappedSlabs slabs_;
 };
 

@@ -18,19 +18,30 @@
 namespace sockdoc::preload {
 namespace {
 
+struct Option {
+  int level, name;
+};
+
 /** Timestamps, zero copies, a memory of what was read: all are told of the kernel's bytes. */
+constexpr Option kOfTheKernel[] = {
+    {SOL_SOCKET, SO_TIMESTAMP}, {SOL_SOCKET, SO_TIMESTAMPNS}, {SOL_SOCKET, SO_TIMESTAMPING},
+    {SOL_SOCKET, 63},  // SO_TIMESTAMP_NEW
+    {SOL_SOCKET, 64},  // SO_TIMESTAMPNS_NEW
+    {SOL_SOCKET, 65},  // SO_TIMESTAMPING_NEW
+    {SOL_SOCKET, 60},  // SO_ZEROCOPY
+    {SOL_SOCKET, SO_PEEK_OFF},  {SOL_SOCKET, SO_OOBINLINE},   {IPPROTO_TCP, TCP_REPAIR},
+    {IPPROTO_TCP, 36},  // TCP_INQ
+};
+
 bool of_the_kernel(int level, int name) {
-  constexpr int kTimestampNew = 63;
-  constexpr int kTimestampNsNew = 64;
-  constexpr int kTimestampingNew = 65;
-  constexpr int kZeroCopy = 60;
-  constexpr int kTcpInq = 36;
-  if (level == SOL_SOCKET) {
-    return name == SO_TIMESTAMP || name == SO_TIMESTAMPNS || name == SO_TIMESTAMPING || name == kTimestampNew ||
-           name == kTimestampNsNew || name == kTimestampingNew || name == kZeroCopy || name == SO_PEEK_OFF ||
-           name == SO_OOBINLINE;
+  for (const Option& one : kOfTheKernel) {
+    if (one.level == level && one.name == name) return true;
   }
-  return level == IPPROTO_TCP && (name == TCP_REPAIR || name == kTcpInq);
+  return false;
+}
+
+bool is_off(int level, int name, int value) {
+  return level == SOL_SOCKET && name == SO_PEEK_OFF ? value < 0 : value == 0;
 }
 
 }  // namespace
@@ -44,9 +55,30 @@ void before_option(Handle socket, int level, int name, const void* value, sockle
     if (number > 1) connections.stay_receiving(socket, abi::Reason::socket_option);
   } else if (of_the_kernel(level, name)) {
     std::memcpy(&number, value, sizeof number);
-    const bool off = level == SOL_SOCKET && name == SO_PEEK_OFF ? number < 0 : number == 0;
-    if (!off) connections.stay(socket, abi::Reason::socket_option);
+    if (!is_off(level, name, number)) connections.stay(socket, abi::Reason::socket_option);
   }
+}
+
+bool options_of_the_kernel(int fd) {
+  for (const Option& one : kOfTheKernel) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (failed(raw(SYS_getsockopt, fd, one.level, one.name, &value, &length))) continue;  // of a later kernel
+    if (length >= sizeof value && !is_off(one.level, one.name, value)) return true;
+  }
+  return false;
+}
+
+bool has_upper_protocol(int fd) {
+  char name[16] = {};
+  socklen_t length = sizeof name;
+  return !failed(raw(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, name, &length)) && length > 0 && name[0] != 0;
+}
+
+bool wakes_late(int fd) {
+  int bytes = 0;
+  socklen_t length = sizeof bytes;
+  return !failed(raw(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &length)) && bytes > 1;
 }
 
 /**

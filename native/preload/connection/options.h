@@ -9,6 +9,12 @@ namespace sockdoc::preload {
 /** A socket option is about to be set: some work on bytes that the kernel carries alone. */
 void before_option(Handle socket, int level, int name, const void* value, socklen_t length);
 
+/** The same of options that are set already. */
+[[nodiscard]] bool options_of_the_kernel(int fd);
+[[nodiscard]] bool has_upper_protocol(int fd);
+/** SO_RCVLOWAT above 1: only the kernel knows when to wake. */
+[[nodiscard]] bool wakes_late(int fd);
+
 /** A socket option was set: what the kernel must have otherwise than the program. */
 void after_option(Handle socket, int fd, int level, int name);
 

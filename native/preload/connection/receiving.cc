@@ -7,9 +7,10 @@
 #include <cstring>
 
 #include "preload/calls.h"
-#include "preload/connection/connection.h"
+#include "preload/connection/connections.h"
 #include "preload/connection/idle_rings.h"
 #include "preload/connection/spinning.h"
+#include "preload/connection/transfers.h"
 #include "preload/originals.h"
 #include "preload/readiness/sleepers.h"
 
@@ -130,6 +131,14 @@ Result Connection::end_of_stream() {
   return {-1, ECONNRESET};
 }
 
+/** The socket is not this one's any more: closed, or libsd has left the process meanwhile and come again. */
+Result Connection::receive_again(const Transfer& transfer, std::uint32_t era, Native call) {
+  if (connections.era() == era) return {-1, EBADF};
+  const long value = receive_bytes(table.find(transfer.fd), transfer.fd, transfer.parts.data(), transfer.parts.size(),
+                                   transfer.flags, transfer.cancellable, nullptr, call);
+  return {value, errno};
+}
+
 Result Connection::receive(const Transfer& transfer, Native call) {
   if (has_unread()) [[unlikely]] {
     const Result first = receive_unread(transfer);
@@ -142,6 +151,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
   }
   if (transfer.cancellable) test_cancel();
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
+  const std::uint32_t era = connections.era();
   // A peer who makes fun of us could keep us here: bytes that are announced, and never there.
   constexpr unsigned kMostVainLooks = 10'000;
   unsigned vain_looks = 0;
@@ -173,18 +183,20 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     Moved moved;
     bool natively = false;
     bool set_aside = false;
+    bool renewed = false;
     {
       const Holding holding(receiving_);
-      if (handle_.load(std::memory_order_relaxed) != socket) return got > 0 ? Result{long(got)} : Result{-1, EBADF};
-      if (has(kBroken)) return got > 0 ? Result{long(got)} : Result{-1, ECONNRESET};
-      set_aside = has_unread();  // since this call began: a fork
-      natively = receives_natively() && got == 0;
-      if (!natively && !set_aside) moved = take(transfer, got);
+      renewed = handle_.load(std::memory_order_relaxed) != socket;
+      if (!renewed && has(kBroken)) return got > 0 ? Result{long(got)} : Result{-1, ECONNRESET};
+      set_aside = !renewed && has_unread();  // since this call began: a fork
+      natively = !renewed && receives_natively() && got == 0;
+      if (!natively && !set_aside && !renewed) moved = take(transfer, got);
       if (moved.error == EPROTO) broke();
       if (got > 0 && moved.bytes == 0 && moved.error != 0 && moved.error != EAGAIN && moved.error != EPROTO) {
         inbound().defer(moved);
       }
     }
+    if (renewed) return got > 0 ? Result{static_cast<long>(got)} : receive_again(transfer, era, call);
     if (set_aside) return receive_behind(transfer, got, call);
     if (natively) {
       if (const int error = inbound().deferred(); error != 0) return {-1, error};

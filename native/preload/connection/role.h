@@ -29,6 +29,7 @@ class Role {
     std::uint64_t holder = 0;
     return owner_.compare_exchange_strong(holder, this_thread(), std::memory_order_acquire);
   }
+  [[nodiscard]] bool taken() const { return owner_.load(std::memory_order_acquire) != 0; }
   /** In a child, which has but one thread. */
   void begin_anew() { owner_.store(0, std::memory_order_relaxed); }
   void leave(Taken taken) {

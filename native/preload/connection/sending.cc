@@ -8,11 +8,12 @@
 #include <ctime>
 
 #include "preload/calls.h"
-#include "preload/connection/connection.h"
+#include "preload/connection/connections.h"
 #include "preload/connection/handlers.h"
 #include "preload/connection/idle_rings.h"
 #include "preload/connection/options.h"
 #include "preload/connection/spinning.h"
+#include "preload/connection/transfers.h"
 #include "preload/originals.h"
 
 namespace sockdoc::preload {
@@ -31,14 +32,30 @@ void Connection::prefer_ring(int fd, bool waits) {
   if (to.carrier() == abi::Carrier::ring || to.kernel_wanted()) return;
   const abi::EndWords& theirs = slot_->ends[1 - end_];
   if (theirs.mapped.load(std::memory_order_acquire) != place_.generation) return;
+  const bool unproven = unproven_.load(std::memory_order_relaxed) != 0;
+  if (unproven && static_cast<std::int64_t>(to.behind()) < 0) return keep_on_kernel(abi::Reason::counters_differ);
   // Behind much that the kernel still holds a ring would be full before it is read.
   if (!caught_up(to) && (!waits || !wait_for_reader(to, false))) return;
+  if (unproven && !prove(to)) return;
   const SignalsBlocked blocked;
   (void)to.switch_to(abi::Carrier::ring);
 }
 
 /** The reader has taken all that the ring carried, and most of what the kernel did. */
-bool Connection::caught_up(const StreamSender& to) const { return to.drained() && to.behind() <= ring_bytes_ / 2; }
+bool Connection::caught_up(const StreamSender& to) const {
+  const bool proved = unproven_.load(std::memory_order_relaxed) == 0;
+  return to.drained() && to.behind() <= (proved ? ring_bytes_ / 2 : 0);
+}
+
+/**
+ * What the kernel's counters say that was sent is what the peer has received: by a byte more the two would never be the
+ * same, by one less the peer would be ahead of us as soon as it has read everything. With the sender's role.
+ */
+bool Connection::prove(const StreamSender& to) {
+  const std::uint64_t sent = to.sent();
+  if (to.behind() == 0 && proved_at_.exchange(sent) != sent) unproven_.fetch_sub(1);
+  return unproven_.load() == 0;
+}
 
 /** 0; EAGAIN when the receiver stands in an old kernel read for longer than anybody should; EPROTO. */
 int Connection::go_to_kernel(int fd) {
@@ -187,17 +204,28 @@ bool Connection::wait_for_reader(const StreamSender& to, bool for_room) {
   return false;
 }
 
+/** As receive_again(). */
+Result Connection::send_again(const Transfer& transfer, std::uint32_t era, Native call) {
+  if (connections.era() == era) return {-1, EBADF};
+  const long value = send_bytes(table.find(transfer.fd), transfer.fd, transfer.parts.data(), transfer.parts.size(),
+                                transfer.flags, transfer.cancellable, call);
+  return {value, errno};
+}
+
 Result Connection::send(const Transfer& transfer, Native call) {
   if (!here()) return send_by_kernel(transfer.fd, transfer.waits, call);
   if (transfer.cancellable) test_cancel();
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
+  const std::uint32_t era = connections.era();
   Moved moved;
+  bool renewed = false;
   {
     const Holding holding(sending_);
-    if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
-    if (has(kBroken)) return {-1, ECONNRESET};
-    moved = give(transfer, holding.nested());
+    renewed = handle_.load(std::memory_order_relaxed) != socket;
+    if (!renewed && has(kBroken)) return {-1, ECONNRESET};
+    if (!renewed) moved = give(transfer, holding.nested());
   }
+  if (renewed) return send_again(transfer, era, call);
   if (moved.bytes == transfer.bytes) return {static_cast<long>(moved.bytes)};
   if (moved.error == EPROTO) {
     broke();

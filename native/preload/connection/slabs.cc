@@ -59,6 +59,24 @@ void MappedSlabs::sweep() {
   }
 }
 
+void MappedSlabs::make_inert() {
+  for (std::size_t i = 0; i < used_; i++) {
+    const MappedSlab& slab = slabs_[i];
+    if (slab.memory == nullptr) continue;
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    raw(SYS_mmap, slab.memory, abi::slab_bytes(slab.slots, slab.ring_bytes), PROT_READ | PROT_WRITE, kFlags, -1, 0);
+  }
+}
+
+void MappedSlabs::unmap_all() {
+  for (std::size_t i = 0; i < used_; i++) {
+    MappedSlab& slab = slabs_[i];
+    if (slab.memory != nullptr) raw(SYS_munmap, slab.memory, abi::slab_bytes(slab.slots, slab.ring_bytes));
+    slab.memory = nullptr;
+  }
+  used_ = 0;
+}
+
 void MappedSlabs::forget_all() { used_ = 0; }
 
 bool populate(std::span<std::byte> memory) {

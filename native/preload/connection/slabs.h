@@ -28,6 +28,10 @@ class MappedSlabs {
   void peer_gone(std::uint64_t id);
   /** Lets go of those whose peer has ended and whose connections are closed. */
   void sweep();
+  /** Their memory is given back, and what is still written there has no effect. With all other threads stopped. */
+  void make_inert();
+  /** Nobody looks there any more. */
+  void unmap_all();
   /** In a child, which has no mapping. */
   void forget_all();
 

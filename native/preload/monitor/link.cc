@@ -41,8 +41,18 @@ void MonitorLink::configure(const char* path) {
   if (path != nullptr && fits(path)) std::strcpy(path_, path);
 }
 
+bool MonitorLink::leave() {
+  if (!lock()) return false;
+  auto message = message_of<abi::Plain>(MessageType::leave, 0);
+  const bool said = state_ != State::ready || anew_ || send(&message, sizeof message);
+  if (said) anew_ = true;
+  unlock();
+  return said;
+}
+
 void MonitorLink::end() {
   path_[0] = 0;
+  locked_ = 0;
   close();
   next_try_ms_ = 0;
 }
@@ -88,6 +98,7 @@ void MonitorLink::open() {
   hello.pid = static_cast<std::int32_t>(raw(SYS_getpid));
   hello.shared_memory_version = abi::kSharedMemoryVersion;
   hello.start_ticks = began;
+  if (anew_) hello.flags = abi::kHelloAnew;
   state_ = State::greeting;
   if (!send(&hello, sizeof hello)) close();
 }
@@ -147,6 +158,7 @@ void MonitorLink::handle(const abi::Header& header, const void* message, int fd)
       const long page = raw(SYS_mmap, 0, abi::kPage, PROT_READ, MAP_SHARED, fd, 0);
       if (failed(page)) return;
       state_ = State::ready;
+      anew_ = false;
       seen_ = 0;
       notice_ = reinterpret_cast<const abi::Notice*>(page);
       runs_++;
@@ -207,7 +219,12 @@ bool MonitorLink::ask(Handle socket, int fd) {
   if (!lock()) return false;
   bool asked = false;
   auto request = message_of<abi::Pair>(MessageType::pair, socket.word());
-  if (usable() && claim(fd, request.socket)) asked = send(&request, sizeof request);
+  if (usable() && claim(fd, request.socket)) {
+    const SocketState* state = table.state(socket);
+    const bool adopted = state != nullptr && (state->flags.load() & kAdopted) != 0;
+    request.socket.flags = adopted ? abi::kClaimAdopted : 0;
+    asked = send(&request, sizeof request);
+  }
   unlock();
   return asked;
 }

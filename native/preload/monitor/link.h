@@ -20,6 +20,10 @@ class MonitorLink {
   void configure(const char* path);
   /** Whether a path is short enough for a socket's address. */
   [[nodiscard]] static bool fits(const char* path) { return __builtin_strlen(path) < sizeof path_; }
+  /** libsd came into this process later, or again: what the monitor knows of its sockets is not true any more. */
+  void begin_anew() { anew_ = true; }
+  /** All connections are the kernel's. Said once; false where it could not be said now. */
+  [[nodiscard]] bool leave();
   /** There is none any more. With all other threads stopped. */
   void end();
   [[nodiscard]] bool wanted() const { return path_[0] != 0; }
@@ -72,6 +76,7 @@ class MonitorLink {
   std::atomic<State> state_{State::none};
   int place_ = -1;  // among our own descriptors
   std::uint64_t next_try_ms_ = 0;
+  bool anew_ = false;
   std::atomic<const abi::Notice*> notice_{nullptr};
   std::atomic<std::uint64_t> seen_{0};
   std::atomic<std::uint32_t> runs_{0};

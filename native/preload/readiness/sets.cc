@@ -118,6 +118,26 @@ void EpollSet::begin(Handle handle, std::uint32_t place) {
   handle_.store(handle.word(), memory_order_release);
 }
 
+/** Whom EPOLLONESHOT has told of bytes in a ring, the kernel would tell once more. */
+void EpollSet::end(int fd) {
+  constexpr std::uint32_t kKept = EPOLLONESHOT | EPOLLET | EPOLLWAKEUP;
+  each([&](unsigned, Member& member) {
+    Member::Interest interest;
+    const bool told = member.read(interest) && (interest.events & EPOLLONESHOT) != 0 && member.fired(interest.version);
+    if (!told || table.find(member.fd()).word() != member.socket().word()) return Look::on;
+    epoll_event disarmed = {};
+    disarmed.events = interest.events & kKept;
+    disarmed.data.u64 = interest.data;
+    raw(SYS_epoll_ctl, fd, EPOLL_CTL_MOD, member.fd(), &disarmed);
+    return Look::on;
+  });
+  for (unsigned at = 0; at < chunks_end_.load(); at++) {
+    Chunk* chunk = chunks_[at].load();
+    if (chunk == nullptr) continue;
+    for (std::atomic<std::uint64_t>& word : chunk->present) word = 0;
+  }
+}
+
 Member* EpollSet::place_of(std::uint32_t socket) {
   const unsigned at = socket / DescriptorTable::kSlots;
   Chunk* chunk = chunk_at(chunks_[at]);
@@ -413,8 +433,11 @@ void EpollSets::stop() {
   started_ = false;
   // A child may have the bell too, so that closing it does not take it out.
   table.each([this](int fd, Handle handle) {
+    EpollSet* set = find(handle);
+    if (set == nullptr) return;
     epoll_event nothing = {};
-    if (find(handle) != nullptr) raw(SYS_epoll_ctl, fd, EPOLL_CTL_DEL, bell(), &nothing);
+    raw(SYS_epoll_ctl, fd, EPOLL_CTL_DEL, bell(), &nothing);
+    set->end(fd);
   });
   own_descriptors.release(static_cast<std::size_t>(bell_.exchange(-1)));
 }
@@ -469,13 +492,21 @@ EpollSet* EpollSets::find_or_recover(int fd) {
   return set;
 }
 
+void EpollSets::recover(int fd) {
+  EpollSet* set = find(fd);
+  if (set != nullptr && set->has_sockets()) return;  // by another descriptor
+  if (set == nullptr || !recover(*set, fd)) sleepers.keep_all(abi::Reason::interest_unclear);
+}
+
 bool EpollSets::recover(EpollSet& set, int fd) {
   return read_members(fd, [&](int member_fd, std::uint64_t inode, const epoll_event& event) {
     struct stat now = {};
     Handle socket = table.find(member_fd);
     if (socket && !failed(raw(SYS_fstat, member_fd, &now)) && now.st_ino == inode) {
       Member* member = set.place_of(socket.index());
-      return set.changed(socket, member_fd, event, member == nullptr ? 0 : member->begin(), true);
+      set.changed(socket, member_fd, event, member == nullptr ? 0 : member->begin(), true);
+      EpollSet* inner = find(socket);
+      return inner != nullptr ? inner->waited_for() : void();
     }
     // Added by a number that means something else now: if the socket is still here, it is so by another one.
     const auto end = static_cast<int>(table.end());

@@ -65,6 +65,8 @@ class Member {  // all zero at first
 class EpollSet {
  public:
   void begin(Handle handle, std::uint32_t place);
+  /** `fd` leads to it: the kernel alone has its members. With all other threads stopped. */
+  void end(int fd);
 
   [[nodiscard]] Handle handle() const { return Handle(handle_.load(std::memory_order_relaxed)); }
   [[nodiscard]] bool has_sockets() const { return sockets_.load(std::memory_order_relaxed) != 0; }
@@ -170,6 +172,8 @@ class EpollSets {
   }
   /** The same, and one that was there before libsd or came from elsewhere is taken in with its members. */
   [[nodiscard]] EpollSet* find_or_recover(int fd);
+  /** The members of a recorded set as the kernel has them. With all other threads stopped. */
+  void recover(int fd);
 
   /** True when a thread sleeps on a set that this socket is in. */
   [[nodiscard]] bool sleep_on(std::uint32_t socket) const;

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include "base/raw.h"
+#include "preload/connection/adoption.h"
 #include "preload/connection/connections.h"
 #include "preload/connection/gate.h"
 #include "preload/table/memory.h"
@@ -24,14 +25,26 @@ int option(int fd, int name) {
 
 /** A socket that bytes can go by. */
 bool may_cross(std::uint32_t kind) {
-  return kind == SOCKDOC_SOCKET_OPENED || kind == SOCKDOC_SOCKET_ACCEPTED || kind == SOCKDOC_SOCKET_CONNECTING;
+  return kind == SOCKDOC_SOCKET_OPENED || kind == SOCKDOC_SOCKET_ACCEPTED || kind == SOCKDOC_SOCKET_CONNECTING ||
+         kind == SOCKDOC_SOCKET_INHERITED;
 }
 
-bool established(int fd) {
-  constexpr std::uint8_t kEstablished = 1;
+// As the kernel numbers them; 0: not to be had.
+constexpr std::uint8_t kEstablished = 1;
+constexpr std::uint8_t kSynSent = 2;
+constexpr std::uint8_t kClosed = 7;
+constexpr std::uint8_t kListens = 10;
+
+std::uint8_t tcp_state(int fd) {
   std::uint8_t state = 0;
   socklen_t length = sizeof state;
-  return !failed(raw(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length)) && state == kEstablished;
+  return failed(raw(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &state, &length)) ? std::uint8_t{0} : state;
+}
+
+sockdoc_libsd_kind kind_of(std::uint8_t state) {
+  if (state == kListens) return SOCKDOC_SOCKET_LISTENER;
+  if (state == kSynSent) return SOCKDOC_SOCKET_CONNECTING;
+  return state == kClosed ? SOCKDOC_SOCKET_FRESH : SOCKDOC_SOCKET_INHERITED;
 }
 
 std::uint64_t life(std::uint32_t generation, std::uint32_t holders) {
@@ -127,7 +140,7 @@ void DescriptorTable::raise(Handle handle, std::uint32_t flags) {
 
 bool DescriptorTable::regain(SocketState& socket, int fd) {
   // Others may have shut it down, or changed whether it waits.
-  if (!may_regain(socket) || !established(fd) || !holders_.alone(holders_place(socket))) return false;
+  if (!may_regain(socket) || tcp_state(fd) != kEstablished || !holders_.alone(holders_place(socket))) return false;
   const long now = raw(SYS_fcntl, fd, F_GETFL, 0);
   const bool waits = failed(now) || (now & O_NONBLOCK) == 0;
   socket.flags.fetch_and(((1U << kHoldersShift) - 1) & ~kNonBlocking);
@@ -241,6 +254,22 @@ void DescriptorTable::take_stock(int fd) {
   set(fd, make(listens ? SOCKDOC_SOCKET_LISTENER : SOCKDOC_SOCKET_INHERITED, known | kUncounted));
 }
 
+void DescriptorTable::adopt(int fd) {
+  if (!mine() || option(fd, SO_PROTOCOL) != IPPROTO_TCP) return;
+  const long flags = raw(SYS_fcntl, fd, F_GETFL, 0);
+  const std::uint32_t known = !failed(flags) && (flags & O_NONBLOCK) != 0 ? kNonBlocking : 0;
+  const sockdoc_libsd_kind kind = kind_of(tcp_state(fd));
+  SocketState* socket = state(find(fd));
+  if (socket == nullptr) return set(fd, make(kind, known | kAdopted));
+  socket->sent = 0;
+  socket->received = 0;
+  socket->kind = kind;
+  socket->flags = known | kAdopted;
+  socket->epoch = epoch_.load();
+  socket->gate = gate::under_way(socket->gate.load()) * gate::kUnderWay;
+  socket->reason = 0;
+}
+
 Handle DescriptorTable::take(int fd) {
   if (!find(fd) || !mine()) return {};
   std::atomic<std::uint64_t>* place = slot(fd);
@@ -310,7 +339,14 @@ bool DescriptorTable::read(int fd, sockdoc_socket_state& into) {
       .ring_sent = 0,
       .ring_received = 0,
   };
-  if (Connection* connection = connection_of(find(fd)); connection != nullptr) connection->read(into);
+  if (Connection* connection = connection_of(find(fd)); connection != nullptr) {
+    connection->read(into);
+  } else if ((flags & kAdopted) != 0) {
+    KernelCounts counts;
+    into.complete = into.complete != 0 && count_by_kernel(fd, counts) == Counting::counted;
+    into.sent = counts.sent;
+    into.received = counts.received;
+  }
   return true;
 }
 
@@ -318,8 +354,28 @@ void DescriptorTable::take_stock_of_all() {
   each_open_descriptor([this](int fd) { take_stock(fd); });
 }
 
-void DescriptorTable::forget_all() {
-  each([this](int fd, Handle) { drop(take(fd)); });
+bool DescriptorTable::same_socket(int fd, Handle handle) const {
+  const SocketState* socket = state(handle);
+  std::uint64_t cookie = 0;
+  socklen_t length = sizeof cookie;
+  return socket != nullptr && socket->kind.load() != SOCKDOC_EPOLL_SET && socket->cookie.load() != 0 &&
+         !failed(raw(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &length)) && cookie == socket->cookie.load();
+}
+
+void DescriptorTable::renew() {
+  constexpr std::uint64_t kGeneration = std::uint64_t{1} << 32;
+  each([this](int fd, Handle handle) {
+    if (!same_socket(fd, handle)) drop(take(fd));
+  });
+  each([this](int fd, Handle handle) { slot(fd)->store(handle.word() + kGeneration); });
+  const std::uint32_t used = used_.load();
+  for (std::uint32_t index = 0; index < used; index++) {
+    SocketState& socket = at(index);
+    if (static_cast<std::uint32_t>(socket.life.load()) == 0) continue;
+    share_for_ever(socket);
+    connections.renewed(index);
+    socket.life.fetch_add(kGeneration);
+  }
 }
 
 }  // namespace sockdoc::preload

@@ -32,7 +32,8 @@ inline constexpr std::uint32_t kShutWrite = 8;
 inline constexpr std::uint32_t kStays = 16;           // on the kernel, for `reason`
 inline constexpr std::uint32_t kStaysReceiving = 32;  // what it receives, at least
 inline constexpr std::uint32_t kMeansDelay = 64;      // TCP_NODELAY is ours; for the program it is not set
-inline constexpr unsigned kHoldersShift = 8;          // above it: the place in Holders, once a fork has copied it
+inline constexpr std::uint32_t kAdopted = 128;  // was there before libsd: the kernel's counters tell what it carried
+inline constexpr unsigned kHoldersShift = 8;    // above it: the place in Holders, once a fork has copied it
 
 /** A socket as a descriptor named it at one moment: it stays told apart from what the number means later. */
 class Handle {
@@ -66,8 +67,13 @@ class DescriptorTable {
   [[nodiscard]] bool start();
   /** Those that are open already. */
   void take_stock_of_all();
-  /** What is known of descriptors is not true any more. */
-  void forget_all();
+  /** A socket that was open before libsd came, and that nobody uses meanwhile. */
+  void adopt(int fd);
+  /**
+   * Libsd was away: descriptors that do not lead to the same socket any more are forgotten, the others have new
+   * handles, and what was known of them is not true any more; adopt() each. Calls that are under way stay counted.
+   */
+  void renew();
 
   /** The socket behind a descriptor; none for what is not TCP, not known, or not recorded. Two loads. */
   [[nodiscard]] Handle find(int fd) const {
@@ -178,6 +184,7 @@ class DescriptorTable {
   [[nodiscard]] static std::uint32_t holders_place(const SocketState& socket) {
     return socket.flags.load(std::memory_order_relaxed) >> kHoldersShift;
   }
+  [[nodiscard]] bool same_socket(int fd, Handle handle) const;
   [[nodiscard]] Handle make(sockdoc_libsd_kind kind, std::uint32_t flags);
   [[nodiscard]] bool claim(std::uint32_t& index);
   [[nodiscard]] bool hold(Handle handle);

@@ -1,6 +1,6 @@
 /** The parts of native/abi/messages.h that the command line speaks; docs/protocol/monitor.md describes them. */
 
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_BYTES = 16;
 /** A status with very many clients; more is no answer of ours. */
 const MAX_BYTES = 64 << 20;

@@ -63,7 +63,7 @@ describe.runIf(hasLibsd)('how libsd comes into a program', () => {
       'undo again: 0',
       'attach: 0',
       'apply: 0',
-      'counted: 1',
+      'counted: 3',
       'apply again: 0',
       '',
     ]);

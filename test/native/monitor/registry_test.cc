@@ -6,9 +6,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <ctime>
 #include <deque>
 
 #include "abi/slab.h"
@@ -320,6 +323,62 @@ TEST(Registry, AProcessThatEndsIsForgottenWithAllThatItHad) {
   EXPECT_NE(books.status().find("\"clients\":[]"), std::string::npos);
   EXPECT_NE(books.status().find("\"slabs\":0"), std::string::npos) << books.status();
   EXPECT_NE(books.status().find("\"shm\":0"), std::string::npos);
+}
+
+TEST(Registry, AProcessThatLibsdLeavesHasNothingLeftAndBeginsAnew) {
+  const Loop loop;
+  Books books;
+  books.pair(claim_of(loop.ends[0]));
+  books.pair(claim_of(loop.ends[1]));
+  EXPECT_EQ(books.next().outcome, abi::Outcome::waiting);
+  const abi::Answer before = books.next();
+  ASSERT_EQ(before.outcome, abi::Outcome::shared);
+  ASSERT_EQ(books.next().outcome, abi::Outcome::shared);
+  ASSERT_EQ(books.descriptors.size(), 1U);
+  books.registry.leave(*books.process);
+  EXPECT_EQ(std::count(books.others.begin(), books.others.end(), abi::MessageType::withdrawn), 2);
+  EXPECT_TRUE(books.process->ends.empty());
+  books.pair(claim_of(loop.ends[0]));
+  books.pair(claim_of(loop.ends[1]));
+  EXPECT_EQ(books.next().outcome, abi::Outcome::waiting);
+  const abi::Answer after = books.next();
+  EXPECT_EQ(after.outcome, abi::Outcome::shared);
+  EXPECT_NE(after.place.generation, before.place.generation);
+  EXPECT_EQ(books.descriptors.size(), 2U);  // it has no mapping any more
+}
+
+TEST(Registry, AnAdoptedSocketThatAnotherProcessHasTooStaysOnTheKernel) {
+  const Loop loop;
+  const Loop other;
+  Books books;
+  int gone[2];
+  ASSERT_EQ(::pipe2(gone, O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char byte = 0;
+    ::close(gone[1]);
+    (void)!::read(gone[0], &byte, 1);
+    ::_exit(0);
+  }
+  const auto adopted = [](const Fd& fd) {
+    abi::SocketClaim claim = claim_of(fd);
+    claim.flags = abi::kClaimAdopted;
+    return claim;
+  };
+  EXPECT_EQ(books.refusal(adopted(loop.ends[0])), abi::Reason::shared_by_more);
+  books.pair(claim_of(loop.ends[1]));
+  EXPECT_EQ(books.next().reason, abi::Reason::peer_refused);
+  ::close(gone[1]);
+  ::close(gone[0]);
+  ::waitpid(child, nullptr, 0);
+  // With a libsd that came after the child had ended.
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  books.process->attached_ns = now.tv_sec * 1'000'000'000ll + now.tv_nsec;
+  books.pair(adopted(other.ends[0]));
+  EXPECT_EQ(books.next().outcome, abi::Outcome::waiting);
+  books.pair(adopted(other.ends[1]));
+  EXPECT_EQ(books.next().outcome, abi::Outcome::shared);
 }
 
 TEST(Registry, AfterARestartBothEndsMustTellTheSameStory) {

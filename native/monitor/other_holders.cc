@@ -1,0 +1,49 @@
+#include "monitor/other_holders.h"
+
+#include <fcntl.h>
+
+#include <cstdio>
+#include <ctime>
+#include <unordered_map>
+
+#include "base/procfs.h"
+
+namespace sockdoc::monitor {
+namespace {
+
+std::int64_t monotonic_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000'000ll + now.tv_nsec;
+}
+
+}  // namespace
+
+bool OtherHolders::has_more(std::uint64_t inode, std::int64_t since_ns) {
+  if (read_ns_ < since_ns) read();
+  return shared_.contains(inode);
+}
+
+void OtherHolders::read() {
+  read_ns_ = monotonic_ns();
+  shared_.clear();
+  std::unordered_map<std::uint64_t, int> first;
+  FolderReader processes(AT_FDCWD, "/proc");
+  if (!processes.valid()) return;
+  (void)processes.for_each_number([&](const char*, int pid) {
+    char path[32];
+    std::snprintf(path, sizeof path, "%d/fd", pid);
+    FolderReader descriptors(processes.fd(), path);
+    if (!descriptors.valid()) return;
+    (void)descriptors.for_each_number([&](const char* name, int) {
+      char target[64];
+      const auto link = read_link(descriptors.fd(), name, target);
+      const auto inode = link ? inode_of_link(*link, "socket") : std::nullopt;
+      if (!inode) return;
+      const auto [known, fresh] = first.try_emplace(*inode, pid);
+      if (!fresh && known->second != pid) shared_.insert(*inode);
+    });
+  });
+}
+
+}  // namespace sockdoc::monitor
