@@ -39,21 +39,25 @@ MappedSlab* MappedSlabs::map(const abi::Place& place, int memory) {
   slab.slots = place.slots;
   slab.ring_bytes = place.ring_bytes;
   slab.users = 0;
-  slab.peer_gone = false;
+  slab.retired = false;
   if (at == used_) used_++;
   return &slab;
 }
 
 void MappedSlabs::peer_gone(std::uint64_t id) {
   for (std::size_t i = 0; i < used_; i++) {
-    if (slabs_[i].memory != nullptr && slabs_[i].id == id) slabs_[i].peer_gone = true;
+    if (slabs_[i].memory != nullptr && slabs_[i].id == id) slabs_[i].retired = true;
   }
+}
+
+void MappedSlabs::new_monitor() {
+  for (std::size_t i = 0; i < used_; i++) slabs_[i].retired = true;
 }
 
 void MappedSlabs::sweep() {
   for (std::size_t i = 0; i < used_; i++) {
     MappedSlab& slab = slabs_[i];
-    if (slab.memory == nullptr || !slab.peer_gone || slab.users.load() != 0) continue;
+    if (slab.memory == nullptr || !slab.retired || slab.users.load() != 0) continue;
     raw(SYS_munmap, slab.memory, abi::slab_bytes(slab.slots, slab.ring_bytes));
     slab.memory = nullptr;
   }

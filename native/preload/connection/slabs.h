@@ -16,7 +16,7 @@ struct MappedSlab {
   std::uint32_t slots = 0;
   std::uint32_t ring_bytes = 0;
   std::atomic<std::uint32_t> users{0};  // connections
-  bool peer_gone = false;
+  bool retired = false;  // no connection comes to it any more
 };
 
 /** The slabs of this process, by number. All but `users` under the lock of the link to the monitor. */
@@ -26,7 +26,9 @@ class MappedSlabs {
   [[nodiscard]] MappedSlab* map(const abi::Place& place, int memory);
   [[nodiscard]] MappedSlab* find(const abi::Place& place);
   void peer_gone(std::uint64_t id);
-  /** Lets go of those whose peer has ended and whose connections are closed. */
+  /** A monitor gives nothing out from slabs of its predecessor, and does not know whose peers have ended since. */
+  void new_monitor();
+  /** Lets go of those whose connections are closed and will not be followed by others. */
   void sweep();
   /** Their memory is given back, and what is still written there has no effect. With all other threads stopped. */
   void make_inert();

@@ -69,9 +69,7 @@ void MonitorLink::close() {
   if (place_ >= 0) own_descriptors.release(static_cast<std::size_t>(place_));
   place_ = -1;
   state_ = State::none;
-  const abi::Notice* notice = notice_.exchange(nullptr);
-  // The page stays mapped: another thread may be looking at it. One page for each start of a monitor.
-  (void)notice;
+  notice_ = nullptr;  // the page stays mapped: another thread may be looking at it
 }
 
 void MonitorLink::open() {
@@ -155,12 +153,15 @@ void MonitorLink::handle(const abi::Header& header, const void* message, int fd)
   switch (header.type) {
     case MessageType::welcome: {
       if (fd < 0 || header.length != sizeof(abi::Welcome)) return;
-      const long page = raw(SYS_mmap, 0, abi::kPage, PROT_READ, MAP_SHARED, fd, 0);
+      // In the place of the page before, so that monitors that come and go leave nothing behind.
+      const long page = raw(SYS_mmap, page_, abi::kPage, PROT_READ, MAP_SHARED | (page_ == 0 ? 0 : MAP_FIXED), fd, 0);
       if (failed(page)) return;
+      page_ = page;
       state_ = State::ready;
       anew_ = false;
       seen_ = 0;
       notice_ = reinterpret_cast<const abi::Notice*>(page);
+      connections.slabs().new_monitor();
       runs_++;
       return;
     }

@@ -78,6 +78,7 @@ class MonitorLink {
   std::uint64_t next_try_ms_ = 0;
   bool anew_ = false;
   std::atomic<const abi::Notice*> notice_{nullptr};
+  long page_ = 0;  // where it is, or was
   std::atomic<std::uint64_t> seen_{0};
   std::atomic<std::uint32_t> runs_{0};
   std::atomic<std::uint64_t> tended_ms_{0};

@@ -7,7 +7,8 @@ import { type Monitor, MonitorBench } from '../../support/monitor.js';
 import { poll } from '../../support/poll.js';
 import { sequence, VARIANTS } from '../../support/sequences.js';
 
-// `npm run test:sockets:long` makes twenty times as many calls, fifty times as many switches, twenty times as many kills.
+// `npm run test:sockets:long` makes twenty times as many calls, fifty times as many switches, twenty times as many kills, and says
+// how far it is. In pieces: `npm run test:sockets:long -- -t 'upgraded streams'`.
 const LONG = process.env.SOCKDOC_LONG === '1';
 const CALLS = LONG ? 1_000_000 : 51_000;
 const CALLS_AT_ONCE = 17_000;
@@ -17,8 +18,16 @@ const BYTES = 20_000_000;
 const KILLS = LONG ? 1_000 : 50;
 const KILLS_AT_ONCE = 50;
 const HOSTILE_PEERS = LONG ? 5_000 : 50;
-const TIMEOUT = LONG ? 3_600_000 : 300_000;
+const TIMEOUT = LONG ? 12 * 3_600_000 : 300_000;
 const seed = () => Number(process.env.SOCKDOC_SEED ?? randomInt(1, 2 ** 47));
+
+/** In a long run: what was done so far, and with which seed the last part. */
+function progress(what: string, done: number, all: number, last: number): void {
+  if (!LONG) return;
+  process.stderr.write(
+    `${new Date().toISOString()} ${what}: ${Math.round(done)} of ${Math.round(all)}, seed ${last}\n`,
+  );
+}
 
 /** A monitor that can be disturbed while others use it. */
 class Disturbed {
@@ -91,7 +100,7 @@ describe.runIf(hasLibsd)('random use of connections', () => {
     return mode.name === 'counted by libsd' ? preloaded : {};
   };
 
-  describe.each(MODES)('$name', (mode) => {
+  describe.each(MODES.map((mode) => [mode.name, mode] as const))('%s', (name, mode) => {
     it.each(VARIANTS)(
       'sequences of calls: %s',
       async (variant) => {
@@ -100,8 +109,10 @@ describe.runIf(hasLibsd)('random use of connections', () => {
           const all = (CALLS * mode.part) / VARIANTS.length;
           const calls = Math.min(all, CALLS_AT_ONCE);
           for (let made = 0; made < all; made += calls) {
-            const result = await sequence({ seed: seed(), calls, variant }, environment(mode));
+            const it = { seed: seed(), calls, variant };
+            const result = await sequence(it, environment(mode));
             expect(result.calls).toBeGreaterThan(calls / 2);
+            progress(`${name}, calls, ${variant}`, made + calls, all, it.seed);
             ringBytes += result.ringBytes;
           }
         };
@@ -113,12 +124,12 @@ describe.runIf(hasLibsd)('random use of connections', () => {
 
     // A connection that a fork shares is the kernel's.
     it.each([
-      { variant: 'plain', switches: SWITCHES * mode.part },
-      { variant: 'spawning', switches: (SWITCHES * mode.part) / 10 },
-      { variant: 'forking', switches: 0 },
+      ['plain', SWITCHES * mode.part],
+      ['spawning', (SWITCHES * mode.part) / 10],
+      ['forking', 0],
     ])(
-      'streams in both directions: $variant',
-      async ({ variant, switches }) => {
+      'streams in both directions: %s',
+      async (variant, switches) => {
         const made = { switches: 0 };
         do {
           const wanted = mode.upgrades ? Math.min(switches, SWITCHES_AT_ONCE) / 2 : 0;
@@ -134,6 +145,7 @@ describe.runIf(hasLibsd)('random use of connections', () => {
           expect([first.received, second.received]).toEqual([second.sent, first.sent]);
           if (mode.upgrades) expect(first.switches + second.switches).toBeGreaterThanOrEqual(wanted);
           made.switches += first.switches + second.switches;
+          progress(`${name}, switches, ${variant}`, made.switches, switches, Number(args[0]));
         } while (mode.upgrades && made.switches < switches);
       },
       TIMEOUT,
@@ -154,6 +166,7 @@ describe.runIf(hasLibsd)('random use of connections', () => {
           const result = JSON.parse(stdout);
           expect(result.ended + result.reset).toBe(Number(args[1]));
           expect(result.ringBytes > 0).toBe(mode.upgrades);
+          progress(`${name}, kills`, done + Number(args[1]), kills, Number(args[0]));
         }
         await poll('the monitor has nothing of them any more', () => descriptors() <= before.descriptors);
         expect(shared()).toEqual(before.shared);
@@ -171,6 +184,7 @@ describe.runIf(hasLibsd)('random use of connections', () => {
         const { stdout, status, stderr } = await outcomeOf([compiled('libsd/hostile'), ...args], env, 120);
         expect({ status, stderr }, `seed ${args[0]}: ${stdout}`).toEqual({ status: 0, stderr: '' });
         expect(JSON.parse(stdout)).toEqual({ rounds: 50, onRings: 50 });
+        progress('hostile peers', rounds + 50, HOSTILE_PEERS, Number(args[0]));
       }
     },
     TIMEOUT,

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compiled, hasLibsd, LIBSD, outcome } from '../../support/libsd.js';
 import { MonitorBench } from '../../support/monitor.js';
+import { poll } from '../../support/poll.js';
 import { startProgram, type Victim } from '../../support/victim.js';
 
 interface State {
@@ -165,6 +167,27 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
     const more = await pair();
     await upgraded(more);
     expect((await state(ends[0])).mapped).toBe(true);
+  });
+
+  it('and the memory of a peer that died while there was no monitor goes too', async () => {
+    const slabs = (program: Victim) =>
+      readFileSync(`/proc/${program.pid}/maps`, 'utf8').split('memfd:sockdoc-slab').length - 1;
+    const first = await bench.running();
+    const [server, client] = await pair();
+    await upgraded([server, client]);
+    expect(slabs(server)).toBe(1);
+    await first.end('SIGKILL');
+    await client.stop();
+    await ask(server, 'close');
+    await bench.running();
+    const other = await startProgram('libsd/talk.c', ['listen'], { env: env() });
+    programs.push(other);
+    await ask(server, `connect ${other.ready}`);
+    await upgraded([other, server]);
+    await poll('the slab of before is gone', async () => {
+      await together([other, server], 'both 1', 'both 1');
+      return slabs(server) === 1;
+    });
   });
 
   it('and stay on the kernel where there is no monitor', async () => {
