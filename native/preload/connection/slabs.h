@@ -16,7 +16,7 @@ struct MappedSlab {
   std::uint32_t slots = 0;
   std::uint32_t ring_bytes = 0;
   std::atomic<std::uint32_t> users{0};  // connections
-  bool retired = false;  // no connection comes to it any more
+  bool retired = false;                 // no connection comes to it any more
 };
 
 /** The slabs of this process, by number. All but `users` under the lock of the link to the monitor. */
