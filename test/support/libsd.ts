@@ -129,5 +129,13 @@ export function outcomeOf(
 /** libsd counts and passes all calls on to the kernel. */
 export const preloaded = { LD_PRELOAD: LIBSD };
 
+/** The program takes libsd into itself when it has a connection, and, `detaching`, leaves it once that is on rings. */
+export const attaching = (socket: string, detaching = false) => ({
+  LD_PRELOAD: compiled('libsd/attacher', { flags: ['-shared', '-fPIC'], suffix: '.so' }),
+  SOCKDOC_ATTACH: LIBSD,
+  SOCKDOC_MONITOR: socket,
+  ...(detaching ? { SOCKDOC_DETACH: '1' } : {}),
+});
+
 /** libsd upgrades connections as soon as it can, with the monitor of this socket. */
 export const upgrading = (socket: string) => ({ ...preloaded, SOCKDOC_MONITOR: socket, SOCKDOC_AFTER_CALLS: '1' });

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  attaching,
   compileAll,
   compiled,
   hasLibsd,
@@ -145,6 +146,37 @@ describe.runIf(hasLibsd).concurrent('programs behave on rings as on the kernel',
     const may = name === 'sockets/spawn_inherits' ? [REASON.executed] : [];
     const kept = numbersIn(reasons).filter((reason) => !may.includes(reason as 36));
     expect(kept, 'why the kernel carries what is open at its end').toEqual(reasonsOf(name));
+  });
+});
+
+const NOT_ATTACHED: Record<string, string> = {
+  fork_takes_over: 'its parent, which has the socket too for a moment, is not under libsd',
+};
+const NOT_DETACHED: Record<string, string> = {
+  ...NOT_ATTACHED,
+  no_delay: 'it looks for what the kernel has otherwise while a connection is on rings',
+};
+
+// The same where libsd comes into the running program, which has a connection already; and where it has left it again.
+describe.runIf(hasLibsd).concurrent.each([
+  { name: 'that came while the program ran', detaching: false, not: NOT_ATTACHED },
+  { name: 'that has come and gone', detaching: true, not: NOT_DETACHED },
+])('programs behave with a libsd $name as without', ({ detaching, not }) => {
+  let bench: MonitorBench;
+  beforeAll(async () => {
+    bench = new MonitorBench();
+    await bench.running();
+  });
+  afterAll(() => bench.remove());
+
+  // All of them in the long run; in the short one each program is in one of the two.
+  const half = socketPrograms.filter((_, at) => process.env.SOCKDOC_LONG || (at % 2 === 1) === detaching);
+  it.for(half)('%s', async (name, { skip }) => {
+    const reason = notYet(name) ?? not[name.slice('sockets/'.length)];
+    if (reason !== undefined) skip(reason);
+    const program = await outcomeOf([compiled(name)], attaching(bench.socket, detaching));
+    if (program.status === 77) skip(program.stderr);
+    expect(program).toEqual(await plain(name));
   });
 });
 
