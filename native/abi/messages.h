@@ -99,6 +99,7 @@ enum class Reason : std::uint32_t {
   set_waited_for,
   set_shared,
   interest_unclear,
+  reset,
   count_,
 };
 

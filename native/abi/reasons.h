@@ -56,6 +56,7 @@ namespace sockdoc::abi {
       "the descriptor is in an epoll set that is waited for in another set or by poll",
       "the descriptor is in an epoll set that another process uses too",
       "what an epoll set wants to know of the descriptor cannot be followed",
+      "it was reset, since bytes in shared memory could not go along with it",
   };
   static_assert(std::size(kTexts) == static_cast<std::size_t>(Reason::count_));
   const auto at = static_cast<std::size_t>(reason);

@@ -264,7 +264,9 @@ void Registry::refuse(Process& process, const abi::SocketClaim& claim, std::uint
 void Registry::report(Process& process, const abi::Report& request) {
   for (const EndKey& key : process.ends) {
     if (key.second != request.cookie) continue;
-    ends_.at(key)->reported = request.carrier == 0 ? request.reason : Reason::none;
+    SocketEnd& end = *ends_.at(key);
+    const Reason before = std::exchange(end.reported, request.carrier == 0 ? request.reason : Reason::none);
+    if (end.reported == Reason::reset && before != Reason::reset) ++resets_;
     return;
   }
 }

@@ -128,6 +128,7 @@ class Registry {
   Namespaces namespaces_;
   OtherHolders other_holders_;
   std::uint64_t denied_ = 0;
+  std::uint64_t resets_ = 0;
   std::unordered_map<int, std::unique_ptr<Process>> by_pid_;
   std::map<std::uint64_t, Process*> by_serial_;
   std::map<EndKey, std::unique_ptr<SocketEnd>> ends_;

@@ -61,6 +61,7 @@ void Registry::write_status(Json& json, uid_t viewer) const {
   std::uint64_t bytes = 0;
   for (const auto& [id, slab] : slabs_) bytes += slab->used_bytes();
   json.field("memoryBytes", bytes).field("slabs", std::uint64_t{slabs_.size()}).field("denied", denied_);
+  json.field("resets", resets_);
   json.key("policy").begin_object();
   if (!policy_.path.empty()) json.field("path", policy_.path);
   json.field("rules", std::uint64_t{policy_.rules.size()}).end_object();

@@ -21,6 +21,10 @@ const Running = {
   memoryBytes: Type.Integer({ description: 'Shared memory in use.' }),
   slabs: Type.Integer(),
   denied: Type.Integer({ description: 'Connections that the policy kept on the kernel, since the start.' }),
+  resets: Type.Integer({
+    description:
+      'Ends that were reset, since the start: somebody else got them, and bytes in shared memory could not go along.',
+  }),
   policy: Type.Object({
     path: Type.Optional(Type.String({ description: 'Absent: the built-in policy.' })),
     rules: Type.Integer(),

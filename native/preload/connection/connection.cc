@@ -105,6 +105,12 @@ bool Connection::receives_natively() {
   return true;
 }
 
+void Connection::was_reset() {
+  if (has(kBroken)) return;
+  reason_ = static_cast<std::uint32_t>(abi::Reason::reset);
+  report(abi::Reason::reset);
+}
+
 void Connection::broke() {
   flags_.fetch_or(kBroken);
   reason_ = static_cast<std::uint32_t>(abi::Reason::broken_peer);
@@ -166,6 +172,7 @@ void Connection::finish(int fd, bool last) {
   const Holding receiving(receiving_);
   const Holding sending(sending_);
   handle_ = 0;
+  if (const std::uint32_t reason = unreported_.exchange(0); reason != 0) report(static_cast<abi::Reason>(reason));
   const bool thrown_away = has_unread();
   drop_unread();
   if (!here()) return;

@@ -159,6 +159,8 @@ class Connection {
   void make_inert(MappedSlab& no_slab);
 
   void said_shutdown();
+  /** Bytes that came before what the kernel holds are out of reach of who has the socket now: he is told of a reset. */
+  void was_reset();
   void read(sockdoc_socket_state& into);
 
  private:

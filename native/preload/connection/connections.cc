@@ -377,7 +377,7 @@ void Connections::before_fork() {
     Connection* connection = find(socket);
     if (connection == nullptr) return;
     (void)connection->hand_over(fd, abi::Reason::shared_by_more, deadline);
-    (void)connection->set_aside(fd, deadline);
+    if (!connection->set_aside(fd, deadline)) connection->was_reset();  // for the child
   });
 }
 

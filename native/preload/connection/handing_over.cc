@@ -210,6 +210,7 @@ void give_to_kernel(Connection& connection, int fd, abi::Reason reason, std::uin
   });
   if (peer_fd >= 0 && connection.set_aside(fd, deadline) && connection.send_anew(fd, *peer, peer_fd, deadline)) return;
   reset(fd);
+  connection.was_reset();
 }
 
 void pass(int fd) {

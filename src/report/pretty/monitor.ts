@@ -37,6 +37,7 @@ export function prettyMonitor(status: MonitorStatusDocument, look: Look): string
     memoryBytes = 0,
     slabs,
     denied,
+    resets,
     policy,
     clients = [],
     kept = [],
@@ -47,6 +48,7 @@ export function prettyMonitor(status: MonitorStatusDocument, look: Look): string
   );
   const rules = policy?.path === undefined ? 'built in: one user’s processes' : `${policy.path}, ${policy.rules} rules`;
   paper.text(`Policy ${rules}; ${denied} denied`);
+  if (resets) paper.text(`${resets} ends were reset: somebody else got them, and unread bytes could not go along`);
   if (clients.length > 0) {
     paper.blank();
     paper.table(CLIENTS, clients);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sockdoc } from '../../support/cli.js';
 import { compiled, hasLibsd, LIBSD, outcome } from '../../support/libsd.js';
 import { MonitorBench } from '../../support/monitor.js';
 import { poll } from '../../support/poll.js';
@@ -144,6 +145,24 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
     await together(ends, 'answer 300000', 'say 300000');
     expect(ringSent).toBeGreaterThan(0);
     expect(ringReceived).toBeGreaterThan(0);
+  });
+
+  it('and are reset where somebody else gets them whom unread bytes cannot reach, which is counted', async () => {
+    await bench.running();
+    const resets = async () =>
+      JSON.parse((await sockdoc(['monitor', 'status', '--json', '--socket', bench.socket])).stdout).resets;
+    const ends = await pair();
+    await upgraded(ends);
+    await ask(ends[0], 'pass');
+    expect(await resets()).toBe(0);
+    const others = await pair();
+    await upgraded(others);
+    await ask(others[0], 'push 5000');
+    expect((await state(others[0])).ringSent).toBeGreaterThan(0);
+    await ask(others[1], 'pass');
+    expect(await ask<Done>(others[0], 'eof')).toMatchObject({ result: -1, errno: 'ECONNRESET' });
+    expect(await resets()).toBe(1);
+    await together(ends, 'both 20', 'both 20');
   });
 
   it('which handlers use that interrupted a call on the same connection', async () => {
