@@ -49,9 +49,9 @@ function assemble(tree) {
   for (const name of ['bin', 'dist', 'oclif.manifest.json', 'package.json', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
     cpSync(join(root, name), join(app, name), { recursive: true });
   }
-  for (const name of ['sockdoc.node', 'sockdoc-monitor', 'sockdoc-bench', 'libsd.so']) {
-    // libsd patches x86-64 code: elsewhere there is none.
-    if (name === 'libsd.so' && process.arch !== 'x64') continue;
+  // libsd and who brings it into programs know x86-64 code: elsewhere there is neither.
+  const interception = process.arch === 'x64' ? ['libsd.so', 'sockdoc-inject'] : [];
+  for (const name of ['sockdoc.node', 'sockdoc-monitor', 'sockdoc-bench', ...interception]) {
     run('strip', ['--strip-unneeded', '-o', join(app, 'build/release', name), join(root, 'build/release', name)]);
   }
   for (const folder of productionPackages()) {
@@ -139,6 +139,7 @@ function neededGlibc(home) {
     'lib/sockdoc/build/release/sockdoc.node',
     'lib/sockdoc/build/release/sockdoc-monitor',
     'lib/sockdoc/build/release/sockdoc-bench',
+    ...(process.arch === 'x64' ? ['lib/sockdoc/build/release/sockdoc-inject'] : []),
   ].flatMap((name) => {
     const { stdout } = spawnSync('objdump', ['-T', join(home, name)], { encoding: 'utf8', maxBuffer: 1 << 28 });
     return [...stdout.matchAll(/GLIBC_(\d+)\.(\d+)/g)].map((match) => [Number(match[1]), Number(match[2])]);

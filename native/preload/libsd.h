@@ -107,6 +107,16 @@ int sockdoc_libsd_apply(void);
 int sockdoc_libsd_leave(uint32_t *left);
 int sockdoc_libsd_undo(void);
 
+/*
+ * Where a thread that was broken off in a system call goes on, with its registers as they were at its `syscall`
+ * instruction but for rcx: the address behind that, rax: the number, r11: what the kernel had done (attach/pending.h).
+ * Comes back to rcx with the call's result in rax. By the hooks where libc is patched, else by the kernel.
+ */
+void sockdoc_libsd_pending(void);
+
+/* For who looks from outside and calls nothing. */
+extern const struct sockdoc_libsd_state *const sockdoc_libsd_present;
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

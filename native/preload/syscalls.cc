@@ -1,3 +1,5 @@
+#include "preload/syscalls.h"
+
 #include <sys/syscall.h>
 
 #include "preload/exec/environment.h"

@@ -41,6 +41,8 @@ Refusal look_at_process() {
 
 using namespace sockdoc::preload;
 
+const struct sockdoc_libsd_state* const sockdoc_libsd_present = &interception.status;
+
 int sockdoc_libsd_attach(const struct sockdoc_attach_config* config) {
   Refusal refusal = look_at(*config);
   if (!refusal.refused()) refusal = look_at_process();

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <sys/user.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "inject/target/memory.h"
+
+/*
+ * All that the injector knows of the processor and of how Linux uses it: registers at a system call, the frame by which
+ * rt_sigreturn(2) sets all of them at once, and the code that runs around a call from outside.
+ */
+namespace sockdoc::inject::arch {
+
+using Registers = user_regs_struct;
+
+/** All of a thread that a call from outside may change. */
+struct Context {
+  Registers registers{};
+  std::vector<std::uint8_t> vectors;  // as XSAVE writes it, what PTRACE_GETREGSET gives of NT_X86_XSTATE
+  std::uint64_t mask = 0;             // blocked signals
+};
+
+inline constexpr std::size_t kSystemCallBytes = 2;
+inline constexpr std::uint64_t kRedZone = 128;  // below the stack pointer, and the function's own
+inline constexpr long kSigreturn = 15;          // rt_sigreturn
+
+/** Whether the thread stopped at the end of a system call, or within one that the stop broke off. */
+[[nodiscard]] bool behind_system_call(const Memory& memory, const Registers& registers);
+
+/** True where the instruction at `at` is the one for system calls. */
+[[nodiscard]] bool is_system_call(const Memory& memory, Address at);
+
+/** What the kernel returns when it means to make the call again by itself (include/linux/errno.h); never seen by
+ * programs. */
+[[nodiscard]] bool kernel_restarts(long result);
+
+/** The same call once more, from its beginning, and with nothing left for the kernel to decide. */
+[[nodiscard]] Registers again(Registers registers);
+
+/**
+ * The call goes on in `stub` (sockdoc_libsd_pending, see preload/attach/pending.h), which comes back to `back`. Exact,
+ * since a system call destroys rcx and r11 anyway.
+ */
+[[nodiscard]] Registers redirected(Registers registers, Address stub, Address back, std::uint32_t done,
+                                   std::uint32_t waited_ms);
+
+/** A function's beginning: the first six arguments, and `stack` where its return address is. */
+[[nodiscard]] Registers calling(Registers registers, Address function, std::span<const std::uint64_t> arguments,
+                                Address stack);
+
+/**
+ * Bytes for `room_end` downwards, so that rt_sigreturn brings the thread to `context`: a return address (`restorer`,
+ * which makes that call) and the frame. `at` is where the return address is: what the stack pointer must be when a
+ * function begins.
+ */
+struct Frame {
+  Address at{};
+  Address begin{};
+  std::vector<std::uint8_t> bytes;  // from `begin` on
+};
+[[nodiscard]] Frame return_frame(const Context& context, Address restorer, Address room_end);
+
+/** glibc's code behind signal handlers, `mov $15,%rax; syscall`: returning to it ends a frame. */
+[[nodiscard]] std::string_view restorer_code();
+
+/** Where a signal handler will go back to, of a frame that the kernel has made at `frame` (its return address). */
+[[nodiscard]] std::optional<Registers> interrupted_by_handler(const Memory& memory, Address frame);
+
+/**
+ * The code around a call, at home wherever it is copied to. It calls, puts the result into the mailbox, waits there,
+ * and goes back to what the thread was doing: if nobody comes for the result any more, by itself.
+ */
+[[nodiscard]] std::span<const std::uint8_t> call_code();
+
+struct Mailbox {
+  std::uint32_t done = 0;
+  std::uint32_t unused = 0;
+  std::uint64_t result = 0;
+  std::int64_t patience[2] = {1, 0};  // struct timespec
+};
+
+[[nodiscard]] Registers calling_by(Registers registers, Address code, Address function,
+                                   std::span<const std::uint64_t> arguments, Address mailbox, Address frame,
+                                   Address stack);
+
+}  // namespace sockdoc::inject::arch

@@ -1,0 +1,185 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include "inject/libsd.h"
+#include "inject/redirection.h"
+#include "inject/visit/safe_point.h"
+
+namespace sockdoc::inject {
+namespace {
+
+constexpr int kStopMs = 100;                // how long all threads are waited for at a time
+constexpr std::int64_t kPause = 3'000'000;  // between two tries
+
+Refusal too_late(const char* what) {
+  if (asked_to_end) return {"interrupted", "It was asked to end, and has taken back what it had begun.", ""};
+  return {"timeout", what, "Try again, or with a longer --timeout-ms."};
+}
+
+/** Measures how long threads are held. */
+class Hold {
+ public:
+  explicit Hold(Outcome& outcome) : outcome_(outcome) {}
+  ~Hold() { outcome_.stops.push_back(ms_since(begin_)); }
+  void all_stopping() { all_ = now_ns(); }
+  void all_released() { outcome_.all_stopped = ms_since(all_); }
+
+ private:
+  static double ms_since(std::int64_t begin) { return static_cast<double>(now_ns() - begin) / 1e6; }
+  Outcome& outcome_;
+  std::int64_t begin_ = now_ns();
+  std::int64_t all_ = begin_;
+};
+
+/** One try of a job: what may be tried again is not yet a refusal. */
+struct Try {
+  const Memory& memory;
+  const Suitable& target;
+  const Job& job;
+  const Deadline& deadline;
+  Outcome& outcome;
+};
+
+bool worth_another_try(const Refusal& refusal) {
+  const std::string_view code = refusal.code;
+  return code == "busy-text" || code == "timeout";
+}
+
+/** `work(visit, threads)` with a thread at a safe point that makes calls. */
+template <typename Work>
+Refused visiting(const Try& one, Work work) {
+  Threads threads(one.memory);
+  Thread* host = stop_at_safe_point(threads, one.memory, one.deadline);
+  if (host == nullptr) {
+    if (!read_facts(process_folder(one.memory.pid()))) return gone();
+    return too_late("None of its threads came to a call on a socket, where it can be held without harm.");
+  }
+  Hold hold(one.outcome);
+  reach(Step::at_safe_point, one.job);
+  Visit visit(one.memory, one.target.libc, threads, *host);
+  auto refusal = visit.enter(one.deadline);
+  reach(Step::entered, one.job);
+  if (!refusal) refusal = work(visit, threads, hold);
+  visit.leave();
+  reach(Step::left, one.job);
+  threads.release();
+  hold.all_released();
+  return refusal;
+}
+
+/** From now on no call stays cut short, whatever comes of the rest. */
+void finish_by(const Libsd& libsd, Visit& visit, Threads& threads) {
+  const auto pending = libsd.pending();
+  if (!pending) return;
+  threads.finish_by(*pending);
+  if (visit.host().call.way != BrokenCall::Way::partly) return;
+  if (const auto registers = threads.resumption(visit.host())) visit.go_on_at(*registers);
+}
+
+Refused stop_and_patch(const Try& one, Visit& visit, Threads& threads, Hold& hold, Libsd& libsd,
+                       std::span<const sockdoc_attach_site> sites) {
+  const auto pending = libsd.pending();
+  const auto restorer = one.target.libc.code(arch::restorer_code());
+  if (!pending || !restorer) return Refusal{"failed", "libsd in it is of another version.", "Restart the process."};
+  hold.all_stopping();
+  if (auto refusal = threads.stop_all(one.deadline.no_later_than_ms(kStopMs))) return refusal;
+  reach(Step::all_stopped, one.job);
+  if (auto refusal = redirect(threads, visit, one.memory, *restorer, sites, *pending)) return refusal;
+  reach(Step::redirected, one.job);
+  auto refusal = libsd.apply(visit, one.deadline);
+  reach(Step::patched, one.job);
+  return refusal;
+}
+
+Refused try_attach(const Try& one) {
+  return visiting(one, [&](Visit& visit, Threads& threads, Hold& hold) -> Refused {
+    std::optional<Libsd> libsd;
+    const auto maps = read_maps(one.memory.pid());
+    if (!maps) return gone();
+    for (Image& image : exporting(one.memory, *maps, "sockdoc_libsd_present")) libsd.emplace(one.memory, image);
+    if (!libsd) {
+      if (auto refusal = Libsd::load(visit, one.memory, one.target.libc, one.job, one.deadline, libsd)) return refusal;
+    }
+    finish_by(*libsd, visit, threads);
+    reach(Step::loaded, one.job);
+    std::vector<sockdoc_attach_site> sites;
+    if (auto refusal = libsd->attach(visit, one.job, one.deadline)) return refusal;
+    if (auto refusal = libsd->sites(visit, one.deadline, sites)) return refusal;
+    reach(Step::prepared, one.job);
+    return stop_and_patch(one, visit, threads, hold, *libsd, sites);
+  });
+}
+
+/** 0 directions left on rings; or the deadline. In between the process runs, since it has to read what is in the rings.
+ */
+Refused await_leaving(const Try& one, Libsd& libsd) {
+  for (;;) {
+    std::uint32_t left = 0;
+    auto refusal = visiting(one, [&](Visit& visit, Threads& threads, Hold&) {
+      finish_by(libsd, visit, threads);
+      return libsd.leave(visit, one.deadline, left);
+    });
+    if (refusal || left == 0) return refusal;
+    if (one.deadline.passed()) {
+      return too_late(left == 1 ? "A connection has bytes in memory that its program does not read."
+                                : "Connections have bytes in memory that their programs do not read.");
+    }
+    nap(kPause);
+  }
+}
+
+Refused try_detach(const Try& one) {
+  Libsd libsd(one.memory, *one.target.libsd);
+  if (auto refusal = await_leaving(one, libsd)) return refusal;
+  reach(Step::prepared, one.job);
+  return visiting(one, [&](Visit& visit, Threads& threads, Hold& hold) -> Refused {
+    finish_by(libsd, visit, threads);
+    hold.all_stopping();
+    if (auto refusal = threads.stop_all(one.deadline.no_later_than_ms(kStopMs))) return refusal;
+    reach(Step::all_stopped, one.job);
+    auto refusal = libsd.undo(visit, one.deadline);
+    reach(Step::patched, one.job);
+    return refusal;
+  });
+}
+
+template <typename Attempt>
+Outcome run(pid_t pid, const Job& job, Attempt attempt) {
+  Outcome outcome{pid, "", {}, {}, 0};
+  const Deadline deadline = Deadline::in_ms(job.timeout_ms);
+  if (const auto facts = read_facts(process_folder(pid))) outcome.comm = facts->comm;
+  const auto verdict = judge(pid, job.purpose, deadline);
+  if (const auto* refusal = std::get_if<Refusal>(&verdict)) {
+    outcome.refusal = *refusal;
+    return outcome;
+  }
+  const auto& target = std::get<Suitable>(verdict);
+  const Memory memory(pid);
+  const bool at_work = target.libsd && Libsd(memory, *target.libsd).at_work();
+  if (job.purpose == Purpose::attach && at_work) {
+    outcome.refusal = Refusal{"already", "libsd is at work in it already.", ""};
+  } else if (job.purpose == Purpose::detach && !at_work) {
+    outcome.refusal = Refusal{"not-attached", "libsd is not at work in it.", ""};
+  }
+  if (outcome.refusal || job.dry_run) return outcome;
+  reach(Step::judged, job);
+  do {
+    outcome.refusal = attempt(Try{memory, target, job, deadline, outcome});
+    if (!outcome.refusal || !worth_another_try(*outcome.refusal)) return outcome;
+    nap(kPause);
+  } while (!deadline.passed());
+  if (asked_to_end) outcome.refusal = too_late("");
+  return outcome;
+}
+
+}  // namespace
+
+Outcome attach(pid_t pid, const Job& job) { return run(pid, job, try_attach); }
+
+Outcome detach(pid_t pid, const Job& job) { return run(pid, job, try_detach); }
+
+void reach(Step step, const Job& job) {
+  if (job.end_at == static_cast<int>(step)) ::kill(::getpid(), SIGKILL);
+}
+
+}  // namespace sockdoc::inject

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <vector>
+
+#include "abi/attach.h"
+#include "inject/job.h"
+#include "inject/visit/visit.h"
+#include "preload/libsd.h"
+
+namespace sockdoc::inject {
+
+/** libsd in the target: what it says, and its functions, called by a visiting thread. */
+class Libsd {
+ public:
+  Libsd(const Memory& memory, Image image) : memory_(memory), image_(std::move(image)) {}
+
+  /** By the target's own loader, from a memory file: whatever its mount namespace holds. */
+  static Refused load(Visit& visit, const Memory& memory, const Image& libc, const Job& job, const Deadline& deadline,
+                      std::optional<Libsd>& into);
+
+  /** What it says of itself, read without stopping anything. */
+  [[nodiscard]] std::uint32_t mode() const;
+  [[nodiscard]] bool at_work() const;
+
+  Refused attach(Visit& visit, const Job& job, const Deadline& deadline);
+  Refused sites(Visit& visit, const Deadline& deadline, std::vector<sockdoc_attach_site>& into);
+  Refused apply(Visit& visit, const Deadline& deadline) { return call(visit, "sockdoc_libsd_apply", {}, deadline); }
+  Refused leave(Visit& visit, const Deadline& deadline, std::uint32_t& left);
+  Refused undo(Visit& visit, const Deadline& deadline) { return call(visit, "sockdoc_libsd_undo", {}, deadline); }
+  [[nodiscard]] std::optional<Address> pending() const { return image_.symbol("sockdoc_libsd_pending"); }
+
+ private:
+  [[nodiscard]] std::optional<sockdoc_libsd_state> state() const;
+  [[nodiscard]] Refusal refused() const;
+  Refused call(Visit& visit, const char* name, std::initializer_list<std::uint64_t> arguments,
+               const Deadline& deadline);
+
+  Memory memory_;
+  Image image_;
+};
+
+}  // namespace sockdoc::inject

@@ -1,0 +1,144 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <climits>
+#include <cstdlib>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "inject/deadline.h"
+#include "inject/job.h"
+
+// sockdoc-inject attach PID... --library PATH [--monitor SOCKET] [--after-calls N] [--spin-us N] [--timeout-ms N]
+// [--dry-run] sockdoc-inject detach PID... [--timeout-ms N] [--dry-run]
+//
+// Prints one JSON document (docs/attach.md). Exit code 0 when it did, 2 for wrong use, 70 for a fault of its own.
+
+namespace {
+
+using namespace sockdoc;
+using namespace sockdoc::inject;
+
+constexpr int kUsage = 2;
+constexpr int kInternal = 70;
+
+struct Command {
+  Job job;
+  std::vector<pid_t> pids;
+};
+
+template <typename T>
+bool number(std::string_view text, T& into) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+/** The value of `name` into the job. False when there is no such option, or it is no such value. */
+bool take(Job& job, std::string_view name, const char* value) {
+  if (name == "--library") {
+    char resolved[PATH_MAX];
+    if (::realpath(value, resolved) == nullptr) return false;
+    job.library = resolved;
+    return true;
+  }
+  if (name == "--monitor") {
+    job.monitor = value;
+    return true;
+  }
+  if (name == "--after-calls") return number(value, job.after_calls);
+  if (name == "--spin-us") return number(value, job.spin_us);
+  if (name == "--timeout-ms") return number(value, job.timeout_ms) && job.timeout_ms > 0;
+  if (name == "--end-at") return number(value, job.end_at);
+  return false;
+}
+
+std::optional<Command> parse(int argc, char** argv) {
+  if (argc < 3) return std::nullopt;
+  Command command;
+  const std::string_view verb = argv[1];
+  if (verb != "attach" && verb != "detach") return std::nullopt;
+  command.job.purpose = verb == "attach" ? Purpose::attach : Purpose::detach;
+  for (int i = 2; i < argc; i++) {
+    const std::string_view word = argv[i];
+    if (word == "--dry-run") {
+      command.job.dry_run = true;
+    } else if (word.starts_with("--")) {
+      if (i + 1 == argc || !take(command.job, word, argv[++i])) return std::nullopt;
+    } else {
+      pid_t pid = 0;
+      if (!::number(word, pid) || pid <= 0) return std::nullopt;
+      command.pids.push_back(pid);
+    }
+  }
+  const bool lacks_library =
+      command.job.purpose == Purpose::attach && !command.job.dry_run && command.job.library.empty();
+  if (command.pids.empty() || lacks_library) return std::nullopt;
+  return command;
+}
+
+void write_outcome(Json& json, const Outcome& outcome, const Job& job) {
+  const char* done = job.purpose == Purpose::attach ? "attached" : "detached";
+  const char* state = outcome.refusal ? "refused" : job.dry_run ? "ready" : done;
+  json.begin_object().field("pid", outcome.pid).field("comm", outcome.comm).field("state", std::string_view(state));
+  if (outcome.refusal) {
+    json.field("code", std::string_view(outcome.refusal->code)).field("reason", outcome.refusal->reason);
+    if (!outcome.refusal->next.empty()) json.field("next", outcome.refusal->next);
+  }
+  double sum = 0;
+  for (const double stop : outcome.stops) sum += stop;
+  if (!outcome.stops.empty()) {
+    json.field("stoppedMs", sum).field("allStoppedMs", outcome.all_stopped).key("stops").begin_array();
+    for (const double stop : outcome.stops) json.value(stop);
+    json.end_array();
+  }
+  json.end_object();
+}
+
+void write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t sent = ::write(fd, text.data(), text.size());
+    if (sent <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(sent));
+  }
+}
+
+int run(const Command& command) {
+  Json json;
+  json.begin_object().field("version", 1u).key("processes").begin_array();
+  for (const pid_t pid : command.pids) {
+    const Outcome outcome =
+        command.job.purpose == Purpose::attach ? attach(pid, command.job) : detach(pid, command.job);
+    write_outcome(json, outcome, command.job);
+  }
+  json.end_array().end_object();
+  write_all(STDOUT_FILENO, json.text() + "\n");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto command = parse(argc, argv);
+  if (!command) {
+    write_all(STDERR_FILENO,
+              "Usage: sockdoc-inject attach PID... --library PATH [--monitor SOCKET] [--after-calls N] [--spin-us N] "
+              "[--timeout-ms N] [--dry-run]\n"
+              "       sockdoc-inject detach PID... [--timeout-ms N] [--dry-run]\n");
+    return kUsage;
+  }
+  struct sigaction asked {};
+  asked.sa_handler = [](int) { asked_to_end = true; };
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &asked, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  try {
+    return run(*command);
+  } catch (const std::exception& fault) {
+    write_all(STDERR_FILENO, std::string("sockdoc-inject: ") + fault.what() + "\n");
+    return kInternal;
+  }
+}

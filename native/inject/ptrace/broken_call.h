@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "inject/process/facts.h"
+#include "inject/ptrace/tracee.h"
+
+namespace sockdoc::inject {
+
+/**
+ * What a stop has done to the system call that a thread was in. The kernel makes most of them again by itself, unseen;
+ * but some come back with EINTR, and those that had moved a part of their bytes come back with that part. Neither may
+ * reach the program, unless a signal is there for it.
+ */
+struct BrokenCall {
+  enum class Way {
+    none,         // in no call, or at the end of one that is complete
+    restarts,     // the kernel makes it again
+    interrupted,  // EINTR
+    partly        // `done` bytes of more, where the program was to get all or wait
+  };
+  Way way = Way::none;
+  long number = -1;
+  std::uint32_t done = 0;
+  bool hooked = false;  // one that libsd has a hook for, and that can wait
+  bool signal = false;  // a signal is there that the program will notice
+
+  [[nodiscard]] bool broken() const { return way != Way::none; }
+};
+
+/** Of a thread that is stopped. */
+BrokenCall broken_call(const Memory& memory, const Tracee& tracee, const arch::Registers& registers);
+
+/** Whether libsd's hooks make this call, and it may wait. */
+bool may_wait_in_hook(long number);
+
+/** How long a thread had slept when it was looked at, so that a timeout is not waited for twice. */
+class Sleeps {
+ public:
+  /** Looks at a sleeping thread: before it is stopped. */
+  static std::optional<Sleep> of(pid_t pid, pid_t tid) { return read_sleep(pid, tid); }
+  /** Milliseconds that it has slept in one piece until now, of a thread that is stopped; 0 when it woke since. */
+  static std::uint32_t waited_ms(pid_t pid, pid_t tid, const std::optional<Sleep>& before);
+};
+
+/**
+ * Registers for the call to be made again without libsd, with the time that has passed taken off its timeout; nothing
+ * when the kernel does it, or it is not ours to do.
+ */
+std::optional<arch::Registers> mended(const BrokenCall& call, const arch::Registers& registers,
+                                      std::uint32_t waited_ms);
+
+/** The same with nothing left to the kernel: what has to be known where other calls come between. */
+arch::Registers standing_alone(const BrokenCall& call, const arch::Registers& registers, std::uint32_t waited_ms);
+
+}  // namespace sockdoc::inject

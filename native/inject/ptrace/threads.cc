@@ -1,0 +1,155 @@
+#include "inject/ptrace/threads.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace sockdoc::inject {
+
+bool examine(const Memory& memory, Thread& thread) {
+  const auto registers = thread.tracee.registers();
+  if (!registers) return false;
+  thread.registers = *registers;
+  thread.call = broken_call(memory, thread.tracee, *registers);
+  thread.waited_ms = thread.call.broken() ? Sleeps::waited_ms(memory.pid(), thread.tracee.tid(), thread.sleep) : 0;
+  return true;
+}
+
+Thread* Threads::seize(pid_t tid) {
+  const auto known = threads_.find(tid);
+  if (known != threads_.end()) return known->second.get();
+  auto thread = std::make_unique<Thread>(tid);
+  SystemCall call;
+  if (read_system_call(memory_.pid(), tid, call) == Activity::sleeping && may_wait_in_hook(call.number)) {
+    thread->sleep = Sleeps::of(memory_.pid(), tid);
+  }
+  const int error = thread->tracee.seize();
+  if (error == EPERM) {
+    // Ours already when its maker was.
+    const auto facts = read_facts(thread_folder(memory_.pid(), tid));
+    if (!facts || facts->tracer != ::getpid()) return nullptr;
+    thread->tracee.is_seized();
+  } else if (error != 0) {
+    return nullptr;
+  }
+  return threads_.emplace(tid, std::move(thread)).first->second.get();
+}
+
+Thread* Threads::stop(pid_t tid, const Deadline& deadline) {
+  Thread* thread = seize(tid);
+  if (thread == nullptr) return nullptr;
+  thread->tracee.interrupt();
+  if (thread->tracee.await_stop(deadline) && thread->tracee.condition() != Tracee::Condition::ended &&
+      secure(*thread)) {
+    return thread;
+  }
+  release(*thread);
+  return nullptr;
+}
+
+/** True when there was one that we did not have. Only then are they stopped: until all are seized, they run. */
+bool Threads::seize_new() {
+  bool found = false;
+  std::vector<Thread*> fresh;
+  for (const pid_t tid : threads_of(memory_.pid())) {
+    if (threads_.count(tid) != 0) continue;
+    Thread* thread = seize(tid);
+    if (thread == nullptr) {
+      const auto facts = read_facts(thread_folder(memory_.pid(), tid));
+      if (!facts || facts->state == 'Z' || facts->state == 'X') continue;
+    } else {
+      fresh.push_back(thread);
+    }
+    found = true;
+  }
+  for (Thread* thread : fresh) thread->tracee.interrupt();
+  return found;
+}
+
+void Threads::look(Thread& thread) {
+  if (thread.tracee.condition() != Tracee::Condition::running) return;
+  const auto condition = thread.tracee.look();
+  if (thread.tracee.stopped()) secure(thread);
+  if (condition != Tracee::Condition::event) return;
+  const pid_t made = thread.tracee.made();
+  if (made <= 0 || threads_.count(made) != 0) return;
+  auto child = std::make_unique<Thread>(made);
+  child->tracee.is_seized();
+  threads_.emplace(made, std::move(child));
+}
+
+bool Threads::all_stopped() {
+  bool all = true;
+  std::vector<Thread*> now;
+  for (const auto& [tid, thread] : threads_) now.push_back(thread.get());
+  for (Thread* thread : now) {
+    look(*thread);
+    all &= thread->tracee.condition() != Tracee::Condition::running;
+  }
+  return all && now.size() == threads_.size();
+}
+
+Refused Threads::stop_all(const Deadline& deadline) {
+  for (int round = 0;;) {
+    const bool found = seize_new();
+    for (int i = 0; !all_stopped(); i++) {
+      if (deadline.passed())
+        return Refusal{"timeout", "Its threads did not all stop in time.", "Try again, or with a longer --timeout-ms."};
+      if (i < 50) {
+        ::sched_yield();
+      } else {
+        nap(30'000);
+      }
+    }
+    round = found ? 0 : round + 1;
+    if (round > 0) break;
+    if (deadline.passed())
+      return Refusal{"timeout", "It makes threads faster than they can be stopped.", "Try again later."};
+  }
+  for (const auto& [tid, thread] : threads_) {
+    const auto condition = thread->tracee.condition();
+    if (condition == Tracee::Condition::executed) return Refusal{"gone", "It has executed another program.", ""};
+    if (condition == Tracee::Condition::group_stopped) {
+      return Refusal{"stopped", "It was stopped, by SIGSTOP or a terminal.", "Let it go on first."};
+    }
+    if (condition != Tracee::Condition::ended && !thread->secured && !thread->settled) return gone();
+  }
+  return std::nullopt;
+}
+
+std::optional<arch::Registers> Threads::resumption(const Thread& thread) const {
+  const BrokenCall& call = thread.call;
+  if (call.signal) return std::nullopt;
+  if (call.way == BrokenCall::Way::partly && pending_) {
+    return arch::redirected(thread.registers, *pending_, Address{thread.registers.rip}, call.done, 0);
+  }
+  return mended(call, thread.registers, thread.waited_ms);
+}
+
+/** At once, since we may be killed at any time. What it was at the stop is kept. */
+bool Threads::secure(Thread& thread) {
+  if (!examine(memory_, thread)) return false;
+  const auto registers = resumption(thread);
+  thread.secured = !registers || thread.tracee.set(*registers);
+  return thread.secured;
+}
+
+void Threads::release(Thread& thread) {
+  Tracee& tracee = thread.tracee;
+  if (tracee.condition() == Tracee::Condition::running) {
+    constexpr int kPatienceMs = 100;
+    tracee.interrupt();
+    tracee.await_stop(Deadline::in_ms(kPatienceMs));
+  }
+  if (tracee.stopped() && !thread.settled && !thread.secured) secure(thread);
+  tracee.release();
+  threads_.erase(tracee.tid());
+}
+
+void Threads::release() {
+  while (!threads_.empty()) release(*threads_.begin()->second);
+}
+
+}  // namespace sockdoc::inject

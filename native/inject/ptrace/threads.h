@@ -1,0 +1,68 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "inject/ptrace/broken_call.h"
+#include "inject/ptrace/tracee.h"
+#include "inject/refusal.h"
+
+namespace sockdoc::inject {
+
+/** A thread that is stopped, and how it goes on. */
+struct Thread {
+  explicit Thread(pid_t tid) : tracee(tid) {}
+  Tracee tracee;
+  std::optional<Sleep> sleep;   // before it was stopped
+  arch::Registers registers{};  // at the stop
+  BrokenCall call;
+  std::uint32_t waited_ms = 0;
+  bool secured = false;  // it would go on as if it had not been stopped, were we to end now
+  bool settled = false;  // it goes on elsewhere: its registers are not ours to mend any more
+};
+
+/**
+ * The threads of a process that we trace. What is not settled when they are released goes on as it was: calls that our
+ * stop broke off are mended.
+ */
+class Threads {
+ public:
+  explicit Threads(const Memory& memory) : memory_(memory) {}
+  ~Threads() { release(); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+  /** One thread, stopped. Null when it ended or did not stop in time. */
+  Thread* stop(pid_t tid, const Deadline& deadline);
+
+  /** All, and those that they make meanwhile. */
+  Refused stop_all(const Deadline& deadline);
+
+  /** From now on what a stop cut short can be finished: by sockdoc_libsd_pending. */
+  void finish_by(Address pending) { pending_ = pending; }
+  /** How a stopped thread goes on as if it had not been stopped; nothing where it does so by itself. */
+  [[nodiscard]] std::optional<arch::Registers> resumption(const Thread& thread) const;
+
+  void release(Thread& thread);
+  void release();
+
+  [[nodiscard]] const std::map<pid_t, std::unique_ptr<Thread>>& all() const { return threads_; }
+
+ private:
+  Thread* seize(pid_t tid);
+  bool seize_new();
+  void look(Thread& thread);
+  bool secure(Thread& thread);
+  bool all_stopped();
+
+  Memory memory_;
+  std::optional<Address> pending_;
+  std::map<pid_t, std::unique_ptr<Thread>> threads_;
+};
+
+/** What the stop of a thread has broken off; fills `registers`, `call` and `waited_ms`. False when it cannot be read.
+ */
+bool examine(const Memory& memory, Thread& thread);
+
+}  // namespace sockdoc::inject

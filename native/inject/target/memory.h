@@ -1,0 +1,53 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace sockdoc::inject {
+
+/** An address in the target: never to be followed here. */
+enum class Address : std::uint64_t {};
+
+constexpr Address operator+(Address at, std::uint64_t distance) {
+  return Address{static_cast<std::uint64_t>(at) + distance};
+}
+constexpr std::uint64_t number(Address at) { return static_cast<std::uint64_t>(at); }
+
+/** Memory of another process, by process_vm_readv(2): needs the right to trace it, and stops nothing. */
+class Memory {
+ public:
+  explicit Memory(pid_t pid) : pid_(pid) {}
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+  /** How many bytes could be read from `at` on; errno tells why there are none. */
+  std::size_t read(Address at, void* into, std::size_t size) const;
+  [[nodiscard]] bool write(Address at, const void* from, std::size_t size) const;
+
+  /** Into memory that the target itself may only execute: by /proc/PID/mem. */
+  [[nodiscard]] bool write_code(Address at, std::span<const std::uint8_t> code) const;
+
+  template <typename T>
+  [[nodiscard]] std::optional<T> value(Address at) const {
+    T result;
+    if (read(at, &result, sizeof result) != sizeof result) return std::nullopt;
+    return result;
+  }
+  template <typename T>
+  [[nodiscard]] bool set(Address at, const T& to) const {
+    return write(at, &to, sizeof to);
+  }
+
+  /** Up to the zero; at most `most` bytes of it. */
+  [[nodiscard]] std::string text(Address at, std::size_t most = 256) const;
+
+ private:
+  pid_t pid_;
+};
+
+}  // namespace sockdoc::inject

@@ -1,0 +1,124 @@
+#include "inject/visit/safe_point.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "base/procfs.h"
+
+namespace sockdoc::inject {
+namespace {
+
+constexpr int kTurnMs = 50;  // how long a busy thread is led from call to call
+constexpr int kStillMs = 3;  // a call that takes longer waits for something
+constexpr std::int64_t kPause = 2'000'000;
+
+/** The loader and allocators read files; none of them reads sockets. */
+bool is_socket(pid_t pid, std::uint64_t fd) {
+  char buffer[64];
+  const std::string path = process_folder(pid) + "/fd/" + std::to_string(static_cast<int>(fd));
+  const auto target = read_link(AT_FDCWD, path.c_str(), buffer);
+  return target && (target->starts_with("socket:[") || *target == "anon_inode:[eventpoll]");
+}
+
+bool is_safe(pid_t pid, long number, std::uint64_t fd) {
+  switch (number) {
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+      return true;
+    case SYS_connect:  // made again it fails (EALREADY)
+    case SYS_splice:
+    case SYS_sendfile:
+      return false;
+    default:
+      return may_wait_in_hook(number) && is_socket(pid, fd);
+  }
+}
+
+/** A call that moves a part of its bytes and then waits: stopping it would be seen before libsd is there to go on with
+ * it. */
+bool moves_parts(const SystemCall& call) {
+  switch (call.number) {
+    case SYS_write:
+    case SYS_writev:
+    case SYS_pwritev2:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_recvmmsg:
+      return true;
+    case SYS_recvfrom:
+      return (call.arguments[3] & MSG_WAITALL) != 0;
+    case SYS_recvmsg:
+      return (call.arguments[2] & MSG_WAITALL) != 0;
+    default:
+      return false;
+  }
+}
+
+/** At the end of a safe call, whether it was broken off or not; and no signal is on its way. */
+bool stands_safely(const Memory& memory, const Thread& thread) {
+  if (!arch::behind_system_call(memory, thread.registers) || thread.tracee.signal() != 0 || thread.call.signal)
+    return false;
+  const auto condition = thread.tracee.condition();
+  if (condition != Tracee::Condition::interrupted && condition != Tracee::Condition::system_call) return false;
+  return is_safe(memory.pid(), static_cast<long>(thread.registers.orig_rax), thread.registers.rdi);
+}
+
+/** From the end of a call that is not safe, or from within the program's own code, to the end of one that is. */
+bool lead_on(Thread& thread, const Memory& memory, const Deadline& deadline) {
+  bool inside = false;
+  while (!deadline.passed()) {
+    if (!inside && stands_safely(memory, thread)) return true;
+    thread.tracee.resume_to_system_call();
+    thread.secured = false;
+    if (!thread.tracee.await_stop(deadline.no_later_than_ms(kStillMs))) {
+      if (!inside) continue;
+      // It waits; stopped, it is at the end of that call, whatever it was.
+      thread.tracee.interrupt();
+      if (!thread.tracee.await_stop(deadline)) return false;
+    }
+    const auto condition = thread.tracee.condition();
+    if (condition == Tracee::Condition::system_call) {
+      inside = !inside;
+    } else if (condition == Tracee::Condition::interrupted) {
+      inside = false;
+    } else if (condition != Tracee::Condition::signal) {
+      return false;
+    }
+    if (!inside && !examine(memory, thread)) return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadline& deadline) {
+  do {
+    std::vector<pid_t> busy;
+    for (const pid_t tid : threads_of(memory.pid())) {
+      SystemCall call;
+      const Activity activity = read_system_call(memory.pid(), tid, call);
+      if (activity == Activity::running) busy.push_back(tid);
+      const bool good = activity == Activity::sleeping && is_safe(memory.pid(), call.number, call.arguments[0]);
+      if (!good || moves_parts(call)) continue;
+      Thread* thread = threads.stop(tid, deadline);
+      if (thread == nullptr) continue;
+      if (stands_safely(memory, *thread)) return thread;
+      threads.release(*thread);
+    }
+    for (const pid_t tid : busy) {
+      const Deadline turn = deadline.no_later_than_ms(kTurnMs);
+      Thread* thread = threads.stop(tid, turn);
+      if (thread == nullptr) continue;
+      if (lead_on(*thread, memory, turn)) return thread;
+      threads.release(*thread);
+    }
+    nap(kPause);
+  } while (!deadline.passed());
+  return nullptr;
+}
+
+}  // namespace sockdoc::inject

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "inject/ptrace/threads.h"
+
+namespace sockdoc::inject {
+
+/**
+ * Stops one thread where it surely holds no lock of the loader or of an allocator: in a call on a socket, an epoll set,
+ * or poll and select. Everywhere else, outside of libc too, it might. Threads that sleep in such a call come first; a
+ * busy one is led to the end of its next. Null when there was none before the deadline; then nothing has changed.
+ */
+Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadline& deadline);
+
+}  // namespace sockdoc::inject

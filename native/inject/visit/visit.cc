@@ -1,0 +1,187 @@
+#include "inject/visit/visit.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace sockdoc::inject {
+namespace {
+
+// The memory that a visit maps, from below: code (and with it the end of the stack: it may not be written), stack,
+// room, frame and mailbox.
+constexpr std::uint64_t kCode = 4096;
+constexpr std::uint64_t kStack = 256 * 1024;
+constexpr std::uint64_t kFrame = 32 * 1024;
+constexpr std::uint64_t kMailbox = 64;
+constexpr std::uint64_t kAllSignals = ~std::uint64_t{0};
+constexpr std::uint64_t kRegion = kCode + kStack + Visit::kRoom + kFrame;
+
+}  // namespace
+
+Address Visit::room() const { return region_ + kCode + kStack; }
+
+Refusal Visit::failed(const char* what) const {
+  if (host_.tracee.condition() == Tracee::Condition::ended || host_.tracee.condition() == Tracee::Condition::executed)
+    return gone();
+  return {"failed", std::string(what) + ".", ""};
+}
+
+Refused Visit::find_functions() {
+  const auto find = [&](Address& into, const char* name) {
+    const auto at = libc_.symbol(name);
+    if (at) into = *at;
+    return at.has_value();
+  };
+  const auto restorer = libc_.code(arch::restorer_code());
+  const bool found = restorer && find(memory_map_, "mmap") && find(memory_unmap_, "munmap") &&
+                     find(memory_protect_, "mprotect") && find(system_call_, "syscall") &&
+                     find(errno_location_, "__errno_location");
+  if (!found) return Refusal{"musl", "Its C library lacks functions that glibc has.", ""};
+  restorer_ = *restorer;
+  return std::nullopt;
+}
+
+/** Registers are set last: until then nothing has happened, and from then on the thread comes back by itself. */
+bool Visit::prepare_own_stack(Address function, std::span<const std::uint64_t> arguments) {
+  const arch::Frame frame = arch::return_frame(home_, restorer_, Address{home_.registers.rsp - arch::kRedZone});
+  return memory_.write(frame.begin, frame.bytes.data(), frame.bytes.size()) &&
+         host_.tracee.set(arch::calling(home_.registers, function, arguments, frame.at)) &&
+         host_.tracee.block(kAllSignals);
+}
+
+/** A function of libc that does no more than one system call; what that gave is seen at its end. */
+Refused Visit::by_own_stack(Address function, std::initializer_list<std::uint64_t> arguments, long number,
+                            const Deadline& deadline, long& result) {
+  if (!prepare_own_stack(function, {arguments.begin(), arguments.size()}))
+    return failed("Its stack has no room for a call");
+  bool inside = false;
+  long current = -1;
+  for (;;) {
+    host_.tracee.resume_to_system_call();
+    if (!host_.tracee.await_stop(deadline))
+      return Refusal{"timeout", "A call in it did not end in time.", "Try again later."};
+    if (host_.tracee.condition() == Tracee::Condition::interrupted) continue;
+    if (host_.tracee.condition() != Tracee::Condition::system_call) return back_home("A call in it ended in a fault");
+    const auto registers = host_.tracee.registers();
+    if (!registers) return failed("Its registers cannot be read");
+    inside = !inside;
+    if (inside) current = static_cast<long>(registers->orig_rax);
+    if (inside) continue;
+    if (current == number) result = static_cast<long>(registers->rax);
+    if (current == arch::kSigreturn) return std::nullopt;
+  }
+}
+
+Refused Visit::enter(const Deadline& deadline) {
+  if (auto refusal = find_functions()) return refusal;
+  const auto home = host_.tracee.context(standing_alone(host_.call, host_.registers, host_.waited_ms));
+  if (!home) return failed("Its registers cannot be read");
+  home_ = *home;
+  host_.settled = true;
+  if (!host_.tracee.set(home_.registers)) return failed("Its registers cannot be set");
+  long region = 0;
+  constexpr std::uint64_t kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
+  if (auto refusal = by_own_stack(memory_map_, {0, kRegion, PROT_READ | PROT_WRITE, kAnonymous, ~std::uint64_t{0}, 0},
+                                  SYS_mmap, deadline, region)) {
+    return refusal;
+  }
+  if (region < 0 && region > -4096)
+    return Refusal{"memory", std::string("It gets no memory: ") + std::strerror(static_cast<int>(-region)) + ".", ""};
+  region_ = Address{static_cast<std::uint64_t>(region)};
+  state_ = State::inside;
+  const auto code = arch::call_code();
+  if (!memory_.write(region_, code.data(), code.size())) return failed("Its memory cannot be written");
+  long made = 0;
+  if (auto refusal = by_own_stack(memory_protect_, {number(region_), kCode, PROT_READ | PROT_EXEC}, SYS_mprotect,
+                                  deadline, made)) {
+    return refusal;
+  }
+  if (made != 0)
+    return Refusal{"no-exec-memory", "It may not make memory executable (SELinux, or MemoryDenyWriteExecute=).",
+                   "Start it without that, or under sockdoc run."};
+  std::uint64_t at = 0;
+  if (auto refusal = call(errno_location_, {}, deadline, at)) return refusal;
+  errno_at_ = Address{at};
+  errno_value_ = memory_.value<std::int32_t>(errno_at_).value_or(0);
+  return std::nullopt;
+}
+
+Refused Visit::await_result(const Deadline& deadline) {
+  const Address mailbox = region_ + (kRegion - kMailbox);
+  for (int i = 0;; i++) {
+    const auto answer = memory_.value<arch::Mailbox>(mailbox);
+    if (answer && answer->done != 0) return std::nullopt;
+    const auto condition = host_.tracee.look();
+    if (condition == Tracee::Condition::interrupted) {
+      host_.tracee.resume();
+    } else if (condition != Tracee::Condition::running) {
+      return failed("A call in it was broken off");
+    }
+    if (deadline.passed()) return Refusal{"timeout", "A call in it did not end in time.", "Try again later."};
+    nap(i < 20 ? 10'000 : 100'000);
+  }
+}
+
+Refused Visit::call(Address function, std::initializer_list<std::uint64_t> arguments, const Deadline& deadline,
+                    std::uint64_t& result) {
+  if (state_ != State::inside) return failed("The thread that makes calls has gone on");
+  const Address mailbox = region_ + (kRegion - kMailbox);
+  const arch::Frame frame = arch::return_frame(home_, restorer_, mailbox);
+  const Address stack = room();
+  const bool ready =
+      memory_.set(mailbox, arch::Mailbox{}) && memory_.write(frame.begin, frame.bytes.data(), frame.bytes.size()) &&
+      host_.tracee.set(arch::calling_by(home_.registers, region_, function, {arguments.begin(), arguments.size()},
+                                        mailbox, frame.at, stack)) &&
+      host_.tracee.block(kAllSignals);
+  if (!ready) return failed("Its registers cannot be set");
+  host_.tracee.resume();
+  auto refusal = await_result(deadline);
+  if (host_.tracee.condition() == Tracee::Condition::running) {
+    host_.tracee.interrupt();
+    constexpr int kPatienceMs = 2000;
+    host_.tracee.await_stop(Deadline::in_ms(kPatienceMs));
+  }
+  if (host_.tracee.condition() == Tracee::Condition::signal) return back_home("A call in it ended in a fault");
+  const auto registers = host_.tracee.registers();
+  const bool waits = registers && registers->rip >= number(region_) && registers->rip < number(region_) + kCode;
+  // It is in the middle of the call still: taken out of it, it might leave a lock taken for ever. It ends the call
+  // alone and goes on. Or it has done so already, since nobody came for the result.
+  if (refusal || !waits) {
+    state_ = State::escaped;
+    host_.settled = false;
+    return refusal ? refusal : failed("It did not wait for us");
+  }
+  result = memory_.value<arch::Mailbox>(mailbox).value_or(arch::Mailbox{}).result;
+  return std::nullopt;
+}
+
+Refusal Visit::back_home(const char* why) {
+  host_.tracee.drop_signal();
+  (void)host_.tracee.restore(home_);
+  state_ = State::outside;
+  return failed(why);
+}
+
+Refused Visit::system_call(std::initializer_list<std::uint64_t> number_and_arguments, const Deadline& deadline,
+                           long& result) {
+  std::uint64_t got = 0;
+  if (auto refusal = call(system_call_, number_and_arguments, deadline, got)) return refusal;
+  result = static_cast<long>(got);
+  if (result == -1) result = -memory_.value<std::int32_t>(errno_at_).value_or(EIO);
+  return std::nullopt;
+}
+
+void Visit::leave() {
+  if (state_ != State::inside) return;
+  state_ = State::outside;
+  if (!host_.tracee.stopped()) return;
+  if (number(errno_at_) != 0) (void)memory_.set(errno_at_, errno_value_);
+  const std::array<std::uint64_t, 2> region{number(region_), kRegion};
+  if (prepare_own_stack(memory_unmap_, region)) return;
+  (void)host_.tracee.restore(home_);
+}
+
+}  // namespace sockdoc::inject

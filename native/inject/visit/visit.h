@@ -1,0 +1,75 @@
+#pragma once
+
+#include <initializer_list>
+#include <span>
+#include <string>
+
+#include "inject/ptrace/threads.h"
+#include "inject/refusal.h"
+#include "inject/target/image.h"
+
+namespace sockdoc::inject {
+
+/**
+ * A thread of the target makes calls for us, on a stack of ours, with all signals blocked. From the first moment its
+ * registers, its vector state and its signals lie in a frame below what it calls, as below a signal handler: if we are
+ * killed, the call ends, rt_sigreturn(2) puts all of it back, and the thread goes on as if nothing had been.
+ *
+ *   enter()  maps a little memory: by the target's own mmap(), on the thread's own stack below its red zone
+ *   call()   a function of the target, by the code of arch::call_code() in that memory; as often as wanted
+ *   leave()  the thread unmaps the memory, and is where it was
+ */
+class Visit {
+ public:
+  Visit(const Memory& memory, const Image& libc, Threads& threads, Thread& host)
+      : memory_(memory), libc_(libc), threads_(threads), host_(host) {}
+  ~Visit() { leave(); }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+
+  Refused enter(const Deadline& deadline);
+  Refused call(Address function, std::initializer_list<std::uint64_t> arguments, const Deadline& deadline,
+               std::uint64_t& result);
+
+  /** Makes a system call by libc's syscall(); -errno on failure. */
+  Refused system_call(std::initializer_list<std::uint64_t> number_and_arguments, const Deadline& deadline,
+                      long& result);
+
+  /** Memory for arguments: kRoom bytes. */
+  [[nodiscard]] Address room() const;
+  static constexpr std::size_t kRoom = 16384;
+
+  /** How the thread goes on afterwards, where that is not as it was. */
+  void go_on_at(const arch::Registers& registers) { home_.registers = registers; }
+  [[nodiscard]] Thread& host() { return host_; }
+
+  void leave();
+
+ private:
+  enum class State { outside, inside, escaped };
+  Refused by_own_stack(Address function, std::initializer_list<std::uint64_t> arguments, long number,
+                       const Deadline& deadline, long& result);
+  bool prepare_own_stack(Address function, std::span<const std::uint64_t> arguments);
+  Refused find_functions();
+  Refused await_result(const Deadline& deadline);
+  [[nodiscard]] Refusal failed(const char* what) const;
+  Refusal back_home(const char* why);
+
+  Memory memory_;
+  Image libc_;
+  Threads& threads_;
+  Thread& host_;
+  State state_ = State::outside;
+  arch::Context home_;
+  Address restorer_{};
+  Address memory_map_{};
+  Address memory_unmap_{};
+  Address memory_protect_{};
+  Address system_call_{};
+  Address errno_location_{};
+  Address errno_at_{};
+  std::int32_t errno_value_ = 0;
+  Address region_{};
+};
+
+}  // namespace sockdoc::inject

@@ -1,0 +1,227 @@
+#include "preload/attach/pending.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+
+#include "base/raw.h"
+#include "preload/attach/interception.h"
+#include "preload/syscalls.h"
+
+namespace sockdoc::preload {
+namespace {
+
+/** As many parts of a vector at a time as are not much for a thread's stack. */
+constexpr std::size_t kParts = 64;
+
+struct Call {
+  long number = 0;
+  long argument[6] = {};
+
+  [[nodiscard]] long make() const {
+    const auto* a = argument;
+    if (interception.status.mode != SOCKDOC_LIBSD_PATCHED) return raw(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    const long result = sockdoc_tracked_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    return result == -1 ? -errno : result;
+  }
+};
+
+/** The first kParts of what is left behind `done` bytes. */
+std::size_t parts_behind(const iovec* from, std::size_t count, std::size_t done, iovec (&into)[kParts]) {
+  std::size_t filled = 0;
+  for (std::size_t i = 0; i < count && filled < kParts; i++) {
+    const std::size_t skipped = std::min(done, from[i].iov_len);
+    done -= skipped;
+    if (skipped == from[i].iov_len) continue;
+    into[filled++] = {static_cast<char*>(from[i].iov_base) + skipped, from[i].iov_len - skipped};
+  }
+  return filled;
+}
+
+/** The rest of a call with a vector, which has to move all of it. */
+long with_rest_of_vector(Call call, std::size_t done) {
+  const bool message = call.number != SYS_writev;
+  msghdr header = {};
+  if (message) header = *reinterpret_cast<const msghdr*>(call.argument[1]);
+  const iovec* parts = message ? header.msg_iov : reinterpret_cast<const iovec*>(call.argument[1]);
+  const std::size_t count = message ? header.msg_iovlen : static_cast<std::size_t>(call.argument[2]);
+  for (;;) {
+    iovec left[kParts];
+    const std::size_t filled = parts_behind(parts, count, done, left);
+    if (filled == 0) return static_cast<long>(done);
+    if (message) {
+      header.msg_iov = left;
+      header.msg_iovlen = filled;
+      // It went, or came, with the first byte.
+      header.msg_control = nullptr;
+      header.msg_controllen = 0;
+      call.argument[1] = reinterpret_cast<long>(&header);
+    } else {
+      call.argument[1] = reinterpret_cast<long>(left);
+      call.argument[2] = static_cast<long>(filled);
+    }
+    const long moved = call.make();
+    if (moved <= 0) return static_cast<long>(done);
+    done += static_cast<std::size_t>(moved);
+    std::size_t wanted = 0;
+    for (std::size_t i = 0; i < filled; i++) wanted += left[i].iov_len;
+    if (static_cast<std::size_t>(moved) < wanted) return static_cast<long>(done);
+  }
+}
+
+long with_rest(Call call, std::size_t done) {
+  if (call.number == SYS_writev || call.number == SYS_sendmsg || call.number == SYS_recvmsg) {
+    return with_rest_of_vector(call, done);
+  }
+  if (call.number == SYS_sendfile) {
+    call.argument[3] -= static_cast<long>(done);
+  } else {
+    call.argument[1] += static_cast<long>(done);
+    call.argument[2] -= static_cast<long>(done);
+  }
+  const long moved = call.make();
+  return static_cast<long>(done) + (moved > 0 ? moved : 0);
+}
+
+bool takes_bytes(long number) {
+  return number == SYS_read || number == SYS_readv || number == SYS_recvfrom || number == SYS_recvmsg ||
+         number == SYS_accept || number == SYS_accept4;
+}
+
+/** Waits for what is left of the socket's own timeout. The result of the call when that is all it will give, or 0. */
+long await_receiving(int fd, std::uint32_t waited_ms) {
+  timeval timeout = {};
+  socklen_t size = sizeof timeout;
+  const long got = raw(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, &size);
+  if (failed(got) || (timeout.tv_sec == 0 && timeout.tv_usec == 0)) return 0;
+  const std::int64_t left = std::int64_t{timeout.tv_sec} * 1000 + timeout.tv_usec / 1000 - waited_ms;
+  pollfd socket = {fd, POLLIN, 0};
+  constexpr std::int64_t kMost = 0x7fffffff;
+  const auto ms = static_cast<long>(std::clamp<std::int64_t>(left, 0, kMost));
+  const long ready = Call{SYS_poll, {reinterpret_cast<long>(&socket), 1, ms}}.make();
+  if (ready == 0) return -EAGAIN;
+  return ready < 0 ? ready : 0;
+}
+
+long with_rest_of_timeout(Call call, std::uint32_t waited_ms) {
+  const auto shorten = [&](long& argument) {
+    const int ms = static_cast<int>(argument);
+    if (ms > 0) argument = std::max<std::int64_t>(0, std::int64_t{ms} - waited_ms);
+  };
+  if (call.number == SYS_poll) shorten(call.argument[2]);
+  if (call.number == SYS_epoll_wait || call.number == SYS_epoll_pwait) shorten(call.argument[3]);
+  timespec left = {};
+  if (call.number == SYS_epoll_pwait2 && call.argument[3] != 0) {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    left = *reinterpret_cast<const timespec*>(call.argument[3]);
+    const std::int64_t ms = std::min<std::int64_t>(waited_ms, left.tv_sec * 1000 + left.tv_nsec / 1'000'000);
+    left.tv_sec -= ms / 1000;
+    left.tv_nsec -= ms % 1000 * 1'000'000;
+    if (left.tv_nsec < 0) left.tv_nsec += kSecond, left.tv_sec--;
+    call.argument[3] = reinterpret_cast<long>(&left);
+  }
+  if (waited_ms > 0 && takes_bytes(call.number)) {
+    const long ended = await_receiving(static_cast<int>(call.argument[0]), waited_ms);
+    if (ended != 0) return ended;
+  }
+  return call.make();
+}
+
+}  // namespace
+
+extern "C" [[gnu::visibility("hidden"), gnu::used]] long sockdoc_make_pending_call(long number, const long* arguments,
+                                                                                   std::uint64_t progress) {
+  const int before = errno;
+  Call call = {number, {}};
+  std::copy_n(arguments, 6, call.argument);
+  const Progress so_far = Progress::of(progress);
+  const long result = so_far.done > 0 ? with_rest(call, so_far.done) : with_rest_of_timeout(call, so_far.waited_ms);
+  errno = before;
+  return result;
+}
+
+}  // namespace sockdoc::preload
+
+// As if the kernel had made the call: all registers as they were but rax, rcx and r11, and nothing of the stack is
+// touched that the interrupted function may use. The frame can be unwound, since a cancelled thread ends here: its
+// stack pointer was what it was before the red zone, its next instruction the one in rcx. XSAVE of all that a program
+// can use without asking the kernel for it.
+asm(R"(
+.pushsection .text
+.globl sockdoc_libsd_pending
+.type sockdoc_libsd_pending, @function
+sockdoc_libsd_pending:
+  .cfi_startproc
+  .cfi_signal_frame
+  .cfi_def_cfa %rsp, 0
+  .cfi_register %rip, %rcx
+  endbr64
+  lea -128(%rsp), %rsp
+  .cfi_adjust_cfa_offset 128
+  push %rcx
+  .cfi_adjust_cfa_offset 8
+  .cfi_offset %rip, -136
+  push %rbp
+  .cfi_adjust_cfa_offset 8
+  .cfi_offset %rbp, -144
+  mov %rsp, %rbp
+  .cfi_def_cfa_register %rbp
+  pushfq
+  push %r9
+  push %r8
+  push %r10
+  push %rdx
+  push %rsi
+  push %rdi
+  mov %rax, %rdi
+  mov %rsp, %rsi
+  mov %r11, %r8
+  sub $2816, %rsp
+  and $-64, %rsp
+  xor %eax, %eax
+  mov %rax, 512(%rsp)
+  mov %rax, 520(%rsp)
+  mov %rax, 528(%rsp)
+  mov %rax, 536(%rsp)
+  mov %rax, 544(%rsp)
+  mov %rax, 552(%rsp)
+  mov %rax, 560(%rsp)
+  mov %rax, 568(%rsp)
+  mov $0xe7, %eax
+  xor %edx, %edx
+  xsave64 (%rsp)
+  mov %r8, %rdx
+  cld
+  call sockdoc_make_pending_call
+  mov %rax, %rcx
+  mov $0xe7, %eax
+  xor %edx, %edx
+  xrstor64 (%rsp)
+  mov %rcx, %rax
+  lea -56(%rbp), %rsp
+  pop %rdi
+  pop %rsi
+  pop %rdx
+  pop %r10
+  pop %r8
+  pop %r9
+  popfq
+  pop %rbp
+  .cfi_restore %rbp
+  .cfi_def_cfa %rsp, 136
+  pop %rcx
+  .cfi_adjust_cfa_offset -8
+  .cfi_register %rip, %rcx
+  lea 128(%rsp), %rsp
+  .cfi_adjust_cfa_offset -128
+  jmp *%rcx
+  .cfi_endproc
+.size sockdoc_libsd_pending, . - sockdoc_libsd_pending
+.popsection
+)");

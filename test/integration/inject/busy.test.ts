@@ -1,0 +1,36 @@
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { inject, Speaker } from '../../support/inject.js';
+import { compiled, hasLibsd } from '../../support/libsd.js';
+
+// fixtures/programs/inject/busy.c: threads that do nothing but one thing, as fast as they can.
+describe.runIf(hasLibsd)('programs that never rest', () => {
+  let program = '';
+  let victim: Speaker | undefined;
+  beforeAll(() => {
+    program = compiled('inject/busy');
+  });
+  afterEach(() => victim?.stop());
+
+  it.each(['malloc', 'fork', 'spawn', 'thread', 'signal'])('attached and detached: %s', async (mode) => {
+    victim = new Speaker([program, mode, 'socket']);
+    expect(await victim.line()).toBe('ready');
+    for (let i = 0; i < 5; i++) {
+      expect(inject('attach', victim.pid, { args: ['--timeout-ms', '30000'] })).toMatchObject({ state: 'attached' });
+      expect(await victim.ask('well?')).toBe('fine');
+      expect(inject('detach', victim.pid, { args: ['--timeout-ms', '30000'] })).toMatchObject({ state: 'detached' });
+      expect(await victim.ask('well?')).toBe('fine');
+    }
+  });
+
+  it('a program without a call on a socket is left alone', async () => {
+    // Its input is a pipe, not the socket that Node makes.
+    victim = new Speaker(['bash', '-c', 'exec "$0" malloc < <(cat)', program]);
+    expect(await victim.line()).toBe('ready');
+    expect(inject('attach', victim.pid, { args: ['--timeout-ms', '500'] })).toMatchObject({
+      state: 'refused',
+      code: 'timeout',
+      reason: 'None of its threads came to a call on a socket, where it can be held without harm.',
+    });
+    expect(await victim.ask('well?')).toBe('fine');
+  });
+});

@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { LIBSD } from './libsd.js';
+
+export const INJECT = fileURLToPath(new URL('../../build/release/sockdoc-inject', import.meta.url));
+
+export interface Injected {
+  pid: number;
+  comm: string;
+  state: 'attached' | 'detached' | 'ready' | 'refused';
+  code?: string;
+  reason?: string;
+  next?: string;
+  stoppedMs?: number;
+  allStoppedMs?: number;
+  stops?: number[];
+}
+
+interface Options {
+  args?: readonly string[];
+  /** Put before the injector. */
+  prefix?: readonly string[];
+  program?: string;
+}
+
+const commandLine = (
+  verb: 'attach' | 'detach',
+  pid: number,
+  { args = [], prefix = [], program = INJECT }: Options,
+): [string, ...string[]] => {
+  const library = verb === 'attach' ? ['--library', LIBSD] : [];
+  return [...prefix, program, verb, String(pid), ...library, ...args] as [string, ...string[]];
+};
+
+/** What the injector says of one process. */
+export function inject(verb: 'attach' | 'detach', pid: number, options: Options = {}): Injected {
+  const [file, ...args] = commandLine(verb, pid, options);
+  const { stdout, stderr, status } = spawnSync(file, args, {
+    encoding: 'utf8',
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  if (status !== 0) throw new Error(`sockdoc-inject ended with ${status}: ${stderr}`);
+  return JSON.parse(stdout).processes[0];
+}
+
+/** An injector that ends at step `step` as by kill -9. True when it came so far. */
+export function killedAt(step: number, verb: 'attach' | 'detach', pid: number): boolean {
+  const [file, ...args] = commandLine(verb, pid, { args: ['--end-at', String(step)] });
+  return spawnSync(file, args, { timeout: 60_000, killSignal: 'SIGTERM' }).signal === 'SIGKILL';
+}
+
+/** A program that speaks line by line; ended with the test that started it. */
+export class Speaker {
+  private readonly child: ChildProcess;
+  private text = '';
+  private readonly ended: Promise<unknown>;
+
+  constructor(command: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    const [file, ...args] = command as [string, ...string[]];
+    this.child = spawn(file, args, {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { PATH: process.env.PATH ?? '', LANG: 'C', ...env },
+    });
+    this.child.stdout?.setEncoding('utf8').on('data', (part: string) => {
+      this.text += part;
+    });
+    this.child.stdin?.on('error', () => {});
+    this.ended = new Promise((resolve) => this.child.once('close', resolve));
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** The next line; fails when the program ends before, or hangs. */
+  async line(): Promise<string> {
+    const until = performance.now() + 40_000;
+    while (!this.text.includes('\n')) {
+      if (this.child.exitCode !== null || this.child.signalCode !== null) throw new Error(`it ended: ${this.text}`);
+      if (performance.now() > until) throw new Error('it hangs');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const at = this.text.indexOf('\n');
+    const line = this.text.slice(0, at);
+    this.text = this.text.slice(at + 1);
+    return line;
+  }
+
+  ask(line: string): Promise<string> {
+    this.child.stdin?.write(`${line}\n`);
+    return this.line();
+  }
+
+  /** Tells it to finish, and gives all that it says until it has ended, and how it did. */
+  async finish(line: string): Promise<string> {
+    this.child.stdin?.end(`${line}\n`);
+    const hangs = setTimeout(() => this.child.kill('SIGKILL'), 40_000);
+    await this.ended;
+    clearTimeout(hangs);
+    return `${this.text}ended ${this.child.exitCode ?? this.child.signalCode}`;
+  }
+
+  async stop(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+}
