@@ -20,6 +20,12 @@ export const socketPrograms = readdirSync(join(PROGRAMS, 'sockets'))
   .filter((file) => file.endsWith('.c'))
   .map((file) => `sockets/${file.slice(0, -2)}`);
 
+const HEADERS = ['sockets', 'libsd'].flatMap((folder) =>
+  readdirSync(join(PROGRAMS, folder))
+    .filter((file) => file.endsWith('.h'))
+    .map((file) => join(PROGRAMS, folder, file)),
+);
+
 interface Build {
   compiler?: string;
   flags?: readonly string[];
@@ -36,8 +42,7 @@ function build(name: string, { compiler = 'cc', flags = [], libraries = [], suff
   const warnings = ['-Wall', '-Wextra', '-Wno-stringop-overflow'];
   const command = ['-O1', '-g', '-D_GNU_SOURCE', '-pthread', ...warnings, ...flags];
   const hash = createHash('sha256').update([compiler, ...command, ...libraries].join(' '));
-  for (const file of [source, join(PROGRAMS, 'sockets/common.h'), join(PROGRAMS, 'libsd/attached.h')])
-    hash.update(readFileSync(file));
+  for (const file of [source, ...HEADERS]) hash.update(readFileSync(file));
   const stem = join(BUILT, `${name}${suffix}`);
   const target = `${stem}-${hash.digest('hex').slice(0, 12)}${suffix === '.so' ? suffix : ''}`;
   if (existsSync(target)) return { target };
