@@ -44,6 +44,7 @@ using namespace sockdoc::preload;
 const struct sockdoc_libsd_state* const sockdoc_libsd_present = &interception.status;
 
 int sockdoc_libsd_attach(const struct sockdoc_attach_config* config) {
+  if (interception.status.mode == SOCKDOC_LIBSD_PATCHED && connections.stay_after_all()) return 0;
   Refusal refusal = look_at(*config);
   if (!refusal.refused()) refusal = look_at_process();
   if (refusal.refused()) return interception.refuse(refusal);
@@ -89,7 +90,6 @@ int sockdoc_libsd_apply() {
 
 int sockdoc_libsd_leave(uint32_t* left) {
   *left = connections.leave();
-  if (*left == 0) (void)monitor_link.leave();  // where it is not told, it is when libsd comes again
   return 0;
 }
 

@@ -27,6 +27,8 @@ class Connections {
   void begin(std::uint64_t after_calls);
   /** From now on none crosses, and those that did go back; how many directions are not back yet. Waits for nothing. */
   [[nodiscard]] std::uint32_t leave();
+  /** After leave(): sockets may cross again, but for those that are back. False: nobody was about to leave. */
+  [[nodiscard]] bool stay_after_all() { return leaving_.exchange(0) != 0; }
   /** The same number, with all other threads stopped. */
   [[nodiscard]] std::uint32_t left();
   /** Once none is left, with all other threads stopped: the memory that was shared is given back. */

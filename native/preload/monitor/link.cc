@@ -41,16 +41,12 @@ void MonitorLink::configure(const char* path) {
   if (path != nullptr && fits(path)) std::strcpy(path_, path);
 }
 
-bool MonitorLink::leave() {
-  if (!lock()) return false;
-  auto message = message_of<abi::Plain>(MessageType::leave, 0);
-  const bool said = state_ != State::ready || anew_ || send(&message, sizeof message);
-  if (said) anew_ = true;
-  unlock();
-  return said;
-}
-
 void MonitorLink::end() {
+  // Where a thread was stopped in the middle of it, the monitor hears it when libsd comes again.
+  if (lock()) {
+    auto message = message_of<abi::Plain>(MessageType::leave, 0);
+    if (state_ == State::ready) (void)send(&message, sizeof message);
+  }
   path_[0] = 0;
   locked_ = 0;
   close();

@@ -22,9 +22,7 @@ class MonitorLink {
   [[nodiscard]] static bool fits(const char* path) { return __builtin_strlen(path) < sizeof path_; }
   /** libsd came into this process later, or again: what the monitor knows of its sockets is not true any more. */
   void begin_anew() { anew_ = true; }
-  /** All connections are the kernel's. Said once; false where it could not be said now. */
-  [[nodiscard]] bool leave();
-  /** There is none any more. With all other threads stopped. */
+  /** There is none any more, and it is told so: all connections are the kernel's. With all other threads stopped. */
   void end();
   [[nodiscard]] bool wanted() const { return path_[0] != 0; }
 
