@@ -29,19 +29,6 @@ Napi::Value inspect_command(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), json.end_object().take());
 }
 
-/** Whether libsd can come into what a process runs, by its file; privileges that are gained at the start do not matter.
- */
-Napi::Value inspect_program(const Napi::CallbackInfo& info) {
-  const auto program = launch::find_command(info[0].ToString().Utf8Value(), nullptr);
-  Json json;
-  json.begin_object();
-  if (program.error != 0) json.field("errno", program.error);
-  if (program.error == 0 && program.fit != program::Fit::fits && program.fit != program::Fit::gains_privileges) {
-    json.field("fit", static_cast<int>(program.fit)).field("why", program::fit_text(program.fit));
-  }
-  return Napi::String::New(info.Env(), json.end_object().take());
-}
-
 /** Comes back only when it failed, with the reason. */
 Napi::Value replace_process(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
@@ -66,7 +53,6 @@ Napi::Value replace_process(const Napi::CallbackInfo& info) {
 
 void define_launch(Napi::Env env, Napi::Object& exports) {
   exports.Set("inspectCommand", Napi::Function::New(env, inspect_command));
-  exports.Set("inspectProgram", Napi::Function::New(env, inspect_program));
   exports.Set("replaceProcess", Napi::Function::New(env, replace_process));
 }
 

@@ -30,16 +30,11 @@ export interface ReplaceRequest {
 /** What the addon exports of it. */
 interface Part {
   inspectCommand(count: number): string;
-  inspectProgram(path: string): string;
   replaceProcess(request: ReplaceRequest): string;
 }
 
 /** What the last `count` of our arguments would run, found as shells find it, and whether libsd can come into it. */
 export const inspectCommand = (count: number): CommandAnswer => JSON.parse(addon<Part>().inspectCommand(count));
-
-/** Whether libsd can come into a program, by its file: nothing but `errno` where it may not be looked at. */
-export const inspectProgram = (path: string): { errno?: number; fit?: number; why?: string } =>
-  JSON.parse(addon<Part>().inspectProgram(path));
 
 /**
  * Becomes that command: the same process, with the signals, limits and descriptors that were given to us. Comes back

@@ -1,17 +1,20 @@
+import { attach, hasInjector } from '../../control/inject/client.js';
 import { askMonitor } from '../../control/monitor/client.js';
 import { TYPE } from '../../control/monitor/messages.js';
 import { socketsToAsk } from '../../control/monitor/places.js';
 import type { Obstacle } from '../../model/advise.js';
-import { whyUnattachable } from '../../probes/attachable.js';
 import type { PairReading } from './readings.js';
 
 /** Who may share memory: the name of the policy's file, or that only processes of one user may. */
-export interface Policy {
+interface Policy {
   path?: string;
 }
 
+/** As a part of a sentence. */
+const plainly = (reason: string) => reason.replace(/\.$/, '');
+
 /** That of the monitor that would serve; the built-in one where none runs. */
-export async function policyNow(): Promise<Policy> {
+async function policyNow(): Promise<Policy> {
   for (const socket of socketsToAsk(undefined)) {
     try {
       const answer = await askMonitor(socket, TYPE.status, 1000);
@@ -25,25 +28,30 @@ export async function policyNow(): Promise<Policy> {
   return {};
 }
 
-/** What stands in the way of moving a pair's connections. Each process is looked at once. */
+/** What stands in the way of moving connections of pairs. */
 export class Obstacles {
-  readonly #known = new Map<number, Obstacle[]>();
+  private constructor(
+    private readonly policy: Policy,
+    private readonly ofProcesses: ReadonlyMap<number, Obstacle>,
+  ) {}
 
-  constructor(private readonly policy: Policy) {}
-
-  of({ pair, client, server }: PairReading): Obstacle[] {
-    const ends = client.pid === server.pid ? [client] : [client, server];
-    const ofProcesses = ends.flatMap(({ pid, underLibsd }) => (underLibsd ? [] : this.#ofProcess(pid)));
-    return [...ofProcesses, ...this.#ofPair(pair, client, server)];
+  /** Asks the injector about all processes at once: it looks, and does nothing. */
+  static async lookFor(pairs: readonly PairReading[]): Promise<Obstacles> {
+    const ends = pairs.flatMap(({ client, server }) => [client, server]).filter(({ underLibsd }) => !underLibsd);
+    const pids = [...new Set(ends.map(({ pid }) => pid))];
+    const looked = pids.length > 0 && hasInjector() ? await attach(pids, '', { dryRun: true }) : [];
+    const refused = looked.filter(({ state, code }) => state === 'refused' && code !== 'already');
+    const found = refused.map(({ pid, code = 'refused', reason = '', next }): [number, Obstacle] => [
+      pid,
+      { pid, code, reason: plainly(reason), ...(next === undefined ? {} : { next }), blocks: true },
+    ]);
+    return new Obstacles(await policyNow(), new Map(found));
   }
 
-  #ofProcess(pid: number): Obstacle[] {
-    const known = this.#known.get(pid);
-    if (known) return known;
-    const why = whyUnattachable(pid);
-    const found = why === undefined ? [] : [{ pid, ...why, blocks: true }];
-    this.#known.set(pid, found);
-    return found;
+  of({ pair, client, server }: PairReading): Obstacle[] {
+    const pids = new Set([client.pid, server.pid]);
+    const ofProcesses = [...pids].flatMap((pid) => this.ofProcesses.get(pid) ?? []);
+    return [...ofProcesses, ...this.#ofPair(pair, client, server)];
   }
 
   #ofPair(pair: PairReading['pair'], client: PairReading['client'], server: PairReading['server']): Obstacle[] {

@@ -44,13 +44,13 @@ interface Moment {
   shares: Awaited<ReturnType<SocketShareReader['read']>>['shares'];
 }
 
-/** Looks twice at all connections of this host that can be seen, a window apart. */
+/** Looks twice at all connections of this host that can be seen, a window apart: pairs with one of these pids, or all. */
 export async function readPairs(
   { pids, windowMs }: { pids: readonly number[]; windowMs: number },
   gaps: GapList,
   signal: AbortSignal,
 ): Promise<Readings> {
-  const scope = await Scope.of({ pids: [...pids], netns: 'all' });
+  const scope = await Scope.of({ pids: [], netns: 'all' });
   const table = new ConnectionTable();
   const shares = new SocketShareReader();
   try {
@@ -59,7 +59,7 @@ export async function readPairs(
     await sleep(windowMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     const now = await take(table, shares, scoped, gaps, before.head);
     gaps.add(...now.head.gaps);
-    return joined(before, now, scoped);
+    return joined(before, now, scoped, pids);
   } finally {
     await shares.close();
   }
@@ -93,7 +93,7 @@ async function containerNames(): Promise<Record<string, string>> {
   return Object.fromEntries([...names].flatMap(([name, ids]) => ids.map((id) => [id, name])));
 }
 
-function joined(before: Moment, now: Moment, { namespaces, pids }: Scoped): Readings {
+function joined(before: Moment, now: Moment, { namespaces }: Scoped, pids: readonly number[]): Readings {
   const windowMs = now.head.monotonicMs - before.head.monotonicMs;
   const places = new Map(namespaces.map((namespace) => [namespace.id, placeOf(namespace)]));
   const own = currentNetns().id;
@@ -103,7 +103,7 @@ function joined(before: Moment, now: Moment, { namespaces, pids }: Scoped): Read
     id === own ? undefined : (places.get(id) ?? id),
   );
   const ends = new Map(rows.map((row) => [row.pid, endOf(row, now.shares.get(row.pid))]));
-  const wanted = pids && new Set(pids);
+  const wanted = new Set(pids);
   const { all = 0, rows: pairs = [] } = now.head.pairs ?? {};
   return {
     windowMs,
@@ -111,7 +111,7 @@ function joined(before: Moment, now: Moment, { namespaces, pids }: Scoped): Read
     pairs: pairs.flatMap((pair) => {
       const [client, server] = [ends.get(pair.client), ends.get(pair.server)];
       if (!client || !server || pair.client === process.pid || pair.server === process.pid) return [];
-      if (wanted && !wanted.has(pair.client) && !wanted.has(pair.server)) return [];
+      if (wanted.size > 0 && !wanted.has(pair.client) && !wanted.has(pair.server)) return [];
       const part = partsOf(pair, rows);
       return [{ pair, client: { ...client, ...part(pair.client) }, server: { ...server, ...part(pair.server) } }];
     }),

@@ -2,8 +2,9 @@ import type { AdviseDocument, AdvisedPair, Calibration, Obstacle, PairEnd } from
 import { present } from '../../probes/link-sysfs.js';
 import { packageVersion } from '../../support/version.js';
 import { GapList } from '../diagnose/collecting/gaps.js';
+import { ofProcess } from '../diagnose/collecting/namespaces.js';
 import { calibrate } from './calibration.js';
-import { Obstacles, policyNow } from './obstacles.js';
+import { Obstacles } from './obstacles.js';
 import { messagesOf, predict } from './predict.js';
 import { type End, type PairReading, readPairs } from './readings.js';
 
@@ -24,11 +25,12 @@ export async function advise(
   { pids, windowMs, limit, calibrateAnew }: AdviseOptions,
   signal: AbortSignal,
 ): Promise<AdviseDocument> {
+  for (const pid of pids) ofProcess(pid); // asked for by name: not being able to look at one is an error
   const gaps = new GapList();
   const calibration = await gaps.attempt('calibration', () => calibrate({ anew: calibrateAnew }));
   const takenAt = new Date().toISOString();
   const readings = await readPairs({ pids, windowMs }, gaps, signal);
-  const obstacles = new Obstacles(await policyNow());
+  const obstacles = await Obstacles.lookFor(readings.pairs);
   const pairs = readings.pairs.map((reading) => advised(reading, obstacles.of(reading), calibration));
   const sorted = pairs.toSorted((a, b) => rankOf(b) - rankOf(a) || gainOf(b) - gainOf(a));
   return {

@@ -110,10 +110,9 @@ describe('a pair that talks all the time', () => {
       children.push(
         spawn(user[0] as string, [...user.slice(1), program, 'client', `${port}`, '64', '0'], { stdio: 'ignore' }),
       );
-      const script = `process.argv.splice(1, 0, 'run'); await (await import('${BIN}'));`;
       const { stdout, exitCode } = await execa(
         user[0] as string,
-        [...user.slice(1), process.execPath, '--input-type=module', '-e', script, 'advise', '--json'],
+        [...user.slice(1), process.execPath, BIN, 'advise', '--json'],
         { env: env(), reject: false, cwd: '/' },
       );
       expect(exitCode, stdout).toBe(0);

@@ -1,0 +1,78 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { Gap } from './gap.js';
+
+/** What sockdoc-inject says of one process (docs/attach.md). */
+export const InjectedProcess = Type.Object({
+  pid: Type.Integer(),
+  comm: Type.String(),
+  state: Type.Union(['attached', 'detached', 'ready', 'refused'].map((state) => Type.Literal(state))),
+  code: Type.Optional(Type.String()),
+  reason: Type.Optional(Type.String()),
+  next: Type.Optional(Type.String()),
+  stoppedMs: Type.Optional(Type.Number()),
+  allStoppedMs: Type.Optional(Type.Number()),
+  stops: Type.Optional(Type.Array(Type.Number())),
+});
+export type InjectedProcess = Static<typeof InjectedProcess>;
+
+export const InjectDocument = Type.Object({ version: Type.Literal(1), processes: Type.Array(InjectedProcess) });
+export type InjectDocument = Static<typeof InjectDocument>;
+
+export const MigratedProcess = Type.Object({
+  pid: Type.Integer(),
+  comm: Type.String(),
+  state: Type.Union(
+    ['attached', 'detached', 'ready', 'refused'].map((state) => Type.Literal(state)),
+    { description: 'ready: what --dry-run says of one that could be.' },
+  ),
+  named: Type.Boolean({ description: 'On the command line; else it came by --with-peers or --with-children.' }),
+  code: Type.Optional(
+    Type.String({ description: 'Of a refusal; "already" and "not-attached" of one that was so before.' }),
+  ),
+  reason: Type.Optional(Type.String()),
+  next: Type.Optional(Type.String({ description: 'What would help.' })),
+  stoppedMs: Type.Optional(Type.Number({ description: 'How long a thread of it was held, in all.' })),
+  allStoppedMs: Type.Optional(Type.Number({ description: 'How long all of its threads were, the last time.' })),
+});
+export type MigratedProcess = Static<typeof MigratedProcess>;
+
+const Use = Type.Object({ bytesPerS: Type.Number(), cpuCores: Type.Optional(Type.Number()) });
+
+/** What moving did for a pair, beside what was predicted. */
+export const Effect = Type.Object({
+  client: Type.Object({ pid: Type.Integer(), comm: Type.String() }),
+  server: Type.Object({ pid: Type.Integer(), comm: Type.String() }),
+  before: Use,
+  after: Use,
+  timesThroughput: Type.Optional(Type.Number({ description: 'Bytes per second after by before.' })),
+  timesLessCpu: Type.Optional(Type.Number({ description: 'CPU time per byte before by after.' })),
+  predictedTimesLessCpu: Type.Optional(Type.Number()),
+});
+export type Effect = Static<typeof Effect>;
+
+export const MigrateDocument = Type.Object(
+  {
+    schemaVersion: Type.Literal(1),
+    command: Type.Literal('migrate'),
+    version: Type.String(),
+    takenAt: Type.String(),
+    dryRun: Type.Boolean(),
+    back: Type.Boolean(),
+    monitor: Type.Optional(Type.String({ description: 'Its socket.' })),
+    processes: Type.Array(MigratedProcess),
+    connections: Type.Object(
+      {
+        moved: Type.Integer({
+          description: 'By shared memory now; of --dry-run: those that both ends would be ready for.',
+        }),
+        kept: Type.Integer({ description: 'By the kernel.' }),
+        reasons: Type.Record(Type.String(), Type.Integer(), { description: 'Why it is the kernel.' }),
+      },
+      { description: 'Established ones of these processes, each once, also if both of its ends are among them.' },
+    ),
+    effects: Type.Array(Effect),
+    gaps: Type.Array(Gap),
+  },
+  { $id: 'migrate', title: 'sockdoc migrate --json' },
+);
+export type MigrateDocument = Static<typeof MigrateDocument>;
