@@ -252,8 +252,8 @@ export const accepts = (port: number) =>
     socket.on('connect', () => socket.destroy()).on('error', () => resolve(false));
   });
 
-/** Whether the process has libsd in it. */
-export const hasIt = (pid: number) => readFileSync(`/proc/${pid}/maps`, 'utf8').includes('libsd.so');
+/** Whether the process has libsd in it, from its file or as the injector brings it. */
+export const hasIt = (pid: number) => /\blibsd\b/.test(readFileSync(`/proc/${pid}/maps`, 'utf8'));
 
 /** The process and its descendants. */
 export function family(pid: number): number[] {

@@ -1,14 +1,10 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { preloadable } from '../../control/launch/preload.js';
-import { askMonitor } from '../../control/monitor/client.js';
-import { TYPE } from '../../control/monitor/messages.js';
-import { libsd, socketsToAsk } from '../../control/monitor/places.js';
+import { libsd } from '../../control/monitor/places.js';
 import { type CommandAnswer, inspectCommand, replaceProcess } from '../../probes/native.js';
 import { notPossible, SockdocError } from '../../support/errors.js';
 import { start } from '../../support/start.js';
-import { startMonitor } from '../monitor/start.js';
+import { runningMonitor } from '../monitor/running.js';
 
 interface LaunchOptions {
   transport: 'auto' | 'shm' | 'rdma' | 'kernel';
@@ -24,7 +20,6 @@ interface LaunchOptions {
 const NOT_FOUND = 127;
 const CANNOT_RUN = 126;
 const ENOENT = 2;
-const MONITOR_PATIENCE_MS = 2000;
 
 /**
  * Becomes the command, under libsd where that can be. Why it cannot goes to `note`, once; it is an error where shared
@@ -76,25 +71,6 @@ function extended(before: string, library: string): string {
   const libraries = before.split(/[ :]+/).filter((one) => one !== '');
   return libraries.includes(library) ? before : [...libraries, library].join(':');
 }
-
-/** The socket of a monitor that serves us; it is started where none runs. */
-async function runningMonitor(named: string | undefined): Promise<string> {
-  const wanted = named ?? (process.env.SOCKDOC_MONITOR || undefined);
-  const sockets = socketsToAsk(wanted).map((socket) => resolve(socket));
-  for (const socket of sockets) if (await answers(socket)) return socket;
-  try {
-    return (await startMonitor(wanted === undefined ? {} : { socket: wanted })).socket;
-  } catch (error) {
-    // Somebody else may have started one at the same moment.
-    for (let i = 0; i < 20; i++) {
-      for (const socket of sockets) if (await answers(socket)) return socket;
-      await sleep(50);
-    }
-    throw error;
-  }
-}
-
-const answers = async (socket: string) => (await askMonitor(socket, TYPE.status, MONITOR_PATIENCE_MS)) !== undefined;
 
 function cannotRun({ path, message }: CommandAnswer, errno: number): SockdocError {
   if (errno !== ENOENT) return new SockdocError('not-possible', CANNOT_RUN, `${path}: ${message}`);

@@ -5,6 +5,7 @@ import { DiffDocument } from '../../model/diff.js';
 import { ErrorDocument } from '../../model/error.js';
 import { ExplainDocument } from '../../model/explain.js';
 import { ListDocument } from '../../model/list.js';
+import { MigrateDocument } from '../../model/migrate.js';
 import {
   MonitorPolicyDocument,
   MonitorStartDocument,
@@ -49,6 +50,7 @@ const DOCUMENTS: Readonly<Record<string, { title: string; type: TSchema }>> = {
   'monitor-stop': { title: 'sockdoc monitor stop --json', type: MonitorStopDocument },
   'monitor-policy': { title: 'sockdoc monitor policy check --json', type: MonitorPolicyDocument },
   advise: { title: 'sockdoc advise --json', type: AdviseDocument },
+  migrate: { title: 'sockdoc migrate --json', type: MigrateDocument },
   bench: { title: 'sockdoc bench run --json, and what bench run --out DIR keeps', type: BenchDocument },
   'bench-list': { title: 'sockdoc bench list --json', type: BenchListDocument },
   'bench-compare': { title: 'sockdoc bench compare --json', type: BenchCompareDocument },

@@ -1,0 +1,73 @@
+import type { Effect, MigrateDocument, MigratedProcess } from '../../model/migrate.js';
+import type { Column } from '../table.js';
+import { bytes, milliseconds } from '../units.js';
+import { writeGaps } from './gaps.js';
+import { type Ink, type Look, Paper } from './paper.js';
+
+const STATES: Readonly<Record<MigratedProcess['state'], Ink | undefined>> = {
+  attached: 'green',
+  detached: 'green',
+  ready: undefined,
+  refused: 'yellow',
+};
+
+const PROCESSES: readonly Column<MigratedProcess>[] = [
+  { title: 'PID', cell: ({ pid }) => pid, align: 'right', priority: 0 },
+  { title: 'COMMAND', cell: ({ comm }) => comm, priority: 1, min: 8 },
+  { title: 'STATE', cell: ({ state }) => inked(state, STATES[state]), priority: 0 },
+  { title: 'STOPPED', cell: ({ stoppedMs }) => milliseconds(stoppedMs), align: 'right', priority: 2 },
+  { title: 'WHY', cell: ({ reason, code }) => reason ?? code, priority: 0, min: 20, max: 120 },
+];
+
+const EFFECTS: readonly Column<Effect>[] = [
+  { title: 'CLIENT', cell: ({ client }) => `${client.comm} ${client.pid}`, priority: 0, min: 10 },
+  { title: 'SERVER', cell: ({ server }) => `${server.comm} ${server.pid}`, priority: 0, min: 10 },
+  {
+    title: 'BYTES/s',
+    cell: ({ before, after }) => `${bytes(before.bytesPerS)} -> ${bytes(after.bytesPerS)}`,
+    priority: 1,
+  },
+  { title: 'CPUS', cell: ({ before, after }) => arrow(before.cpuCores, after.cpuCores), priority: 2 },
+  { title: 'THROUGHPUT', cell: ({ timesThroughput }) => times(timesThroughput), align: 'right', priority: 0 },
+  { title: 'CPU/BYTE', cell: ({ timesLessCpu }) => less(timesLessCpu), align: 'right', priority: 0 },
+  { title: 'PREDICTED', cell: ({ predictedTimesLessCpu }) => less(predictedTimesLessCpu), align: 'right', priority: 0 },
+];
+
+const inked = (text: string, ink: Ink | undefined) => (ink === undefined ? text : { text, ink });
+const digits = (value: number) => (value < 9.95 ? value.toFixed(1) : String(Math.round(value)));
+const times = (value: number | undefined) => (value === undefined ? undefined : `${digits(value)}x`);
+const less = (value: number | undefined) => (value === undefined ? undefined : `1/${digits(value)}`);
+const arrow = (before: number | undefined, after: number | undefined) =>
+  before === undefined || after === undefined ? undefined : `${before.toFixed(2)} -> ${after.toFixed(2)}`;
+
+/** What became of each process and of its connections, and what that did. */
+export function prettyMigrate(document: MigrateDocument, options: Look & { verbose: boolean }): string {
+  const paper = new Paper(options);
+  paper.table(PROCESSES, document.processes);
+  for (const { pid, comm, next } of document.processes)
+    if (next !== undefined) paper.text(`${comm} ${pid}: ${next}`, { first: '! ' });
+  writeConnections(paper, document);
+  if (document.effects.length > 0) {
+    paper.blank();
+    paper.table(EFFECTS, document.effects);
+    paper.text(
+      'CPU/BYTE is the CPU time that a byte takes now by what it took before; PREDICTED what sockdoc advise said.',
+      {
+        ink: 'dim',
+      },
+    );
+  }
+  writeGaps(paper, document.gaps, options);
+  return paper.toString();
+}
+
+function writeConnections(paper: Paper, { connections, dryRun, back, processes }: MigrateDocument): void {
+  const { moved, kept, reasons } = connections;
+  paper.blank();
+  const verb = dryRun && !back ? 'would go' : 'go';
+  paper.text(`${moved} of ${moved + kept} connections ${verb} by shared memory`, { ink: 'bold' });
+  for (const [reason, count] of Object.entries(reasons).sort(([, a], [, b]) => b - a))
+    paper.text(`${count} by the kernel: ${reason}`, { first: '  ' });
+  const attached = processes.filter(({ state }) => state === 'attached').map(({ pid }) => pid);
+  if (attached.length > 0 && !dryRun) paper.text(`Back: sockdoc migrate ${attached.join(' ')} --back`, { ink: 'dim' });
+}

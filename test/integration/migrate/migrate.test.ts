@@ -1,0 +1,256 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { hasInjector } from '../../../src/control/inject/client.js';
+import type { MigrateDocument } from '../../../src/model/migrate.js';
+import { BIN, sockdoc } from '../../support/cli.js';
+import { poll, requireRoot, requireTool, withNetns } from '../../support/live.js';
+import { freePort } from '../../support/ports.js';
+import { expectValid } from '../../support/schemas.js';
+import { family, hasIt, ServerBench } from '../../support/servers.js';
+import { startProgram, type Victim } from '../../support/victim.js';
+
+const PINGPONG = fileURLToPath(new URL('../../../fixtures/programs/pingpong.c', import.meta.url));
+const OTHER_USER = 65534;
+
+let folder: string;
+let monitor: string;
+const victims: Victim[] = [];
+
+const env = () => ({ SOCKDOC_MONITOR: monitor, SOCKDOC_STATE_DIR: folder });
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sockdoc-migrate-'));
+  monitor = join(folder, 'monitor.sock');
+});
+afterEach(async () => {
+  for (const victim of victims.splice(0).reverse()) await victim.stop();
+  if (existsSync(monitor)) await sockdoc(['monitor', 'stop', '--socket', monitor]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(...args: Parameters<typeof startProgram>): Promise<Victim> {
+  const victim = await startProgram(...args);
+  victims.push(victim);
+  return victim;
+}
+
+async function migrate(args: readonly (string | number)[], ...codes: number[]): Promise<MigrateDocument> {
+  const result = await sockdoc(['migrate', '--json', '--window', '0', ...args.map(String)], { env: env() });
+  expect(codes.length > 0 ? codes : [0], `${result.stdout}${result.stderr}`).toContain(result.code);
+  expect(result.stderr).toBe('');
+  const document = JSON.parse(result.stdout);
+  await expectValid('migrate', document);
+  return document;
+}
+
+/** A pair that talks all the time. */
+async function pair(): Promise<{ server: Victim; client: Victim }> {
+  const server = await start('pingpong.c', ['server', 0, 0]);
+  return { server, client: await start('pingpong.c', ['client', server.ready.port, 64, 0]) };
+}
+
+const statesOf = ({ processes }: MigrateDocument) => processes.map(({ pid, state, named }) => ({ pid, state, named }));
+/** Every call of the program is by libc's own code again. */
+const isDetached = async (pid: number) =>
+  (await migrate([pid, '--back', '--dry-run'])).processes.every(({ code }) => code === 'not-attached');
+
+describe.runIf(hasInjector())('a pair that runs', () => {
+  test('is attached to with its peer, its connection moves, and goes back; a dry run does nothing', async () => {
+    const { server, client } = await pair();
+    const dry = await migrate([server.pid, '--with-peers', '--dry-run']);
+    expect(statesOf(dry)).toEqual([
+      { pid: server.pid, state: 'ready', named: true },
+      { pid: client.pid, state: 'ready', named: false },
+    ]);
+    expect(dry.connections).toEqual({ moved: 1, kept: 0, reasons: {} });
+    expect([hasIt(server.pid), hasIt(client.pid), existsSync(monitor)]).toEqual([false, false, false]);
+
+    const forth = await migrate([server.pid, '--with-peers', '--timeout', 30]);
+    expect(statesOf(forth)).toEqual([
+      { pid: server.pid, state: 'attached', named: true },
+      { pid: client.pid, state: 'attached', named: false },
+    ]);
+    expect(forth.connections).toEqual({ moved: 1, kept: 0, reasons: {} });
+    for (const { stoppedMs } of forth.processes) expect(stoppedMs).toBeGreaterThan(0);
+    const again = await migrate([server.pid, client.pid, '--timeout', 30]);
+    expect(again.processes.map(({ state, code }) => ({ state, code }))).toEqual([
+      { state: 'attached', code: 'already' },
+      { state: 'attached', code: 'already' },
+    ]);
+
+    const back = await migrate([server.pid, client.pid, '--back']);
+    expect(statesOf(back)).toEqual([
+      { pid: server.pid, state: 'detached', named: true },
+      { pid: client.pid, state: 'detached', named: true },
+    ]);
+    expect(back.connections).toMatchObject({ moved: 0, kept: 1 });
+    expect(await isDetached(server.pid)).toBe(true);
+  });
+
+  test('as text: what it did beside what was predicted, and how to take it back', async () => {
+    const { server, client } = await pair();
+    const args = ['migrate', `${server.pid}`, '--with-peers', '--timeout', '30', '--window', '1000'];
+    const { stdout, code } = await sockdoc(args, { env: env() });
+    expect(code, stdout).toBe(0);
+    expect(stdout).toMatch(new RegExp(`${server.pid} +pingpong +attached +[\\d.]+ ms`));
+    expect(stdout).toContain('1 of 1 connections go by shared memory');
+    expect(stdout).toContain(`Back: sockdoc migrate ${server.pid} ${client.pid} --back`);
+    expect(stdout).toMatch(/THROUGHPUT +CPU\/BYTE +PREDICTED/);
+    expect(stdout).toMatch(/pingpong \d+ +pingpong \d+ .* [\d.]+x +1\/[\d.]+ +1\/[\d.]+/);
+  });
+
+  test('in a network namespace of its own', async (ctx) => {
+    requireRoot(ctx);
+    await withNetns(async (ns) => {
+      const server = await ns.start('metronome.py', 'serve', '127.0.0.1', 0);
+      const client = await ns.start('metronome.py', 'ask', '127.0.0.1', server.ready.port, 300);
+      const { connections } = await migrate([client.pid, '--with-peers', '--timeout', 30]);
+      expect(connections).toEqual({ moved: 1, kept: 0, reasons: {} });
+      const asked = async () => Number((await client.ask('how many', 'asked')).split(' ')[1]);
+      const before = await asked();
+      await poll('it goes on by memory', async () => (await asked()) > before + 100);
+      expect((await migrate([client.pid, server.pid, '--back'])).connections.moved).toBe(0);
+      const after = await asked();
+      await poll('it goes on by the kernel', async () => (await asked()) > after + 100);
+    });
+  });
+
+  test('Ctrl-C takes back what was done, and says so', async () => {
+    // Both wait for the other one to say something: nothing can move.
+    const server = await start('metronome.py', ['serve', '127.0.0.1', 0]);
+    const client = await start('silent.py', [server.ready.port]);
+    const args = ['migrate', `${server.pid}`, '--with-peers', '--timeout', '600', '--window', '0', '--json'];
+    const run = execa(process.execPath, [BIN, ...args], { env: env(), reject: false });
+    await poll('both are attached to', () => hasIt(server.pid) && hasIt(client.pid));
+    run.kill('SIGINT');
+    const { exitCode, stdout } = await run;
+    expect(exitCode).toBe(130);
+    const { error } = JSON.parse(stdout);
+    expect(error).toMatchObject({ code: 130, kind: 'interrupted' });
+    expect(error.next).toMatch(/Detached again|No process was attached to/);
+    expect(await isDetached(server.pid)).toBe(true);
+    expect(await isDetached(client.pid)).toBe(true);
+  });
+});
+
+describe.runIf(hasInjector())('servers under load', () => {
+  let bench: ServerBench;
+  beforeEach(async () => {
+    bench = await ServerBench.begin();
+  });
+  afterEach(() => bench?.end());
+  const plain = { plain: true };
+
+  test('redis and fifty clients of redis-benchmark: there and back, and no request is lost', async (ctx) => {
+    requireTool(ctx, 'redis-server', 'redis-benchmark');
+    const port = await freePort();
+    const words = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const server = await bench.server(port, ['redis-server', ...words], plain);
+    const load = bench.start(
+      ['redis-benchmark', '-p', `${port}`, '-c', '50', '-n', '1000000000', '-t', 'incr', '-q'],
+      plain,
+    );
+    const ends = async () => (await bench.ends(port)).length;
+    await poll('all are connected', async () => (await ends()) >= 100);
+    const forth = await migrate([server.pid, '--with-peers', '--timeout', 30]);
+    expect(forth.connections, JSON.stringify(forth)).toEqual({ moved: 50, kept: 0, reasons: {} });
+    expect(forth.processes.map(({ comm, named }) => ({ comm, named }))).toEqual([
+      { comm: 'redis-server', named: true },
+      { comm: 'redis-benchmark', named: false },
+    ]);
+    const back = await migrate([server.pid, load.pid, '--back']);
+    expect(back.connections).toMatchObject({ moved: 0, kept: 50 });
+    expect([server.running(), load.running()]).toEqual([true, true]);
+    expect(load.said).not.toMatch(/error|reset/i);
+    const counter = await bench.output(['redis-cli', '-p', `${port}`, 'get', 'counter:__rand_int__'], plain);
+    expect(Number(counter)).toBeGreaterThan(0);
+  });
+
+  test('nginx with its worker, as a family', async (ctx) => {
+    requireRoot(ctx);
+    requireTool(ctx, 'nginx', 'wrk');
+    const port = await freePort();
+    const conf = join(bench.folder, 'nginx.conf');
+    writeFileSync(
+      conf,
+      `daemon off; user root; worker_processes 1; pid ${bench.folder}/pid; error_log /dev/null; events {}
+       http { access_log off; keepalive_requests 1000000000; server { listen 127.0.0.1:${port}; location / { return 200 "x"; } } }`,
+    );
+    const master = await bench.server(port, ['nginx', '-c', conf, '-p', bench.folder], plain);
+    const wrk = bench.start(['wrk', '-t1', '-c8', '-d600', `http://127.0.0.1:${port}/`], plain);
+    await poll('all are connected', async () => (await bench.ends(port)).length >= 16);
+    const worker = family(master.pid)[1] as number;
+    // The master waits for signals alone, where it may not be possible to stop it: that is told, and has no connections.
+    const forth = await migrate([master.pid, '--with-children', '--with-peers', '--timeout', 30], 0, 1);
+    expect(forth.processes.map(({ pid, named }) => ({ pid, named }))).toEqual([
+      { pid: master.pid, named: true },
+      { pid: worker, named: false },
+      { pid: wrk.pid, named: false },
+    ]);
+    expect(forth.processes.slice(1).map(({ state }) => state)).toEqual(['attached', 'attached']);
+    expect(forth.connections).toEqual({ moved: 8, kept: 0, reasons: {} });
+    const back = await migrate([worker, wrk.pid, '--back']);
+    expect(back.connections).toMatchObject({ moved: 0, kept: 8 });
+    expect([master.running(), wrk.running()]).toEqual([true, true]);
+  });
+});
+
+describe.runIf(hasInjector())('what cannot be', () => {
+  test('is refused with the reason: some of those named, or all', async () => {
+    const fixed = join(folder, 'fixed');
+    execFileSync('cc', ['-static', '-O1', '-pthread', '-o', fixed, PINGPONG]);
+    const child = spawn(fixed, ['server', '0', '0'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      await once(child.stdout, 'data');
+      const { server } = await pair();
+      const some = await migrate([server.pid, child.pid as number, '--timeout', 0], 1);
+      expect(some.processes).toMatchObject([
+        { pid: server.pid, state: 'attached' },
+        { pid: child.pid, state: 'refused', code: 'static', reason: expect.stringMatching(/static/) },
+      ]);
+      expect(some.connections).toMatchObject({ moved: 0, kept: 1 });
+      const all = await migrate([child.pid as number, 1], 4);
+      expect(all.processes).toMatchObject([
+        { state: 'refused', code: 'static' },
+        { pid: 1, state: 'refused', code: 'init' },
+      ]);
+    } finally {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    }
+  });
+
+  test('without permission: 3, and what would help', async (ctx) => {
+    requireRoot(ctx);
+    requireTool(ctx, 'setpriv');
+    const { server } = await pair();
+    const user = [`--reuid=${OTHER_USER}`, `--regid=${OTHER_USER}`, '--clear-groups'];
+    const args = [process.execPath, BIN, 'migrate', '--json', '--dry-run', `${server.pid}`];
+    const { exitCode, stdout } = await execa('setpriv', [...user, ...args], { reject: false, cwd: '/' });
+    expect(exitCode, stdout).toBe(3);
+    const [refused] = JSON.parse(stdout).processes;
+    expect(refused).toMatchObject({ pid: server.pid, state: 'refused', code: 'permission' });
+    expect(refused.next).not.toBe('');
+    expect(readFileSync(`/proc/${server.pid}/maps`, 'utf8')).not.toContain('libsd');
+  });
+
+  test.each([
+    { args: [], code: 2, text: /pid/ },
+    { args: ['x'], code: 2, text: /no process id/ },
+    { args: ['1', '--timeout', 'soon'], code: 2, text: /no timeout/ },
+    { args: ['4194304'], code: 4, text: /no process 4194304/ },
+  ])('$args: exit code $code', async ({ args, code, text }) => {
+    const result = await sockdoc(['migrate', '--json', ...args], { env: env() });
+    expect(result.code).toBe(code);
+    const { command, error } = JSON.parse(result.stdout);
+    expect({ command, code: error.code }).toEqual({ command: 'migrate', code });
+    expect(error.message).toMatch(text);
+  });
+});
