@@ -19,7 +19,7 @@ export default class Top extends BaseCommand {
   static override summary = 'Watch connections, processes, threads, descriptors and interfaces on one screen.';
 
   static override description = [
-    'Joins what is otherwise seen one by one: each connection with its process, its peer, what limits it and how long its threads wait for a CPU. ? shows the keys, ! what could not be seen. Changes nothing.',
+    'Joins what is otherwise seen one by one: each connection with its process, its peer, what limits it and how long its threads wait for a CPU. ? shows the keys, ! what could not be seen. Changes nothing, but for the processes that are attached to from the tab of sockets in user space, after a question.',
     'Without a terminal: --once for one frame as text, --json for one document per interval.',
   ].join('\n\n');
 
@@ -133,6 +133,7 @@ function requireTerminal(): void {
 /** Ink costs a third of a second to load: only whoever sees the screen waits for it. */
 async function show({ source, player }: Opened, request: FrameRequest, recording: string | undefined): Promise<void> {
   const { runSession } = await import('../ui/session.js');
+  const { migrationHere } = await import('../services/migrate/in-top.js');
   const { colour, unicode } = terminalOf(process.stdout);
   await untilInterrupted(
     (signal) =>
@@ -145,7 +146,7 @@ async function show({ source, player }: Opened, request: FrameRequest, recording
           stdin: process.stdin,
           stdout: process.stdout,
           ...(recording === undefined ? {} : { recording }),
-          ...(player === undefined ? {} : { player }),
+          ...(player === undefined ? { ...migrationHere() } : { player }),
         },
         signal,
       ),

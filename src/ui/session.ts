@@ -31,6 +31,11 @@ export interface SessionOptions {
   refresh: () => void;
   recording?: string;
   player?: Player;
+  /**
+   * Moves a process's connections to shared memory or back, and says in a sentence what became of that; aborted, it takes back
+   * what it did. Absent where that cannot be.
+   */
+  migrate?: (pid: number, back: boolean, signal: AbortSignal) => Promise<string>;
   style: Style;
   stdin: ReadStream;
   stdout: WriteStream;
@@ -56,6 +61,7 @@ class Session {
   #isDirty = false;
   #drawnColumns = 0;
   #resume: (() => void) | undefined;
+  #migrating: Promise<void> | undefined;
   #finish: () => void = () => {};
   #fail: (error: unknown) => void = () => {};
 
@@ -91,6 +97,7 @@ class Session {
     } finally {
       this.#ended.abort();
       this.#resume?.();
+      await this.#migrating;
       this.#pace.stop();
       this.#terminal.close();
       this.#ink.close();
@@ -156,8 +163,33 @@ class Session {
     else if (effect === 'interrupt') this.#fail(interrupted('SIGINT'));
     else if (effect === 'suspend') this.#stop(0);
     else if (effect === 'redraw') this.#redraw();
+    else if ('migrate' in effect) this.#migrate(effect.migrate);
     else if (this.#options.player) play(this.#options.player, effect.replay);
     this.#screen = undefined;
+  }
+
+  /** One at a time; the screen goes on meanwhile. */
+  #migrate({ pid, back }: { pid: number; back: boolean }): void {
+    const { migrate } = this.#options;
+    if (migrate === undefined) return;
+    if (this.#migrating) {
+      this.#say('Another process is under way: wait until it is done.', true);
+      return;
+    }
+    this.#say(`${back ? 'Detaching from' : 'Attaching to'} ${pid} ...`, false);
+    this.#migrating = migrate(pid, back, this.#ended.signal)
+      .then(
+        (text) => this.#say(text, false),
+        (error: Error) => this.#say(error.message, true),
+      )
+      .finally(() => {
+        this.#migrating = undefined;
+      });
+  }
+
+  #say(text: string, isBad: boolean): void {
+    this.#change({ ...this.#state, said: { text, isBad } });
+    this.#pace.want('key');
   }
 
   #redraw(): void {
@@ -196,6 +228,7 @@ class Session {
       intervalMs: request.intervalMs,
       ...(recording === undefined ? {} : { recording }),
       ...(player === undefined ? {} : { replay: player }),
+      ...(this.#options.migrate ? { canMigrate: true } : {}),
     };
   }
 
@@ -220,7 +253,7 @@ class Session {
   };
 }
 
-function play(player: Player, key: Exclude<Effect, string>['replay']): void {
+function play(player: Player, key: Extract<Effect, { replay: unknown }>['replay']): void {
   if (key === 'pause') player.isPaused = !player.isPaused;
   else if (key === 'slower') player.speed = Math.max(SLOWEST, player.speed / 2);
   else if (key === 'faster') player.speed = Math.min(FASTEST, player.speed * 2);

@@ -30,6 +30,10 @@ export interface UiState {
   edit?: Edit;
   /** Over the table: one row, the keys, or what could not be seen. */
   overlay?: { kind: 'detail'; key: string } | { kind: 'help' } | { kind: 'gaps' };
+  /** What is to be confirmed: a process attached to or detached from, by its row. */
+  ask?: { back: boolean; key: string };
+  /** What became of it, until the next key. */
+  said?: { text: string; isBad: boolean };
   /** First line of the overlay that is shown. */
   scrolled: number;
   paused: boolean;

@@ -7,6 +7,7 @@ export type Effect =
   | 'interrupt'
   | 'suspend'
   | 'redraw'
+  | { migrate: { pid: number; back: boolean } }
   | { replay: 'pause' | 'back' | 'forward' | 'slower' | 'faster' | 'start' | 'end' };
 
 /** What the keys act on. */
@@ -20,6 +21,8 @@ export interface Context {
   /** Lines of the overlay that do not fit. */
   hidden: number;
   isReplay: boolean;
+  /** Processes can be attached to and detached from here. */
+  canMigrate: boolean;
 }
 
 export interface Step {
@@ -28,17 +31,32 @@ export interface Step {
 }
 
 /** What one key does. */
-export function step(state: UiState, key: Key, context: Context): Step {
+export function step(before: UiState, key: Key, context: Context): Step {
+  const { said: _, ...state } = before;
   if (key === 'ctrl-c') return { state, effect: 'interrupt' };
   if (key === 'ctrl-z') return { state, effect: 'suspend' };
   if (key === 'ctrl-l') return { state, effect: 'redraw' };
   if (state.edit) return { state: edited(state, state.edit, key) };
   const char = typeof key === 'object' ? key.char : undefined;
+  if (state.ask) return answered(state, state.ask, char);
   if (char === 'q') return { state, effect: 'quit' };
   const replay = context.isReplay ? replayed(key, char) : undefined;
   if (replay !== undefined) return { state, effect: { replay } };
   if (state.overlay) return { state: inOverlay(state, key, char, context) };
+  if (context.canMigrate && (char === 'a' || char === 'd')) return { state: asking(state, char === 'd', context.rows) };
   return { state: inTable(state, key, char, context) };
+}
+
+/** About the chosen process. */
+function asking(state: UiState, back: boolean, rows: readonly string[]): UiState {
+  const key = rows[indexOf(state.tabs[state.tab], rows)];
+  return key === undefined ? state : { ...state, ask: { back, key } };
+}
+
+/** Anything but a yes is a no. */
+function answered(state: UiState, { back, key }: NonNullable<UiState['ask']>, char: string | undefined): Step {
+  const { ask: _, ...rest } = state;
+  return char === 'y' ? { state: rest, effect: { migrate: { pid: Number(key), back } } } : { state: rest };
 }
 
 function replayed(key: Key, char: string | undefined) {

@@ -10,7 +10,23 @@ const PROMPT = ' filter: ';
 export function footerLines(scene: Scene, prepared: Prepared, origin: Origin, hidden: number): Line[] {
   const { state, columns } = scene;
   if (state.edit) return editLines(state.edit, scene);
-  return [statusLine(scene, prepared), keysLine(state, origin, columns, hidden)];
+  return [questionLine(scene) ?? statusLine(scene, prepared), keysLine(state, origin, columns, hidden)];
+}
+
+/** Where a process is attached to: it must be one that runs here. */
+export const canMigrate = ({ tab }: UiState, { canMigrate: can = false, replay }: Origin): boolean =>
+  can && tab === 'user-space' && replay === undefined;
+
+/** What is to be confirmed, or what became of it. */
+function questionLine({ state, frame }: Scene): Line | undefined {
+  const { ask, said } = state;
+  if (said) return [{ text: ` ${said.text}`, ink: said.isBad ? 'yellow' : 'bold' }];
+  if (!ask) return undefined;
+  const process = `${frame.processes.find(({ pid }) => String(pid) === ask.key)?.comm ?? 'process'} ${ask.key}`;
+  const what = ask.back
+    ? `Detach from ${process}, all its connections back to the kernel?`
+    : `Attach to ${process} and to who it talks to here, connections to memory?`;
+  return [{ text: ` ${what} `, ink: 'bold' }, 'y yes, any other key no'];
 }
 
 function statusLine({ frame, state }: Scene, { keys, sort }: Prepared): Line {
@@ -29,11 +45,23 @@ function statusLine({ frame, state }: Scene, { keys, sort }: Prepared): Line {
   ];
 }
 
-function keysLine(state: UiState, { replay }: Origin, columns: number, hidden: number): Line {
+function keysLine(state: UiState, origin: Origin, columns: number, hidden: number): Line {
+  const { replay } = origin;
   const player = replay ? 'space pause  left/right step  < > speed' : undefined;
+  const migrating = canMigrate(state, origin) ? ['a attach', 'd detach'] : [];
   const keys =
     state.overlay === undefined
-      ? ['q quit', '? help', '/ filter', 's sort', 'r reverse', 'Enter detail', player ?? 'p pause', 'Tab 1-6 view']
+      ? [
+          'q quit',
+          '? help',
+          ...migrating,
+          '/ filter',
+          's sort',
+          'r reverse',
+          'Enter detail',
+          player ?? 'p pause',
+          'Tab 1-6 view',
+        ]
       : ['Esc back', hidden > 0 ? 'up/down more' : undefined, player ?? 'p pause', 'q quit'];
   return [{ text: cutAtWord(` ${keys.filter((key) => key !== undefined).join('   ')}`, columns), ink: 'dim' }];
 }

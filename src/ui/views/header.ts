@@ -12,6 +12,8 @@ export interface Origin {
   intervalMs: number;
   /** The file that they are written to. */
   recording?: string;
+  /** Processes of this host can be attached to. */
+  canMigrate?: boolean;
   /** The recording that is played. */
   replay?: { position: number; count: number; speed: number; isPaused: boolean; isCut: boolean };
 }

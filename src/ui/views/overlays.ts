@@ -20,6 +20,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['s, S', 'sort by the next, or the previous, of the columns'],
   ['r', 'the smallest first, and back'],
   ['/', 'filter; Enter keeps it, Esc restores the one before'],
+  ['a, d', 'in User space: attach to the chosen process, detach from it; asks first'],
   ['p, Space', 'pause, and go on'],
   ['!', 'what could not be seen, and why'],
   ['?, h', 'this help'],

@@ -3,7 +3,7 @@ import { type Line, render, type Style } from '../draw/spans.js';
 import type { History } from '../state/history.js';
 import type { UiState } from '../state/state.js';
 import { type Context, indexOf } from '../state/step.js';
-import { cursorColumn, footerLines } from './footer.js';
+import { canMigrate, cursorColumn, footerLines } from './footer.js';
 import { headerLines, type Origin } from './header.js';
 import { overlayLines } from './overlays.js';
 import type { Scene } from './tab.js';
@@ -38,7 +38,8 @@ export interface Screen {
 export function screenOf(shown: Shown): Screen {
   const { frame, size, style, state } = shown;
   const isReplay = shown.origin.replay !== undefined;
-  const nothing: Context = { rows: [], page: 1, sorts: tabs[state.tab].sorts.length, hidden: 0, isReplay };
+  const sorts = tabs[state.tab].sorts.length;
+  const nothing: Context = { rows: [], page: 1, sorts, hidden: 0, isReplay, canMigrate: false };
   if (size.columns < SMALLEST.columns || size.rows < SMALLEST.rows)
     return { lines: filled([tooSmall(size)], size, style), context: nothing };
   if (frame === undefined) return { lines: filled([[' sockdoc top'], [' Reading …']], size, style), context: nothing };
@@ -76,7 +77,14 @@ function withFrame({ frame, state, history, style, size, origin }: Shown & { fra
   return {
     lines,
     ...(cursor ? { cursor } : {}),
-    context: { rows: prepared.keys, page, sorts: tab.sorts.length, hidden, isReplay },
+    context: {
+      rows: prepared.keys,
+      page,
+      sorts: tab.sorts.length,
+      hidden,
+      isReplay,
+      canMigrate: canMigrate(state, origin),
+    },
   };
 }
 

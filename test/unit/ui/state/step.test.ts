@@ -5,7 +5,7 @@ import { initialState, type UiState } from '../../../../src/ui/state/state.js';
 import { type Context, indexOf, step } from '../../../../src/ui/state/step.js';
 
 const rows = Array.from({ length: 50 }, (_, i) => `row${i}`);
-const context: Context = { rows, page: 10, sorts: 3, hidden: 5, isReplay: false };
+const context: Context = { rows, page: 10, sorts: 3, hidden: 5, isReplay: false, canMigrate: false };
 
 function typed(keys: readonly Key[] | string, from: UiState = initialState([]), parts: Partial<Context> = {}): UiState {
   const list = typeof keys === 'string' ? new KeyDecoder().push(keys) : keys;
@@ -173,5 +173,41 @@ describe('what the screen cannot do alone', () => {
     expect(effect({ char: '>' }, { isReplay: true })).toEqual({ replay: 'faster' });
     expect(typed('p').paused).toBe(true);
     expect(typed('p ').paused).toBe(false);
+  });
+});
+
+describe('attaching and detaching', () => {
+  const pids = ['12', '34', '56'];
+  const here = { rows: pids, canMigrate: true };
+  const pressed = (keys: string) => {
+    const all = new KeyDecoder().push(keys);
+    const last = all.pop() as Key;
+    return step(typed(all, initialState([]), here), last, { ...context, ...here });
+  };
+
+  test.each([
+    ['jay', { migrate: { pid: 34, back: false } }],
+    ['jdy', { migrate: { pid: 34, back: true } }],
+  ])('%s: the chosen process, once it was confirmed', (keys, effect) => {
+    expect(pressed(keys).effect).toEqual(effect);
+    expect(pressed(keys).state.ask).toBeUndefined();
+  });
+
+  test.each(['an', 'aq', 'a\r', 'aj', 'dY', 'y', 'a y'])('%j: anything but a yes is a no', (keys) => {
+    expect(pressed(keys).effect).toBeUndefined();
+  });
+
+  test('Ctrl-C at the question ends the screen', () => {
+    expect(pressed('a\u0003').effect).toBe('interrupt');
+  });
+
+  test('not where nothing can be attached to, and not without a row', () => {
+    expect(typed('a').ask).toBeUndefined();
+    expect(typed('a', initialState([]), { rows: [], canMigrate: true }).ask).toBeUndefined();
+  });
+
+  test('what became of it is said until the next key', () => {
+    const said = { ...initialState([]), said: { text: 'done', isBad: false } };
+    expect(typed('j', said).said).toBeUndefined();
   });
 });

@@ -32,7 +32,7 @@ const rowOf = (text: string) => text.split('\n').find((line) => line.startsWith(
 
 describe('whatever is on it', () => {
   const sizes = fc.record({ columns: fc.integer({ min: 1, max: 220 }), rows: fc.integer({ min: 1, max: 70 }) });
-  const keys = fc.array(fc.constantFrom(...'123456jkGgsSr!?/p\r\u001b\u007f', 'rtt>1ms', '\u001b[6~'), {
+  const keys = fc.array(fc.constantFrom(...'123456jkGgsSradyn!?/p\r\u001b\u007f', 'rtt>1ms', '\u001b[6~'), {
     maxLength: 8,
   });
   const styles = fc.record({ colour: fc.boolean(), unicode: fc.boolean() });
@@ -170,4 +170,61 @@ test('a recording says where it is', () => {
   expect(at({})).toContain('REPLAY 3/9 x2');
   expect(at({ isPaused: true })).toContain('REPLAY 3/9 PAUSED');
   expect(at({ position: 8, isCut: true })).toContain('REPLAY 9/9, cut off here');
+});
+
+describe('sockets in user space', () => {
+  const processOf = (pid: number, parts: object = {}) => ({
+    pid,
+    ppid: 1,
+    comm: `server${pid}`,
+    uid: 0,
+    threads: 1,
+    connections: 4,
+    listeners: 1,
+    udp: 0,
+    unix: 0,
+    ...parts,
+  });
+  const totals = {
+    sockets: 5000,
+    states: {},
+    matching: 5000,
+    transports: [
+      { transport: 'kernel' as const, reason: 'its process is not under libsd', connections: 4000 },
+      { transport: 'kernel' as const, reason: 'the peer has ended', connections: 7 },
+      { transport: 'shm' as const, connections: 993, sendBps: 1e9, receiveBps: 1e9 },
+    ],
+  };
+  const frame = frameOf({
+    connections: connectionsOf(3),
+    totals,
+    processes: [processOf(1), processOf(2, { underLibsd: true, byMemory: 3 }), processOf(3, { connections: 0 })],
+  });
+  const origin = { intervalMs: 1000, canMigrate: true };
+
+  test('counts all connections, not those that the frame has rows of; processes under libsd come first', () => {
+    const { text } = press('6', { frame });
+    expect(text).toContain('Connections by transport: kernel 4.01k, shm 993 (2 Gbit/s), rdma 0');
+    expect(text).toMatch(/^ +4k {2}its process is not under libsd$/m);
+    expect(text).toMatch(/^ +7 {2}the peer has ended$/m);
+    expect(rowOf(text)).toMatch(/server2 +2 +yes +3 +4/);
+    expect(text).not.toContain('server3');
+  });
+
+  test('a recording from before the totals had them counts its rows', () => {
+    const { transports: _, ...before } = totals;
+    const { text } = press('6', { frame: { ...frame, totals: before } });
+    expect(text).toContain('Connections by transport: kernel 3, shm 0, rdma 0');
+  });
+
+  test('asks before it attaches, says what became of it, and offers nothing where it cannot', () => {
+    expect(press('6', { frame, origin }).text).toContain('a attach   d detach');
+    expect(press('6a', { frame, origin }).text).toMatch(/Attach to server2 2 .*\? y yes, any other key no/);
+    expect(press('6jd', { frame, origin }).text).toMatch(/Detach from server1 1, .*\? y yes, any other key no/);
+    const state = { ...initialState([]), tab: 'user-space' as const, said: { text: 'Attached to it', isBad: false } };
+    expect(press('', { frame, origin, state }).text).toContain('Attached to it');
+    expect(press('6', { frame }).text).not.toContain('a attach');
+    expect(press('6a', { frame }).text).not.toContain('Attach to');
+    expect(press('1a', { frame, origin }).text).not.toContain('Attach to');
+  });
 });
