@@ -283,10 +283,9 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   }
   if (connection != nullptr || gate::phase(word) != Phase::asked) return Reply::nothing;
   connection = at(socket.index());
-  if (connection == nullptr || slab == nullptr) return Reply::no_memory;
-  if (connection->granted_.load() == socket.word()) return Reply::nothing;
-  std::byte* const slot = slab->memory + abi::slot_offset(place.slot, place.ring_bytes);
-  if (!populate(slot, place.ring_bytes)) {
+  if (connection != nullptr && connection->granted_.load() == socket.word()) return Reply::nothing;
+  std::byte* const slot = slab == nullptr ? nullptr : slab->memory + abi::slot_offset(place.slot, place.ring_bytes);
+  if (connection == nullptr || slot == nullptr || !populate(slot, place.ring_bytes)) {
     state->reason = static_cast<std::uint32_t>(abi::Reason::no_memory);
     while (gate::phase(word) == Phase::asked && !gate::change(*state, word, Phase::refused)) word = state->gate.load();
     return Reply::no_memory;

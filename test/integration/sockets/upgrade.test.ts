@@ -1,85 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sockdoc } from '../../support/cli.js';
-import { compiled, hasLibsd, LIBSD, outcome } from '../../support/libsd.js';
-import { MonitorBench } from '../../support/monitor.js';
+import { compiled, hasLibsd, outcome } from '../../support/libsd.js';
 import { poll } from '../../support/poll.js';
-import { startProgram, type Victim } from '../../support/victim.js';
-
-interface State {
-  mapped: boolean;
-  reason: number;
-  sendsByRing: number;
-  receivesByRing: number;
-  sent: number;
-  received: number;
-  ringSent: number;
-  ringReceived: number;
-}
-
-interface Done {
-  result: number;
-  errno: string;
-  sent: number;
-  received: number;
-  wrong: number;
-}
-
-const ask = async <T>(program: Victim, line: string): Promise<T> => {
-  const said = await program.tell(line);
-  return JSON.parse(said.slice(said.indexOf(' ') + 1));
-};
-const state = (program: Victim) => ask<State>(program, 'state');
+import { ask, type Done, state, Talking, together, upgraded } from '../../support/talking.js';
+import type { Victim } from '../../support/victim.js';
 
 // Two processes with libsd, which was told of a monitor, and real bytes that say where they stand in the stream.
 describe.runIf(hasLibsd)('connections between two programs go over to shared memory', () => {
-  let bench: MonitorBench;
-  let programs: Victim[] = [];
+  let talking: Talking;
   beforeEach(() => {
-    bench = new MonitorBench();
+    talking = new Talking();
   });
-  afterEach(async () => {
-    for (const program of programs) await program.stop();
-    programs = [];
-    await bench.remove();
-  });
-
-  const env = (more: Record<string, string> = {}) => ({
-    LD_PRELOAD: LIBSD,
-    SOCKDOC_MONITOR: bench.socket,
-    SOCKDOC_AFTER_CALLS: '1',
-    ...more,
-  });
-
-  /** Two ends of one connection: who accepted, and who connected. */
-  async function pair(more: Record<string, string> = {}): Promise<[Victim, Victim]> {
-    const server = await startProgram('libsd/talk.c', ['listen'], { env: env(more) });
-    programs.push(server);
-    const client = await startProgram('libsd/talk.c', [server.ready], { env: env(more) });
-    programs.push(client);
-    return [server, client];
-  }
-
-  /** Both at once; nothing went wrong on either side. */
-  async function together(pair: [Victim, Victim], server: string, client: string) {
-    const done = await Promise.all([ask<Done>(pair[0], server), ask<Done>(pair[1], client)]);
-    for (const one of done) expect(one).toMatchObject({ result: 0, wrong: 0 });
-    return done;
-  }
-
-  /** Messages to and fro until both ends have used their ring. */
-  async function upgraded(ends: [Victim, Victim]) {
-    for (let round = 0; round < 200; round++) {
-      await together(ends, 'both 20', 'both 20');
-      const [one, other] = [await state(ends[0]), await state(ends[1])];
-      if (one.ringSent > 0 && other.ringSent > 0 && one.ringReceived > 0 && other.ringReceived > 0) return;
-    }
-    throw new Error(`never by ring: ${JSON.stringify(await state(ends[0]))} ${JSON.stringify(await state(ends[1]))}`);
-  }
+  afterEach(() => talking.remove());
 
   it('without a lost byte, in pieces of all sizes', async () => {
-    await bench.running();
-    const ends = await pair();
+    await talking.bench.running();
+    const ends = await talking.pair();
     await upgraded(ends);
     for (const mode of ['blocking', 'nonblock']) {
       if (mode === 'nonblock') await together(ends, 'nonblock', 'nonblock');
@@ -95,16 +32,16 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
   });
 
   it('with sleepers on both sides where nobody spins', async () => {
-    await bench.running();
-    const ends = await pair({ SOCKDOC_SPIN_US: '0' });
+    await talking.bench.running();
+    const ends = await talking.pair({ SOCKDOC_SPIN_US: '0' });
     await together(ends, 'both 100', 'both 100');
     await together(ends, 'push 2000000', 'pull 2000000');
     expect((await state(ends[0])).mapped).toBe(true);
   });
 
   it('to its end: bytes first, then the end of the stream, each half by itself', async () => {
-    await bench.running();
-    const ends = await pair();
+    await talking.bench.running();
+    const ends = await talking.pair();
     await upgraded(ends);
     await ask(ends[0], 'push 1000');
     await ask(ends[0], 'shut');
@@ -116,15 +53,15 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
   });
 
   it('and a peer that is killed is a reset where it had not read everything, else the end', async () => {
-    await bench.running();
-    const lost = await pair();
+    await talking.bench.running();
+    const lost = await talking.pair();
     await upgraded(lost);
     await ask(lost[0], 'push 5000');
     const { ringSent } = await state(lost[0]);
     await lost[1].stop();
     expect(await ask<Done>(lost[0], 'eof')).toMatchObject({ result: -1, errno: 'ECONNRESET' });
     expect(ringSent).toBeGreaterThan(0);
-    const read = await pair();
+    const read = await talking.pair();
     await upgraded(read);
     await ask(read[1], 'push 3000');
     await read[1].stop();
@@ -133,8 +70,8 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
   });
 
   it("and are the kernel's again, without a lost byte, in a child that goes on with them", async () => {
-    await bench.running();
-    const ends = await pair();
+    await talking.bench.running();
+    const ends = await talking.pair();
     await upgraded(ends);
     await ask(ends[1], 'fork');
     await together(ends, 'both 300', 'both 300');
@@ -148,14 +85,14 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
   });
 
   it('and are reset where somebody else gets them whom unread bytes cannot reach, which is counted', async () => {
-    await bench.running();
+    await talking.bench.running();
     const resets = async () =>
-      JSON.parse((await sockdoc(['monitor', 'status', '--json', '--socket', bench.socket])).stdout).resets;
-    const ends = await pair();
+      JSON.parse((await sockdoc(['monitor', 'status', '--json', '--socket', talking.bench.socket])).stdout).resets;
+    const ends = await talking.pair();
     await upgraded(ends);
     await ask(ends[0], 'pass');
     expect(await resets()).toBe(0);
-    const others = await pair();
+    const others = await talking.pair();
     await upgraded(others);
     await ask(others[0], 'push 5000');
     expect((await state(others[0])).ringSent).toBeGreaterThan(0);
@@ -166,8 +103,8 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
   });
 
   it('which handlers use that interrupted a call on the same connection', async () => {
-    await bench.running();
-    expect(outcome([compiled('libsd/handlers')], env())).toEqual({
+    await talking.bench.running();
+    expect(outcome([compiled('libsd/handlers')], talking.env())).toEqual({
       stdout: 'missing: 0\nwrong: 0\nby ring: yes\n',
       stderr: '',
       status: 0,
@@ -176,14 +113,14 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
   });
 
   it('while the monitor is killed and started again', async () => {
-    const first = await bench.running();
-    const ends = await pair();
+    const first = await talking.bench.running();
+    const ends = await talking.pair();
     await upgraded(ends);
     await first.end('SIGKILL');
     await together(ends, 'push 1000000', 'pull 1000000');
-    await bench.running();
+    await talking.bench.running();
     await together(ends, 'both 500', 'both 500');
-    const more = await pair();
+    const more = await talking.pair();
     await upgraded(more);
     expect((await state(ends[0])).mapped).toBe(true);
   });
@@ -191,16 +128,15 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
   it('and the memory of a peer that died while there was no monitor goes too', async () => {
     const slabs = (program: Victim) =>
       readFileSync(`/proc/${program.pid}/maps`, 'utf8').split('memfd:sockdoc-slab').length - 1;
-    const first = await bench.running();
-    const [server, client] = await pair();
+    const first = await talking.bench.running();
+    const [server, client] = await talking.pair();
     await upgraded([server, client]);
     expect(slabs(server)).toBe(1);
     await first.end('SIGKILL');
     await client.stop();
     await ask(server, 'close');
-    await bench.running();
-    const other = await startProgram('libsd/talk.c', ['listen'], { env: env() });
-    programs.push(other);
+    await talking.bench.running();
+    const other = await talking.program('listen');
     await ask(server, `connect ${other.ready}`);
     await upgraded([other, server]);
     await poll('the slab of before is gone', async () => {
@@ -210,7 +146,7 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
   });
 
   it('and stay on the kernel where there is no monitor', async () => {
-    const ends = await pair();
+    const ends = await talking.pair();
     await together(ends, 'both 200', 'both 200');
     await together(ends, 'push 1000000', 'pull 1000000');
     expect(await state(ends[0])).toMatchObject({ mapped: false, ringSent: 0, ringReceived: 0 });
