@@ -159,6 +159,14 @@ bool Connection::hand_over(int fd, abi::Reason reason, std::uint64_t deadline) {
   return receives_natively() && sends_natively_.load() != 0;
 }
 
+void Connection::go_back(int fd, abi::Reason reason) {
+  if (!here()) return;
+  keep_on_kernel(reason);
+  if (const HoldingIfFree sending(sending_); sending && go_to_kernel(fd) == 0) sends_natively_ = 1;
+  if (const HoldingIfFree receiving(receiving_); receiving) (void)receives_natively();
+  give_back_options(fd);
+}
+
 void Connection::make_inert(MappedSlab& no_slab) {
   alignas(abi::kPage) static constinit std::byte no_memory[abi::slot_bytes(abi::kMinRingBytes)] = {};
   slot_ = reinterpret_cast<abi::SlotHead*>(no_memory);

@@ -144,7 +144,13 @@ class Connection {
   [[nodiscard]] std::size_t unread();
   [[nodiscard]] std::size_t unsent() const;
 
-  /** After hand_over(): how many of the two directions the kernel does not have yet, with what is unread of it. */
+  /**
+   * Like hand_over(), as far as it goes at once: in the midst of whatever this thread and others do. To be called again
+   * while directions_left().
+   */
+  void go_back(int fd, abi::Reason reason);
+  /** After hand_over() or go_back(): how many of the two directions the kernel does not have yet, with what is unread
+   * of it. */
   [[nodiscard]] std::uint32_t directions_left() const {
     if (!here()) return has_unread() ? 1 : 0;
     return (natively_.load() == 0 || has_unread() ? 1U : 0U) + (sends_natively_.load() == 0 ? 1U : 0U);

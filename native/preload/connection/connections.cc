@@ -99,14 +99,15 @@ std::uint32_t Connections::leave() {
   leaving_ = 1;
   table.each([&](int fd, Handle socket) {
     Connection* connection = find(socket);
-    if (connection != nullptr) (void)connection->hand_over(fd, abi::Reason::switched_off, 0);
+    if (connection != nullptr) connection->go_back(fd, abi::Reason::switched_off);
   });
   return left();
 }
 
 std::uint32_t Connections::left() {
   leaving_ = 1;
-  std::uint32_t count = 0;
+  // Who is in the middle of it may be mapping memory.
+  std::uint32_t count = monitor_link.busy() ? 1 : 0;
   each_place([&](Connection& connection) {
     // A thread is about to take it to its rings, or to find that it may not.
     if (connection.crossing_.load() != 0) count += 2;
