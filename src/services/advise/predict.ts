@@ -53,7 +53,7 @@ export function predict(use: PairUse, calibration: Calibration): Prediction {
   const paths = use.ends.map((end) => socketPath(end, (messagesPerS * kernelUs) / 2, byKernel.wakeUpUs));
   const socketPathCores = paths.reduce((sum, { cores }) => sum + cores, 0);
   const memoryUs =
-    messagesPerS * messageUs(byMemory, calibration, bytes) + sleepsLeft(use) * (LOOK_US + byKernel.wakeUpUs);
+    messagesPerS * messageUs(byMemory, calibration, bytes) + sleepsLeft(use, byKernel) * (LOOK_US + byKernel.wakeUpUs);
   const savedCores = Math.max(0, socketPathCores - memoryUs / 1e6);
   const cores = use.ends.reduce((sum, { cpuCores = 0, partOfTraffic = 0 }) => sum + cpuCores * partOfTraffic, 0);
   return {
@@ -82,12 +82,16 @@ function socketPath(end: End, messagesUsPerS: number, wakeUpUs: number) {
 }
 
 /**
- * Sleeps per second that stay: who waits for the other one's answer gets it before he sleeps; who waits because nobody has
- * anything to do sleeps as before, after looking in vain. How often that is: as often as neither of the two is at work, or
- * waits for a CPU.
+ * Sleeps per second that stay. Who waits for the other one's answer, while that one runs, gets it before he sleeps. Who waits
+ * because nobody has anything to do, or because the other one waits for a CPU, sleeps as before, after looking in vain. How
+ * often that is: as often as the two neither run, nor are on their way from one to the other, which is what a wake-up takes.
  */
-function sleepsLeft({ ends }: PairUse): number {
-  const busy = ends.reduce((sum, { cpuCores = 0, waiting = 0 }) => sum + cpuCores + waiting, 0);
-  const sleeps = ends.reduce((sum, { switchesPerS = 0, partOfTraffic = 0 }) => sum + switchesPerS * partOfTraffic, 0);
-  return sleeps * Math.max(0, 1 - busy);
+function sleepsLeft({ ends }: PairUse, { smallUs, wakeUpUs, smallRoundTripUs }: TransportCosts): number {
+  const sum = (of: (end: End) => number) => ends.reduce((all, end) => all + of(end), 0);
+  const sleeps = sum(({ switchesPerS = 0, partOfTraffic = 0 }) => switchesPerS * partOfTraffic);
+  const busy = sum(({ cpuCores = 0 }) => cpuCores);
+  const queued = sum(({ waiting = 0 }) => waiting);
+  const underway = (sleeps * Math.max(0, smallRoundTripUs / 2 - smallUs - wakeUpUs)) / 1e6;
+  const still = Math.max(0, 1 - busy - underway - queued);
+  return sleeps * Math.min(1, still + queued);
 }

@@ -32,7 +32,7 @@ export async function advise(
   const readings = await readPairs({ pids, windowMs }, gaps, signal);
   const obstacles = await Obstacles.lookFor(readings.pairs);
   const pairs = readings.pairs.map((reading) => advised(reading, obstacles.of(reading), calibration));
-  const sorted = pairs.toSorted((a, b) => rankOf(b) - rankOf(a) || gainOf(b) - gainOf(a));
+  const sorted = pairs.toSorted((a, b) => rankOf(b) - rankOf(a) || gainOf(b) - gainOf(a) || pathOf(b) - pathOf(a));
   return {
     schemaVersion: 1,
     command: 'advise',
@@ -85,6 +85,7 @@ function verdictOf(moved: boolean, obstacles: readonly Obstacle[], savedCores: n
 /** What can be moved comes first, then what could be if something were changed. */
 const RANKS = { migrate: 3, blocked: 2, moved: 1, 'no-gain': 0 } as const;
 const rankOf = ({ verdict }: AdvisedPair): number => RANKS[verdict];
+const pathOf = ({ prediction }: AdvisedPair): number => prediction?.socketPathCores ?? 0;
 const gainOf = ({ prediction }: AdvisedPair): number => prediction?.savedCores ?? 0;
 
 function shown({ switchesPerS: _switches, waiting: _waiting, underLibsd: _under, ...end }: End): PairEnd {

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import type { MigrateDocument } from '../../../../src/model/migrate.js';
+import { prettyMigrate } from '../../../../src/report/pretty/migrate.js';
+import { HOSTILE, isHarmless } from '../../../support/document.js';
+
+const LOOK = { columns: undefined, colour: false, unicode: true, verbose: false };
+
+const document = (parts: Partial<MigrateDocument> = {}): MigrateDocument => ({
+  schemaVersion: 1,
+  command: 'migrate',
+  version: '1',
+  takenAt: '2026-01-01T00:00:00.000Z',
+  dryRun: false,
+  back: false,
+  processes: [
+    { pid: 11, comm: 'redis-server', state: 'attached', named: true, stoppedMs: 12.5 },
+    { pid: 22, comm: 'client', state: 'refused', named: false, code: 'traced', reason: 'Traced.', next: 'End strace.' },
+  ],
+  connections: { moved: 3, kept: 2, reasons: { 'nothing has been sent yet': 2 } },
+  effects: [
+    {
+      client: { pid: 33, comm: 'cli' },
+      server: { pid: 11, comm: 'redis-server' },
+      before: { bytesPerS: 1_000_000, cpuCores: 1 },
+      after: { bytesPerS: 4_000_000, cpuCores: 1 },
+      timesThroughput: 4,
+      timesLessCpu: 4,
+      predictedTimesLessCpu: 5,
+    },
+  ],
+  gaps: [],
+  ...parts,
+});
+
+test('each process, what it takes to help, the connections with reasons, the effect beside the prediction', () => {
+  const text = prettyMigrate(document(), LOOK);
+  expect(text).toMatch(/^ +11 +redis-server +attached +12\.5 ms$/m);
+  expect(text).toMatch(/^ +22 +client +refused +Traced\.$/m);
+  expect(text).toContain('! client 22: End strace.');
+  expect(text).toContain('3 of 5 connections go by shared memory');
+  expect(text).toContain('2 by the kernel: nothing has been sent yet');
+  expect(text).toContain('Back: sockdoc migrate 11 --back');
+  expect(text).toMatch(/cli 33 +redis-server 11 +977 KiB -> 3\.81 MiB +1\.00 -> 1\.00 +4\.0x +1\/4\.0 +1\/5\.0/);
+});
+
+test('a dry run says what would be, and not how to take it back', () => {
+  const text = prettyMigrate(document({ dryRun: true, effects: [] }), LOOK);
+  expect(text).toContain('3 of 5 connections would go by shared memory');
+  expect(text).not.toContain('Back:');
+});
+
+test('names and reasons cannot steer the terminal', () => {
+  const processes = [{ pid: 1, comm: HOSTILE, state: 'refused' as const, named: true, reason: HOSTILE, next: HOSTILE }];
+  expect(isHarmless(prettyMigrate(document({ processes }), { ...LOOK, columns: 80 }))).toBe(true);
+});
