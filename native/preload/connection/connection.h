@@ -187,6 +187,8 @@ class Connection {
   Moved peek(StreamReceiver& from, const Transfer& transfer);
   [[nodiscard]] Result peek_all(const Transfer& transfer);
   Moved take_part(StreamReceiver& from, int flags, std::span<std::byte> into);
+  void cancellation_point(int fd);
+  void keep_error(int error);
   [[nodiscard]] Result end_of_stream();
   [[nodiscard]] static Result receive_again(const Transfer& transfer, std::uint32_t era, Native call);
   [[nodiscard]] static Result send_again(const Transfer& transfer, std::uint32_t era, Native call);

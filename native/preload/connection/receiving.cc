@@ -122,6 +122,19 @@ Moved Connection::take(const Transfer& transfer, std::size_t skip) {
   return sum;
 }
 
+/** The kernel's, which says an error once, also to a call that wants nothing: whoever receives is told. */
+void Connection::cancellation_point(int fd) {
+  const int before = errno;
+  if (sockdoc_original_recv(fd, nullptr, 0, MSG_PEEK | MSG_DONTWAIT) < 0) keep_error(errno);
+  errno = before;
+}
+
+void Connection::keep_error(int error) {
+  if (error == EAGAIN || error == EINTR) return;
+  const Holding holding(receiving_);
+  if (here()) inbound().defer({0, error});
+}
+
 /** The peer has closed or shut down, or died; then what it did not read is lost, as a reset would say. */
 Result Connection::end_of_stream() {
   const SocketState* state = table.state(Handle(handle_.load()));
@@ -166,7 +179,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
   }
   if (calls % kNowAndThen == 0) {
     now_and_then(transfer);
-    if (transfer.cancellable) sockdoc_original_recv(transfer.fd, nullptr, 0, MSG_PEEK | MSG_DONTWAIT);
+    if (transfer.cancellable) cancellation_point(transfer.fd);
   }
   for (;;) {
     // Before the kernel is asked, which costs as much as many looks here; unless it is the one that has them.
@@ -260,9 +273,10 @@ Result Connection::peek_all(const Transfer& transfer) {
   }
   constexpr int kLook = MSG_PEEK | MSG_WAITALL | MSG_TRUNC;  // nothing is copied
   if (missing > 0 && transfer.cancellable) {
-    sockdoc_original_recv(transfer.fd, nullptr, missing, kLook);
+    if (sockdoc_original_recv(transfer.fd, nullptr, missing, kLook) < 0) keep_error(errno);
   } else if (missing > 0) {
-    raw(SYS_recvfrom, transfer.fd, nullptr, missing, kLook, nullptr, nullptr);
+    const long seen = raw(SYS_recvfrom, transfer.fd, nullptr, missing, kLook, nullptr, nullptr);
+    if (failed(seen)) keep_error(static_cast<int>(-seen));
   }
   awake();
   constexpr std::size_t kMost = std::size_t{16} << 20;

@@ -21,6 +21,7 @@
 #include "preload/connection/gate.h"
 #include "preload/monitor/link.h"
 #include "preload/originals.h"
+#include "ringed_pair.h"
 
 // Both ends of one TCP connection in this process, with the memory that a monitor would have given them.
 namespace sockdoc::preload {
@@ -139,6 +140,22 @@ void receive_all(int fd, unsigned seed) {
     ASSERT_GT(now, 0);
     for (std::size_t i = 0; i < static_cast<std::size_t>(now); i++) ASSERT_EQ(bytes[i], at(got + i, seed)) << got + i;
     got += static_cast<std::size_t>(now);
+  }
+}
+
+// Every so many calls that found nothing the kernel is asked for nothing, and may have an error to tell.
+TEST_F(ConnectionTest, AResetIsToldHoweverManyCallsCameBefore) {
+  constexpr int kCalls = 1024;
+  for (const int before : {kCalls - 3, kCalls - 2, kCalls - 1, kCalls}) {
+    RingedPair pair;
+    char byte = 0;
+    for (int call = 1; call < before; call++) ASSERT_EQ(sockdoc_hook_recv(pair.fd, &byte, 1, MSG_DONTWAIT), -1);
+    const linger at_once = {1, 0};
+    ASSERT_EQ(::setsockopt(pair.peer(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    pair.close_peer();
+    EXPECT_EQ(sockdoc_hook_recv(pair.fd, &byte, 1, MSG_DONTWAIT), -1) << before;
+    EXPECT_EQ(errno, ECONNRESET) << before;
+    EXPECT_EQ(sockdoc_hook_recv(pair.fd, &byte, 1, MSG_DONTWAIT), 0) << before;
   }
 }
 

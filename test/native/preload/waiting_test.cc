@@ -1,0 +1,151 @@
+#include "preload/readiness/waiting.h"
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "preload/readiness/user_memory.h"
+#include "readiness.h"
+
+namespace sockdoc::preload {
+namespace {
+
+TEST(SpinPolicy, DoesNotYieldForAWhileAfterOthersHadTheProcessorForLong) {
+  constexpr std::uint64_t kMs = 1000 * kTicksPerUs;
+  SpinPolicy policy;
+  const std::uint64_t usual = policy.limit(kMs);
+  EXPECT_EQ(usual, spin_ticks);
+  policy.yielded(kMs, 30 * kTicksPerUs);  // a peer that worked for an answer
+  EXPECT_EQ(policy.limit(kMs), usual);
+  policy.yielded(10 * kMs, 4 * kMs);
+  EXPECT_EQ(policy.limit(12 * kMs), SpinPolicy::kAlone * kTicksPerUs);
+  EXPECT_EQ(policy.limit(100 * kMs), usual);
+}
+
+TEST_F(Readiness, BadPointersFailAsInTheKernel) {
+  RingedPair pair;
+  const Set set;
+  ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
+  ASSERT_TRUE(pair.send(1));
+  void* wall = ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (int timeout : {0, kLong}) {
+    EXPECT_EQ(sockdoc_hook_epoll_wait(set.fd, static_cast<epoll_event*>(wall), 1, timeout), -1);
+    EXPECT_EQ(errno, EFAULT);
+    EXPECT_EQ(sockdoc_hook_poll(static_cast<pollfd*>(wall), 1, timeout), -1);
+    EXPECT_EQ(errno, EFAULT);
+  }
+  timeval none = {};
+  EXPECT_EQ(sockdoc_hook_select(pair.fd + 1, static_cast<fd_set*>(wall), nullptr, nullptr, &none), -1);
+  EXPECT_EQ(errno, EFAULT);
+  epoll_event event = {};
+  EXPECT_EQ(sockdoc_hook_epoll_wait(set.fd, &event, 0, 0), -1);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_EQ(sockdoc_hook_epoll_wait(set.fd, &event, 1, kLong), 1) << "it was not lost";
+  ::munmap(wall, 4096);
+}
+
+TEST_F(Readiness, SignalsEndAWait) {
+  RingedPair pair;
+  const Set set;
+  ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  action.sa_flags = SA_RESTART;
+  ASSERT_EQ(::sigaction(SIGUSR1, &action, nullptr), 0);
+  const pthread_t me = pthread_self();
+  const auto interrupted = [&](auto wait) {
+    EXPECT_EQ(pair.receive(), 0U);
+    EXPECT_FALSE(pair.marked());
+    std::atomic<bool> done{false};
+    std::thread other([&] {
+      while (!done) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        pthread_kill(me, SIGUSR1);
+      }
+    });
+    errno = 0;
+    EXPECT_EQ(wait(), -1);
+    EXPECT_EQ(errno, EINTR);
+    done = true;
+    other.join();
+  };
+  epoll_event event = {};
+  pollfd entry = {pair.fd, POLLIN, 0};
+  interrupted([&] { return sockdoc_hook_epoll_wait(set.fd, &event, 1, -1); });
+  interrupted([&] { return sockdoc_hook_poll(&entry, 1, -1); });
+  interrupted([&] {
+    fd_set in;
+    FD_ZERO(&in);
+    FD_SET(pair.fd, &in);
+    return sockdoc_hook_select(pair.fd + 1, &in, nullptr, nullptr, nullptr);
+  });
+}
+
+TEST_F(Readiness, AMaskLetsASignalInThatWaits) {
+  RingedPair pair;
+  const Set set;
+  ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  ASSERT_EQ(::sigaction(SIGUSR2, &action, nullptr), 0);
+  sigset_t blocked;
+  sigset_t before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGUSR2);
+  ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &blocked, &before), 0);
+  epoll_event event = {};
+  pollfd entry = {pair.fd, POLLIN, 0};
+  pthread_kill(pthread_self(), SIGUSR2);
+  EXPECT_EQ(sockdoc_hook_epoll_pwait(set.fd, &event, 1, kLong, &before), -1);
+  EXPECT_EQ(errno, EINTR);
+  pthread_kill(pthread_self(), SIGUSR2);
+  EXPECT_EQ(sockdoc_hook_ppoll(&entry, 1, nullptr, &before), -1);
+  EXPECT_EQ(errno, EINTR);
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &before, nullptr), 0);
+}
+
+TEST_F(Readiness, SyscallDoesAsTheFunctions) {
+  RingedPair pair;
+  const long set = sockdoc_hook_syscall(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.u64 = 7;
+  const auto where = reinterpret_cast<long>(&event);
+  ASSERT_EQ(sockdoc_hook_syscall(SYS_epoll_ctl, set, EPOLL_CTL_ADD, pair.fd, where, 0, 0), 0);
+  ASSERT_TRUE(pair.send(1));
+  EXPECT_EQ(sockdoc_hook_syscall(SYS_epoll_wait, set, where, 1, kLong, 0, 0), 1);
+  EXPECT_EQ(sockdoc_hook_syscall(SYS_epoll_pwait, set, where, 1, kLong, 0, 8), 1);
+  timespec time = {20, 0};
+  EXPECT_EQ(sockdoc_hook_syscall(SYS_epoll_pwait2, set, where, 1, reinterpret_cast<long>(&time), 0, 8), 1);
+  pollfd entry = {pair.fd, POLLIN, 0};
+  EXPECT_EQ(sockdoc_hook_syscall(SYS_poll, reinterpret_cast<long>(&entry), 1, kLong, 0, 0, 0), 1);
+  EXPECT_EQ(sockdoc_hook_syscall(SYS_ppoll, reinterpret_cast<long>(&entry), 1, reinterpret_cast<long>(&time), 0, 8, 0),
+            1);
+  EXPECT_EQ(pair.receive(), 1U);
+  time = {0, 10'000'000};
+  EXPECT_EQ(sockdoc_hook_syscall(SYS_ppoll, reinterpret_cast<long>(&entry), 1, reinterpret_cast<long>(&time), 0, 8, 0),
+            0);
+  EXPECT_EQ(time.tv_nsec, 0) << "the kernel writes there what was left";
+  EXPECT_EQ(sockdoc_hook_syscall(SYS_epoll_wait, set, where, 1, 0, 0, 0), 0);
+  sockdoc_hook_close(static_cast<int>(set));
+}
+
+TEST(Timeouts, AreCountedDown) {
+  EXPECT_EQ(Timeout::ms(-5).in_ms(), -1);
+  EXPECT_TRUE(Timeout::ms(-5).endless());
+  EXPECT_TRUE(Timeout::ms(0).zero());
+  EXPECT_EQ(Timeout::ns(1).in_ms(), 1) << "never shorter than asked for";
+  const timespec years = {1L << 60, 0};
+  EXPECT_EQ(Timeout::of(&years).in_ms(), 0x7fffffff);
+  Timeout soon = Timeout::ns(1000);
+  soon.pass();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  soon.pass();
+  EXPECT_TRUE(soon.zero());
+}
+
+}  // namespace
+}  // namespace sockdoc::preload
