@@ -57,17 +57,26 @@ export function prettyMigrate(document: MigrateDocument, options: Look & { verbo
       },
     );
   }
-  writeGaps(paper, document.gaps, options);
+  // What else of the host cannot be seen is no matter of these processes.
+  if (options.verbose) writeGaps(paper, document.gaps, options);
   return paper.toString();
 }
 
 function writeConnections(paper: Paper, { connections, dryRun, back, processes }: MigrateDocument): void {
   const { moved, kept, reasons } = connections;
   paper.blank();
-  const verb = dryRun && !back ? 'would go' : 'go';
-  paper.text(`${moved} of ${moved + kept} connections ${verb} by shared memory`, { ink: 'bold' });
+  if (back) {
+    paper.text(afterBack(connections, dryRun), { ink: 'bold' });
+    return;
+  }
+  paper.text(`${moved} of ${moved + kept} connections ${dryRun ? 'would go' : 'go'} by shared memory`, { ink: 'bold' });
   for (const [reason, count] of Object.entries(reasons).sort(([, a], [, b]) => b - a))
     paper.text(`${count} by the kernel: ${reason}`, { first: '  ' });
   const attached = processes.filter(({ state }) => state === 'attached').map(({ pid }) => pid);
   if (attached.length > 0 && !dryRun) paper.text(`Back: sockdoc migrate ${attached.join(' ')} --back`, { ink: 'dim' });
+}
+
+function afterBack({ moved, kept }: MigrateDocument['connections'], dryRun: boolean): string {
+  if (moved === 0) return `none of ${kept} connections goes by shared memory`;
+  return `${moved} of ${moved + kept} connections ${dryRun ? 'would go back to the kernel' : 'still go by shared memory'}`;
 }

@@ -53,3 +53,20 @@ test('names and reasons cannot steer the terminal', () => {
   const processes = [{ pid: 1, comm: HOSTILE, state: 'refused' as const, named: true, reason: HOSTILE, next: HOSTILE }];
   expect(isHarmless(prettyMigrate(document({ processes }), { ...LOOK, columns: 80 }))).toBe(true);
 });
+
+test.each([
+  [{ moved: 0, kept: 51 }, false, 'none of 51 connections goes by shared memory'],
+  [{ moved: 3, kept: 48 }, false, '3 of 51 connections still go by shared memory'],
+  [{ moved: 3, kept: 48 }, true, '3 of 51 connections would go back to the kernel'],
+])('back, with %o (dry run: %s)', (counts, dryRun, line) => {
+  const connections = { ...counts, reasons: { 'its reason': counts.kept } };
+  const text = prettyMigrate(document({ back: true, dryRun, connections }), LOOK);
+  expect(text).toContain(line);
+  expect(text, 'why a connection is on the kernel is no question after the way back').not.toContain('its reason');
+});
+
+test('what of the host could not be seen, only for those who ask', () => {
+  const gaps = [{ probe: 'sockets', what: 'something else of the host', reason: 'permission denied' }];
+  expect(prettyMigrate(document({ gaps }), LOOK)).not.toContain('something else');
+  expect(prettyMigrate(document({ gaps }), { ...LOOK, verbose: true })).toContain('something else');
+});
