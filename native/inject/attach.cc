@@ -1,6 +1,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "inject/libsd.h"
 #include "inject/redirection.h"
 #include "inject/visit/safe_point.h"
@@ -8,7 +10,10 @@
 namespace sockdoc::inject {
 namespace {
 
-constexpr int kStopMs = 100;                // how long all threads are waited for at a time
+// How long all threads are waited for at a time: others are held meanwhile, and one in vfork() does not stop before its
+// child executes. On a busy machine it takes longer: each try waits twice as long.
+constexpr int kFirstStopMs = 20;
+constexpr int kLongestStopMs = 400;
 constexpr std::int64_t kPause = 3'000'000;  // between two tries
 
 Refusal too_late(const char* what) {
@@ -35,9 +40,11 @@ class Hold {
 struct Try {
   const Memory& memory;
   const Suitable& target;
+  const EntryPoints& entry;
   const Job& job;
   const Deadline& deadline;
   Outcome& outcome;
+  int stop_ms;
 };
 
 bool worth_another_try(const Refusal& refusal) {
@@ -56,7 +63,7 @@ Refused visiting(const Try& one, Work work) {
   }
   Hold hold(one.outcome);
   reach(Step::at_safe_point, one.job);
-  Visit visit(one.memory, one.target.libc, threads, *host);
+  Visit visit(one.memory, one.entry, *host);
   auto refusal = visit.enter(one.deadline);
   reach(Step::entered, one.job);
   if (!refusal) refusal = work(visit, threads, hold);
@@ -72,19 +79,20 @@ void finish_by(const Libsd& libsd, Visit& visit, Threads& threads) {
   const auto pending = libsd.pending();
   if (!pending) return;
   threads.finish_by(*pending);
-  if (visit.host().call.way != BrokenCall::Way::partly) return;
-  if (const auto registers = threads.resumption(visit.host())) visit.go_on_at(*registers);
+  const Thread& host = visit.host();
+  if (host.call.way != BrokenCall::Way::partly) return;
+  const auto rest = arch::redirected(host.registers, *pending, Address{host.registers.rip}, host.call.done, 0);
+  visit.go_on_at(rest.alone, rest.by_kernel);
 }
 
 Refused stop_and_patch(const Try& one, Visit& visit, Threads& threads, Hold& hold, Libsd& libsd,
                        std::span<const sockdoc_attach_site> sites) {
   const auto pending = libsd.pending();
-  const auto restorer = one.target.libc.code(arch::restorer_code());
-  if (!pending || !restorer) return Refusal{"failed", "libsd in it is of another version.", "Restart the process."};
+  if (!pending) return Refusal{"failed", "libsd in it is of another version.", "Restart the process."};
   hold.all_stopping();
-  if (auto refusal = threads.stop_all(one.deadline.no_later_than_ms(kStopMs))) return refusal;
+  if (auto refusal = threads.stop_all(one.deadline.no_later_than_ms(one.stop_ms))) return refusal;
   reach(Step::all_stopped, one.job);
-  if (auto refusal = redirect(threads, visit, one.memory, *restorer, sites, *pending)) return refusal;
+  if (auto refusal = redirect(threads, visit, one.memory, one.entry.restorer, sites, *pending)) return refusal;
   reach(Step::redirected, one.job);
   auto refusal = libsd.apply(visit, one.deadline);
   reach(Step::patched, one.job);
@@ -92,11 +100,11 @@ Refused stop_and_patch(const Try& one, Visit& visit, Threads& threads, Hold& hol
 }
 
 Refused try_attach(const Try& one) {
+  std::optional<Libsd> libsd;
+  const auto maps = read_maps(one.memory.pid());
+  if (!maps) return gone();
+  for (Image& image : exporting(one.memory, *maps, "sockdoc_libsd_present")) libsd.emplace(one.memory, image);
   return visiting(one, [&](Visit& visit, Threads& threads, Hold& hold) -> Refused {
-    std::optional<Libsd> libsd;
-    const auto maps = read_maps(one.memory.pid());
-    if (!maps) return gone();
-    for (Image& image : exporting(one.memory, *maps, "sockdoc_libsd_present")) libsd.emplace(one.memory, image);
     if (!libsd) {
       if (auto refusal = Libsd::load(visit, one.memory, one.target.libc, one.job, one.deadline, libsd)) return refusal;
     }
@@ -135,7 +143,7 @@ Refused try_detach(const Try& one) {
   return visiting(one, [&](Visit& visit, Threads& threads, Hold& hold) -> Refused {
     finish_by(libsd, visit, threads);
     hold.all_stopping();
-    if (auto refusal = threads.stop_all(one.deadline.no_later_than_ms(kStopMs))) return refusal;
+    if (auto refusal = threads.stop_all(one.deadline.no_later_than_ms(one.stop_ms))) return refusal;
     reach(Step::all_stopped, one.job);
     auto refusal = libsd.undo(visit, one.deadline);
     reach(Step::patched, one.job);
@@ -161,10 +169,15 @@ Outcome run(pid_t pid, const Job& job, Attempt attempt) {
   } else if (job.purpose == Purpose::detach && !at_work) {
     outcome.refusal = Refusal{"not-attached", "libsd is not at work in it.", ""};
   }
+  const auto entry = find_entry_points(target.libc);
+  if (!outcome.refusal && !entry)
+    outcome.refusal = Refusal{"musl", "Its C library lacks functions that glibc has.", ""};
   if (outcome.refusal || job.dry_run) return outcome;
   reach(Step::judged, job);
+  int stop_ms = kFirstStopMs;
   do {
-    outcome.refusal = attempt(Try{memory, target, job, deadline, outcome});
+    outcome.refusal = attempt(Try{memory, target, *entry, job, deadline, outcome, stop_ms});
+    stop_ms = std::min(2 * stop_ms, kLongestStopMs);
     if (!outcome.refusal || !worth_another_try(*outcome.refusal)) return outcome;
     nap(kPause);
   } while (!deadline.passed());

@@ -31,6 +31,7 @@ class Deadline {
     return other.at_ < at_ ? other : *this;
   }
   [[nodiscard]] bool passed() const { return asked_to_end.load(std::memory_order_relaxed) || now_ns() >= at_; }
+  [[nodiscard]] std::int64_t left_ns() const { return at_ - now_ns(); }
 
  private:
   explicit Deadline(std::int64_t at) : at_(at) {}

@@ -1,6 +1,7 @@
 #include "inject/libsd.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -17,12 +18,12 @@
 namespace sockdoc::inject {
 namespace {
 
+constexpr char kName[] = "sockdoc-libsd";
 constexpr unsigned kMayExecute = 0x10;  // MFD_EXEC, since Linux 6.3
 
 std::string error_text(long result) { return std::strerror(static_cast<int>(-result)); }
 
 Refused make_file(Visit& visit, const Memory& memory, const Deadline& deadline, long& fd) {
-  constexpr char kName[] = "sockdoc-libsd";
   if (!memory.write(visit.room(), kName, sizeof kName)) return gone();
   for (const unsigned flags : {MFD_CLOEXEC | kMayExecute, MFD_CLOEXEC}) {
     if (auto refusal = visit.system_call({SYS_memfd_create, number(visit.room()), flags}, deadline, fd)) return refusal;
@@ -32,17 +33,33 @@ Refused make_file(Visit& visit, const Memory& memory, const Deadline& deadline, 
   return Refusal{"loader", "It gets no file in memory for the library: " + error_text(fd) + ".", ""};
 }
 
+/** How much of the file the loader maps: behind that lie symbols for debuggers, and the target is held while all this
+ * is copied. */
+std::uint64_t loaded_size(int file) {
+  Elf64_Ehdr head{};
+  std::uint64_t size = 0;
+  if (::pread(file, &head, sizeof head, 0) != sizeof head || std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0) return 0;
+  for (unsigned i = 0; i < head.e_phnum; i++) {
+    Elf64_Phdr segment{};
+    if (::pread(file, &segment, sizeof segment, static_cast<off_t>(head.e_phoff + i * sizeof segment)) !=
+        sizeof segment)
+      return 0;
+    if (segment.p_type == PT_LOAD) size = std::max(size, segment.p_offset + segment.p_filesz);
+  }
+  return size;
+}
+
 bool copy(const std::string& library, const std::string& into) {
   const Fd from(::open(library.c_str(), O_RDONLY | O_CLOEXEC));
   const Fd to(::open(into.c_str(), O_WRONLY | O_CLOEXEC));
-  struct stat info {};
-  if (!from.valid() || !to.valid() || ::fstat(from.get(), &info) != 0) return false;
-  for (off_t left = info.st_size; left > 0;) {
-    const ssize_t copied = ::sendfile(to.get(), from.get(), nullptr, static_cast<std::size_t>(left));
+  if (!from.valid() || !to.valid()) return false;
+  const std::uint64_t size = loaded_size(from.get());
+  for (std::uint64_t left = size; left > 0;) {
+    const ssize_t copied = ::sendfile(to.get(), from.get(), nullptr, left);
     if (copied <= 0) return false;
-    left -= copied;
+    left -= static_cast<std::uint64_t>(copied);
   }
-  return true;
+  return size > 0;
 }
 
 /** glibc before 2.34 has dlopen() in a library of its own, and a name for its own use in libc. */
@@ -96,8 +113,9 @@ Refused Libsd::load(Visit& visit, const Memory& memory, const Image& libc, const
       failed && !refusal)
     refusal = failed;
   if (refusal) return refusal;
-  const auto maps = handle != 0 ? read_maps(memory.pid()) : std::nullopt;
+  auto maps = handle != 0 ? read_maps(memory.pid()) : std::nullopt;
   if (maps) {
+    std::erase_if(*maps, [](const Mapping& one) { return one.path.find(kName) == std::string::npos; });
     for (Image& image : exporting(memory, *maps, "sockdoc_libsd_present")) into.emplace(memory, image);
   }
   if (into) return std::nullopt;
@@ -108,6 +126,13 @@ std::optional<sockdoc_libsd_state> Libsd::state() const {
   const auto at = image_.symbol("sockdoc_libsd_present");
   const auto present = at ? memory_.value<std::uint64_t>(*at) : std::nullopt;
   return present ? memory_.value<sockdoc_libsd_state>(Address{*present}) : std::nullopt;
+}
+
+std::optional<arch::Pending> Libsd::pending() const {
+  const auto call = image_.symbol("sockdoc_libsd_pending");
+  const auto rest = image_.symbol("sockdoc_libsd_pending_rest");
+  if (!call || !rest) return std::nullopt;
+  return arch::Pending{*call, *rest};
 }
 
 std::uint32_t Libsd::mode() const {

@@ -27,7 +27,7 @@ class Libsd {
   Refused apply(Visit& visit, const Deadline& deadline) { return call(visit, "sockdoc_libsd_apply", {}, deadline); }
   Refused leave(Visit& visit, const Deadline& deadline, std::uint32_t& left);
   Refused undo(Visit& visit, const Deadline& deadline) { return call(visit, "sockdoc_libsd_undo", {}, deadline); }
-  [[nodiscard]] std::optional<Address> pending() const { return image_.symbol("sockdoc_libsd_pending"); }
+  [[nodiscard]] std::optional<arch::Pending> pending() const;
 
  private:
   [[nodiscard]] std::optional<sockdoc_libsd_state> state() const;

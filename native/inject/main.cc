@@ -1,4 +1,6 @@
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -107,7 +109,15 @@ void write_all(int fd, std::string_view text) {
   }
 }
 
+/** What others wait for meanwhile should not wait for the processor. Only root gets all of it. */
+void hurry() {
+  constexpr unsigned long kSlackNs = 1000;
+  ::prctl(PR_SET_TIMERSLACK, kSlackNs);
+  ::setpriority(PRIO_PROCESS, 0, -20);
+}
+
 int run(const Command& command) {
+  hurry();
   Json json;
   json.begin_object().field("version", 1u).key("processes").begin_array();
   for (const pid_t pid : command.pids) {

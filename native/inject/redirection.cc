@@ -17,7 +17,7 @@ Refusal busy(const char* why) {
 class Redirection {
  public:
   Redirection(Visit& visit, const Memory& memory, Address restorer, std::span<const sockdoc_attach_site> sites,
-              Address pending)
+              const arch::Pending& pending)
       : visit_(visit), memory_(memory), restorer_(restorer), sites_(sites), pending_(pending) {}
 
   Refused plan(Thread& thread);
@@ -37,12 +37,13 @@ class Redirection {
   struct Change {
     Thread* thread;
     arch::Registers registers;
+    arch::Registers alone;
   };
   Visit& visit_;
   Memory memory_;
   Address restorer_;
   std::span<const sockdoc_attach_site> sites_;
-  Address pending_;
+  arch::Pending pending_;
   std::vector<Change> changes_;
   std::vector<std::uint64_t> stack_ = std::vector<std::uint64_t>(kMostOfStack / sizeof(std::uint64_t));
 };
@@ -83,13 +84,13 @@ Refused Redirection::plan(Thread& thread) {
   }
   if (auto refusal = look_at_handlers(thread)) return refusal;
   const bool waits = thread.call.broken() && thread.call.hooked;
-  if (waits && thread.call.signal) return busy("had a signal to handle");
   if (waits) {
-    changes_.push_back({&thread, arch::redirected(now, pending_, *back, thread.call.done, thread.waited_ms)});
+    const auto to = arch::redirected(now, pending_, *back, thread.call.done, thread.waited_ms);
+    changes_.push_back({&thread, to.by_kernel, to.alone});
   } else if (inside != nullptr) {
     arch::Registers moved = now;
     moved.rip = number(*back);
-    changes_.push_back({&thread, moved});
+    changes_.push_back({&thread, moved, moved});
   }
   return std::nullopt;
 }
@@ -97,7 +98,7 @@ Refused Redirection::plan(Thread& thread) {
 bool Redirection::carry_out() {
   for (const Change& change : changes_) {
     if (change.thread == &visit_.host()) {
-      visit_.go_on_at(change.registers);
+      visit_.go_on_at(change.alone, change.registers);
       continue;
     }
     if (!change.thread->tracee.set(change.registers)) return false;
@@ -109,7 +110,7 @@ bool Redirection::carry_out() {
 }  // namespace
 
 Refused redirect(Threads& threads, Visit& visit, const Memory& memory, Address restorer,
-                 std::span<const sockdoc_attach_site> sites, Address pending) {
+                 std::span<const sockdoc_attach_site> sites, const arch::Pending& pending) {
   Redirection redirection(visit, memory, restorer, sites, pending);
   for (const auto& [tid, thread] : threads.all()) {
     if (thread->tracee.condition() == Tracee::Condition::ended) continue;

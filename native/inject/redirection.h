@@ -13,6 +13,6 @@ namespace sockdoc::inject {
  * under it, or will come back there from a signal handler: after a moment it does not.
  */
 Refused redirect(Threads& threads, Visit& visit, const Memory& memory, Address restorer,
-                 std::span<const sockdoc_attach_site> sites, Address pending);
+                 std::span<const sockdoc_attach_site> sites, const arch::Pending& pending);
 
 }  // namespace sockdoc::inject

@@ -113,9 +113,12 @@ int sockdoc_libsd_undo(void);
 /*
  * Where a thread that was broken off in a system call goes on, with its registers as they were at its `syscall`
  * instruction but for rcx: the address behind that, rax: the number, r11: what the kernel had done (attach/pending.h).
- * Comes back to rcx with the call's result in rax. By the hooks where libc is patched, else by the kernel.
+ * Comes back to rcx with the call's result in rax. By the hooks where libc is patched, else by the kernel. 2 bytes
+ * behind each is where the kernel is to be told that it stands, so that a signal has its due; `rest` is for a call that
+ * had moved bytes.
  */
 void sockdoc_libsd_pending(void);
+void sockdoc_libsd_pending_rest(void);
 
 /* For who looks from outside and calls nothing. */
 extern const struct sockdoc_libsd_state *const sockdoc_libsd_present;

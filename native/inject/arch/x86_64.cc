@@ -124,6 +124,16 @@ bool behind_system_call(const Memory& memory, const Registers& registers) {
          is_system_call(memory, Address{registers.rip - kSystemCallBytes});
 }
 
+std::optional<long> restarted_number(const Memory& memory, Address behind) {
+  constexpr std::uint8_t kMoveToEax = 0xb8;
+  std::uint8_t code[7];
+  if (memory.read(Address{number(behind) - sizeof code}, code, sizeof code) != sizeof code) return std::nullopt;
+  if (code[0] != kMoveToEax || code[5] != 0x0f || code[6] != 0x05) return std::nullopt;
+  std::uint32_t result = 0;
+  std::memcpy(&result, code + 1, sizeof result);
+  return result;
+}
+
 bool kernel_restarts(long result) { return result == -512 || result == -513 || result == -514 || result == -516; }
 
 Registers again(Registers registers) {
@@ -133,13 +143,26 @@ Registers again(Registers registers) {
   return registers;
 }
 
-Registers redirected(Registers registers, Address stub, Address back, std::uint32_t done, std::uint32_t waited_ms) {
-  registers.rax = registers.orig_rax;
-  registers.orig_rax = ~0ULL;
-  registers.rcx = number(back);
-  registers.r11 = std::uint64_t{waited_ms} << 32 | done;
-  registers.rip = number(stub);
+Registers by_kernel(Registers registers) {
+  constexpr long kNoHandler = -514;  // ERESTARTNOHAND
+  constexpr long kBlock = -516;      // ERESTART_RESTARTBLOCK: what it would restart may be another call by now
+  const auto result = static_cast<long>(registers.rax);
+  if (!kernel_restarts(result) || result == kBlock) registers.rax = static_cast<unsigned long long>(kNoHandler);
   return registers;
+}
+
+Redirected redirected(const Registers& registers, const Pending& pending, Address back, std::uint32_t done,
+                      std::uint32_t waited_ms) {
+  const Address begin = done > 0 ? pending.rest : pending.call;
+  Registers common = registers;
+  common.rcx = number(back);
+  common.r11 = std::uint64_t{waited_ms} << 32 | done;
+  Redirected result{by_kernel(common), common};
+  result.by_kernel.rip = number(begin) + kSystemCallBytes;
+  result.alone.rip = number(begin);
+  result.alone.rax = registers.orig_rax;
+  result.alone.orig_rax = ~0ULL;
+  return result;
 }
 
 Registers calling(Registers registers, Address function, std::span<const std::uint64_t> arguments, Address stack) {

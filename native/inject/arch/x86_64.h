@@ -31,6 +31,12 @@ inline constexpr long kSigreturn = 15;          // rt_sigreturn
 /** Whether the thread stopped at the end of a system call, or within one that the stop broke off. */
 [[nodiscard]] bool behind_system_call(const Memory& memory, const Registers& registers);
 
+/**
+ * The number of a call that the kernel made again by restart_syscall(2), of which it does not tell: from the code
+ * before the instruction at `behind`, where that says `mov $number,%eax`. glibc's does.
+ */
+[[nodiscard]] std::optional<long> restarted_number(const Memory& memory, Address behind);
+
 /** True where the instruction at `at` is the one for system calls. */
 [[nodiscard]] bool is_system_call(const Memory& memory, Address at);
 
@@ -42,11 +48,28 @@ inline constexpr long kSigreturn = 15;          // rt_sigreturn
 [[nodiscard]] Registers again(Registers registers);
 
 /**
- * The call goes on in `stub` (sockdoc_libsd_pending, see preload/attach/pending.h), which comes back to `back`. Exact,
- * since a system call destroys rcx and r11 anyway.
+ * The same call once more, by the kernel's own way: unless a signal comes first whose handler does not let calls be
+ * made again, as its result says; an EINTR becomes one that no handler lets be made again. Only of a thread that
+ * stopped on its way out of the kernel.
  */
-[[nodiscard]] Registers redirected(Registers registers, Address stub, Address back, std::uint32_t done,
-                                   std::uint32_t waited_ms);
+[[nodiscard]] Registers by_kernel(Registers registers);
+
+/** Where calls go on in the target: sockdoc_libsd_pending and its kin, see preload/libsd.h. */
+struct Pending {
+  Address call{};
+  Address rest{};
+};
+
+/**
+ * The call goes on in libsd, which comes back to `back`, with `done` bytes of it moved already. Exact, since a system
+ * call destroys rcx and r11 anyway. The first is for by_kernel()'s way, the second leaves nothing to the kernel.
+ */
+struct Redirected {
+  Registers by_kernel;
+  Registers alone;
+};
+[[nodiscard]] Redirected redirected(const Registers& registers, const Pending& pending, Address back,
+                                    std::uint32_t done, std::uint32_t waited_ms);
 
 /** A function's beginning: the first six arguments, and `stack` where its return address is. */
 [[nodiscard]] Registers calling(Registers registers, Address function, std::span<const std::uint64_t> arguments,

@@ -130,9 +130,21 @@ bool may_wait_in_hook(long number) {
   }
 }
 
-BrokenCall broken_call(const Memory& memory, const Tracee& tracee, const arch::Registers& registers) {
+Activity look_at_call(const Memory& memory, pid_t tid, SystemCall& into) {
+  const Activity activity = read_system_call(memory.pid(), tid, into);
+  if (activity == Activity::sleeping && into.number == SYS_restart_syscall) {
+    into.number = arch::restarted_number(memory, Address{into.at}).value_or(into.number);
+  }
+  return activity;
+}
+
+BrokenCall broken_call(const Memory& memory, const Tracee& tracee, arch::Registers& registers) {
   BrokenCall call;
   if (!arch::behind_system_call(memory, registers)) return call;
+  if (registers.orig_rax == SYS_restart_syscall) {
+    const auto number = arch::restarted_number(memory, Address{registers.rip});
+    if (number) registers.orig_rax = static_cast<unsigned long long>(*number);
+  }
   call.number = static_cast<long>(registers.orig_rax);
   call.hooked = may_wait_in_hook(call.number);
   const auto result = static_cast<long>(registers.rax);
@@ -160,27 +172,37 @@ std::uint32_t Sleeps::waited_ms(pid_t pid, pid_t tid, const std::optional<Sleep>
   return static_cast<std::uint32_t>(now->since_ms - before->since_ms);
 }
 
-std::optional<arch::Registers> mended(const BrokenCall& call, const arch::Registers& registers,
-                                      std::uint32_t waited_ms) {
-  if (call.way != BrokenCall::Way::interrupted || call.signal) return std::nullopt;
-  return standing_alone(call, registers, waited_ms);
-}
+namespace {
 
-arch::Registers standing_alone(const BrokenCall& call, const arch::Registers& registers, std::uint32_t waited_ms) {
-  if (call.way != BrokenCall::Way::interrupted && call.way != BrokenCall::Way::restarts) {
-    arch::Registers same = registers;
-    same.orig_rax = ~0ULL;
-    return same;
-  }
-  arch::Registers result = arch::again(registers);
-  // The others keep what is left in memory, where the kernel has written it, or in the socket.
+/** The other calls keep what is left in memory, where the kernel has written it, or in the socket. */
+arch::Registers shortened(const BrokenCall& call, arch::Registers registers, std::uint32_t waited_ms) {
   const auto shorten = [&](unsigned long long& timeout) {
     const auto ms = static_cast<int>(timeout);
     if (ms > 0) timeout = static_cast<unsigned>(std::max<std::int64_t>(0, std::int64_t{ms} - waited_ms));
   };
-  if (call.number == SYS_poll) shorten(result.rdx);
-  if (call.number == SYS_epoll_wait || call.number == SYS_epoll_pwait) shorten(result.r10);
-  return result;
+  if (call.number == SYS_poll) shorten(registers.rdx);
+  if (call.number == SYS_epoll_wait || call.number == SYS_epoll_pwait) shorten(registers.r10);
+  return registers;
+}
+
+}  // namespace
+
+std::optional<arch::Registers> mended(const BrokenCall& call, const arch::Registers& registers,
+                                      std::uint32_t waited_ms) {
+  // The kernel would make poll() again by restart_syscall(2), of which the next stop could not be sure.
+  const bool ours =
+      call.way == BrokenCall::Way::interrupted || (call.way == BrokenCall::Way::restarts && call.number == SYS_poll);
+  if (!ours) return std::nullopt;
+  return arch::by_kernel(shortened(call, registers, waited_ms));
+}
+
+arch::Registers standing_alone(const BrokenCall& call, const arch::Registers& registers, std::uint32_t waited_ms) {
+  if (call.way == BrokenCall::Way::interrupted || call.way == BrokenCall::Way::restarts) {
+    return arch::again(shortened(call, registers, waited_ms));
+  }
+  arch::Registers same = registers;
+  same.orig_rax = ~0ULL;
+  return same;
 }
 
 }  // namespace sockdoc::inject

@@ -29,8 +29,11 @@ struct BrokenCall {
   [[nodiscard]] bool broken() const { return way != Way::none; }
 };
 
-/** Of a thread that is stopped. */
-BrokenCall broken_call(const Memory& memory, const Tracee& tracee, const arch::Registers& registers);
+/** Of a thread that is stopped. Puts the number of the call into `registers` where the kernel keeps that to itself. */
+BrokenCall broken_call(const Memory& memory, const Tracee& tracee, arch::Registers& registers);
+
+/** read_system_call(), and the number behind a restart_syscall(2). */
+Activity look_at_call(const Memory& memory, pid_t tid, SystemCall& into);
 
 /** Whether libsd's hooks make this call, and it may wait. */
 bool may_wait_in_hook(long number);
@@ -45,8 +48,8 @@ class Sleeps {
 };
 
 /**
- * Registers for the call to be made again without libsd, with the time that has passed taken off its timeout; nothing
- * when the kernel does it, or it is not ours to do.
+ * Registers for the call to be made again without libsd, by the kernel's own way, with the time that has passed taken
+ * off its timeout. Nothing when the kernel does all that by itself, or nothing was broken off.
  */
 std::optional<arch::Registers> mended(const BrokenCall& call, const arch::Registers& registers,
                                       std::uint32_t waited_ms);

@@ -1,6 +1,5 @@
 #include "inject/ptrace/threads.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,7 +11,7 @@ bool examine(const Memory& memory, Thread& thread) {
   const auto registers = thread.tracee.registers();
   if (!registers) return false;
   thread.registers = *registers;
-  thread.call = broken_call(memory, thread.tracee, *registers);
+  thread.call = broken_call(memory, thread.tracee, thread.registers);
   thread.waited_ms = thread.call.broken() ? Sleeps::waited_ms(memory.pid(), thread.tracee.tid(), thread.sleep) : 0;
   return true;
 }
@@ -22,7 +21,7 @@ Thread* Threads::seize(pid_t tid) {
   if (known != threads_.end()) return known->second.get();
   auto thread = std::make_unique<Thread>(tid);
   SystemCall call;
-  if (read_system_call(memory_.pid(), tid, call) == Activity::sleeping && may_wait_in_hook(call.number)) {
+  if (look_at_call(memory_, tid, call) == Activity::sleeping && may_wait_in_hook(call.number)) {
     thread->sleep = Sleeps::of(memory_.pid(), tid);
   }
   const int error = thread->tracee.seize();
@@ -94,14 +93,10 @@ bool Threads::all_stopped() {
 Refused Threads::stop_all(const Deadline& deadline) {
   for (int round = 0;;) {
     const bool found = seize_new();
-    for (int i = 0; !all_stopped(); i++) {
+    while (!all_stopped()) {
       if (deadline.passed())
         return Refusal{"timeout", "Its threads did not all stop in time.", "Try again, or with a longer --timeout-ms."};
-      if (i < 50) {
-        ::sched_yield();
-      } else {
-        nap(30'000);
-      }
+      await_news(deadline);
     }
     round = found ? 0 : round + 1;
     if (round > 0) break;
@@ -121,9 +116,8 @@ Refused Threads::stop_all(const Deadline& deadline) {
 
 std::optional<arch::Registers> Threads::resumption(const Thread& thread) const {
   const BrokenCall& call = thread.call;
-  if (call.signal) return std::nullopt;
   if (call.way == BrokenCall::Way::partly && pending_) {
-    return arch::redirected(thread.registers, *pending_, Address{thread.registers.rip}, call.done, 0);
+    return arch::redirected(thread.registers, *pending_, Address{thread.registers.rip}, call.done, 0).by_kernel;
   }
   return mended(call, thread.registers, thread.waited_ms);
 }

@@ -39,8 +39,8 @@ class Threads {
   /** All, and those that they make meanwhile. */
   Refused stop_all(const Deadline& deadline);
 
-  /** From now on what a stop cut short can be finished: by sockdoc_libsd_pending. */
-  void finish_by(Address pending) { pending_ = pending; }
+  /** From now on what a stop cut short can be finished: by libsd. */
+  void finish_by(const arch::Pending& pending) { pending_ = pending; }
   /** How a stopped thread goes on as if it had not been stopped; nothing where it does so by itself. */
   [[nodiscard]] std::optional<arch::Registers> resumption(const Thread& thread) const;
 
@@ -57,7 +57,7 @@ class Threads {
   bool all_stopped();
 
   Memory memory_;
-  std::optional<Address> pending_;
+  std::optional<arch::Pending> pending_;
   std::map<pid_t, std::unique_ptr<Thread>> threads_;
 };
 

@@ -1,12 +1,12 @@
 #include "inject/ptrace/tracee.h"
 
 #include <elf.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -22,6 +22,22 @@ long trace(int request, pid_t tid, std::uintptr_t address, std::uintptr_t data) 
 }
 
 }  // namespace
+
+void await_news(const Deadline& deadline) {
+  // Blocked, it stays until it is waited for: what came between the look and the sleep ends the sleep at once.
+  static const sigset_t signals = [] {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGCHLD);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    return set;
+  }();
+  constexpr std::int64_t kMost = 5'000'000;
+  const std::int64_t ns = std::min(kMost, deadline.left_ns());
+  if (ns <= 0) return;
+  const timespec time{0, ns};
+  ::sigtimedwait(&signals, nullptr, &time);
+}
 
 Tracee::Tracee(Tracee&& other) noexcept
     : tid_(other.tid_),
@@ -78,13 +94,9 @@ Tracee::Condition Tracee::look() {
 }
 
 bool Tracee::await_stop(const Deadline& deadline) {
-  for (int i = 0; look() == Condition::running; i++) {
+  while (look() == Condition::running) {
     if (deadline.passed()) return false;
-    if (i < 50) {
-      ::sched_yield();
-    } else {
-      nap(30'000);
-    }
+    await_news(deadline);
   }
   return true;
 }

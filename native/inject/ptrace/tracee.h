@@ -11,6 +11,13 @@
 namespace sockdoc::inject {
 
 /**
+ * Sleeps until the kernel has something to tell of a thread that we trace, or for a few milliseconds: a condition is to
+ * be looked at before and after. Not by looking again and again: on a busy machine the processor would be away from us
+ * longer than the thread takes.
+ */
+void await_news(const Deadline& deadline);
+
+/**
  * A thread that we trace, by PTRACE_SEIZE: nothing of it changes by that alone. When we end, however we end, the kernel
  * lets it go on as its registers are then.
  */

@@ -100,7 +100,7 @@ Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadlin
     std::vector<pid_t> busy;
     for (const pid_t tid : threads_of(memory.pid())) {
       SystemCall call;
-      const Activity activity = read_system_call(memory.pid(), tid, call);
+      const Activity activity = look_at_call(memory, tid, call);
       if (activity == Activity::running) busy.push_back(tid);
       const bool good = activity == Activity::sleeping && is_safe(memory.pid(), call.number, call.arguments[0]);
       if (!good || moves_parts(call)) continue;

@@ -21,6 +21,22 @@ constexpr std::uint64_t kRegion = kCode + kStack + Visit::kRoom + kFrame;
 
 }  // namespace
 
+std::optional<EntryPoints> find_entry_points(const Image& libc) {
+  EntryPoints points;
+  const auto find = [&](Address& into, const char* name) {
+    const auto at = libc.symbol(name);
+    if (at) into = *at;
+    return at.has_value();
+  };
+  const auto restorer = libc.code(arch::restorer_code());
+  const bool found = restorer && find(points.map, "mmap") && find(points.unmap, "munmap") &&
+                     find(points.protect, "mprotect") && find(points.system_call, "syscall") &&
+                     find(points.errno_location, "__errno_location");
+  if (!found) return std::nullopt;
+  points.restorer = *restorer;
+  return points;
+}
+
 Address Visit::room() const { return region_ + kCode + kStack; }
 
 Refusal Visit::failed(const char* what) const {
@@ -29,24 +45,9 @@ Refusal Visit::failed(const char* what) const {
   return {"failed", std::string(what) + ".", ""};
 }
 
-Refused Visit::find_functions() {
-  const auto find = [&](Address& into, const char* name) {
-    const auto at = libc_.symbol(name);
-    if (at) into = *at;
-    return at.has_value();
-  };
-  const auto restorer = libc_.code(arch::restorer_code());
-  const bool found = restorer && find(memory_map_, "mmap") && find(memory_unmap_, "munmap") &&
-                     find(memory_protect_, "mprotect") && find(system_call_, "syscall") &&
-                     find(errno_location_, "__errno_location");
-  if (!found) return Refusal{"musl", "Its C library lacks functions that glibc has.", ""};
-  restorer_ = *restorer;
-  return std::nullopt;
-}
-
 /** Registers are set last: until then nothing has happened, and from then on the thread comes back by itself. */
 bool Visit::prepare_own_stack(Address function, std::span<const std::uint64_t> arguments) {
-  const arch::Frame frame = arch::return_frame(home_, restorer_, Address{home_.registers.rsp - arch::kRedZone});
+  const arch::Frame frame = arch::return_frame(home_, libc_.restorer, Address{home_.registers.rsp - arch::kRedZone});
   return memory_.write(frame.begin, frame.bytes.data(), frame.bytes.size()) &&
          host_.tracee.set(arch::calling(home_.registers, function, arguments, frame.at)) &&
          host_.tracee.block(kAllSignals);
@@ -76,15 +77,15 @@ Refused Visit::by_own_stack(Address function, std::initializer_list<std::uint64_
 }
 
 Refused Visit::enter(const Deadline& deadline) {
-  if (auto refusal = find_functions()) return refusal;
   const auto home = host_.tracee.context(standing_alone(host_.call, host_.registers, host_.waited_ms));
   if (!home) return failed("Its registers cannot be read");
   home_ = *home;
+  if (host_.call.broken()) let_go_ = mended(host_.call, host_.registers, host_.waited_ms).value_or(host_.registers);
   host_.settled = true;
   if (!host_.tracee.set(home_.registers)) return failed("Its registers cannot be set");
   long region = 0;
   constexpr std::uint64_t kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
-  if (auto refusal = by_own_stack(memory_map_, {0, kRegion, PROT_READ | PROT_WRITE, kAnonymous, ~std::uint64_t{0}, 0},
+  if (auto refusal = by_own_stack(libc_.map, {0, kRegion, PROT_READ | PROT_WRITE, kAnonymous, ~std::uint64_t{0}, 0},
                                   SYS_mmap, deadline, region)) {
     return refusal;
   }
@@ -95,15 +96,15 @@ Refused Visit::enter(const Deadline& deadline) {
   const auto code = arch::call_code();
   if (!memory_.write(region_, code.data(), code.size())) return failed("Its memory cannot be written");
   long made = 0;
-  if (auto refusal = by_own_stack(memory_protect_, {number(region_), kCode, PROT_READ | PROT_EXEC}, SYS_mprotect,
-                                  deadline, made)) {
+  if (auto refusal =
+          by_own_stack(libc_.protect, {number(region_), kCode, PROT_READ | PROT_EXEC}, SYS_mprotect, deadline, made)) {
     return refusal;
   }
   if (made != 0)
     return Refusal{"no-exec-memory", "It may not make memory executable (SELinux, or MemoryDenyWriteExecute=).",
                    "Start it without that, or under sockdoc run."};
   std::uint64_t at = 0;
-  if (auto refusal = call(errno_location_, {}, deadline, at)) return refusal;
+  if (auto refusal = call(libc_.errno_location, {}, deadline, at)) return refusal;
   errno_at_ = Address{at};
   errno_value_ = memory_.value<std::int32_t>(errno_at_).value_or(0);
   return std::nullopt;
@@ -129,7 +130,7 @@ Refused Visit::call(Address function, std::initializer_list<std::uint64_t> argum
                     std::uint64_t& result) {
   if (state_ != State::inside) return failed("The thread that makes calls has gone on");
   const Address mailbox = region_ + (kRegion - kMailbox);
-  const arch::Frame frame = arch::return_frame(home_, restorer_, mailbox);
+  const arch::Frame frame = arch::return_frame(home_, libc_.restorer, mailbox);
   const Address stack = room();
   const bool ready =
       memory_.set(mailbox, arch::Mailbox{}) && memory_.write(frame.begin, frame.bytes.data(), frame.bytes.size()) &&
@@ -168,7 +169,7 @@ Refusal Visit::back_home(const char* why) {
 Refused Visit::system_call(std::initializer_list<std::uint64_t> number_and_arguments, const Deadline& deadline,
                            long& result) {
   std::uint64_t got = 0;
-  if (auto refusal = call(system_call_, number_and_arguments, deadline, got)) return refusal;
+  if (auto refusal = call(libc_.system_call, number_and_arguments, deadline, got)) return refusal;
   result = static_cast<long>(got);
   if (result == -1) result = -memory_.value<std::int32_t>(errno_at_).value_or(EIO);
   return std::nullopt;
@@ -179,9 +180,17 @@ void Visit::leave() {
   state_ = State::outside;
   if (!host_.tracee.stopped()) return;
   if (number(errno_at_) != 0) (void)memory_.set(errno_at_, errno_value_);
-  const std::array<std::uint64_t, 2> region{number(region_), kRegion};
-  if (prepare_own_stack(memory_unmap_, region)) return;
-  (void)host_.tracee.restore(home_);
+  long unmapped = 0;
+  constexpr int kPatienceMs = 1000;
+  const Deadline deadline = Deadline::in_ms(kPatienceMs);
+  if (by_own_stack(libc_.unmap, {number(region_), kRegion}, SYS_munmap, deadline, unmapped)) return;
+  if (!let_go_) return;
+  // On its way out of the kernel, where that decides between a signal and the call.
+  host_.tracee.interrupt();
+  host_.tracee.resume();
+  if (!host_.tracee.await_stop(deadline) || host_.tracee.condition() != Tracee::Condition::interrupted) return;
+  const auto now = host_.tracee.registers();
+  if (now && now->rip == home_.registers.rip && now->rsp == home_.registers.rsp) (void)host_.tracee.set(*let_go_);
 }
 
 }  // namespace sockdoc::inject

@@ -10,6 +10,14 @@
 
 namespace sockdoc::inject {
 
+/** The functions of the target's libc by which it is entered. Looked for before anything is stopped: it takes a
+ * millisecond. */
+struct EntryPoints {
+  Address restorer{};  // what ends a signal handler
+  Address map{}, unmap{}, protect{}, system_call{}, errno_location{};
+};
+std::optional<EntryPoints> find_entry_points(const Image& libc);
+
 /**
  * A thread of the target makes calls for us, on a stack of ours, with all signals blocked. From the first moment its
  * registers, its vector state and its signals lie in a frame below what it calls, as below a signal handler: if we are
@@ -17,12 +25,11 @@ namespace sockdoc::inject {
  *
  *   enter()  maps a little memory: by the target's own mmap(), on the thread's own stack below its red zone
  *   call()   a function of the target, by the code of arch::call_code() in that memory; as often as wanted
- *   leave()  the thread unmaps the memory, and is where it was
+ *   leave()  the thread unmaps the memory, and is where it was: a signal that came meanwhile has its due
  */
 class Visit {
  public:
-  Visit(const Memory& memory, const Image& libc, Threads& threads, Thread& host)
-      : memory_(memory), libc_(libc), threads_(threads), host_(host) {}
+  Visit(const Memory& memory, const EntryPoints& libc, Thread& host) : memory_(memory), libc_(libc), host_(host) {}
   ~Visit() { leave(); }
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
@@ -39,8 +46,11 @@ class Visit {
   [[nodiscard]] Address room() const;
   static constexpr std::size_t kRoom = 16384;
 
-  /** How the thread goes on afterwards, where that is not as it was. */
-  void go_on_at(const arch::Registers& registers) { home_.registers = registers; }
+  /** How the thread goes on afterwards, where that is not as it was: by itself, and when we are there to let it go. */
+  void go_on_at(const arch::Registers& alone, const arch::Registers& let_go) {
+    home_.registers = alone;
+    let_go_ = let_go;
+  }
   [[nodiscard]] Thread& host() { return host_; }
 
   void leave();
@@ -50,23 +60,16 @@ class Visit {
   Refused by_own_stack(Address function, std::initializer_list<std::uint64_t> arguments, long number,
                        const Deadline& deadline, long& result);
   bool prepare_own_stack(Address function, std::span<const std::uint64_t> arguments);
-  Refused find_functions();
   Refused await_result(const Deadline& deadline);
   [[nodiscard]] Refusal failed(const char* what) const;
   Refusal back_home(const char* why);
 
   Memory memory_;
-  Image libc_;
-  Threads& threads_;
+  EntryPoints libc_;
   Thread& host_;
   State state_ = State::outside;
   arch::Context home_;
-  Address restorer_{};
-  Address memory_map_{};
-  Address memory_unmap_{};
-  Address memory_protect_{};
-  Address system_call_{};
-  Address errno_location_{};
+  std::optional<arch::Registers> let_go_;
   Address errno_at_{};
   std::int32_t errno_value_ = 0;
   Address region_{};

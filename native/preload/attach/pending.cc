@@ -149,9 +149,15 @@ extern "C" [[gnu::visibility("hidden"), gnu::used]] long sockdoc_make_pending_ca
 }  // namespace sockdoc::preload
 
 // As if the kernel had made the call: all registers as they were but rax, rcx and r11, and nothing of the stack is
-// touched that the interrupted function may use. The frame can be unwound, since a cancelled thread ends here: its
-// stack pointer was what it was before the red zone, its next instruction the one in rcx. XSAVE of all that a program
-// can use without asking the kernel for it.
+// touched that the interrupted function may use.
+//
+// A thread comes here by the kernel's own way to make a call again: it is set to 2 bytes behind a beginning, as behind
+// a `syscall`, with a result that means "again" (-ERESTARTSYS and its kin). Without a signal, and behind a handler that
+// lets calls be made again, the kernel goes back those 2 bytes, and the call is made here; behind another handler it
+// goes on where it is, with -EINTR, and so does the program; where bytes had been moved, with their number.
+//
+// The frame can be unwound, since a cancelled thread ends here: its stack pointer was what it was before the red zone,
+// its next instruction the one in rcx. XSAVE of all that a program can use without asking the kernel for it.
 asm(R"(
 .pushsection .text
 .globl sockdoc_libsd_pending
@@ -161,7 +167,15 @@ sockdoc_libsd_pending:
   .cfi_signal_frame
   .cfi_def_cfa %rsp, 0
   .cfi_register %rip, %rcx
-  endbr64
+  jmp 1f
+  jmp *%rcx
+.globl sockdoc_libsd_pending_rest
+.type sockdoc_libsd_pending_rest, @function
+sockdoc_libsd_pending_rest:
+  jmp 1f
+  mov %r11d, %eax
+  jmp *%rcx
+1:
   lea -128(%rsp), %rsp
   .cfi_adjust_cfa_offset 128
   push %rcx

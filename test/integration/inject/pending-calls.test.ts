@@ -56,7 +56,8 @@ describe.runIf(hasLibsd)('calls that wait when somebody attaches', () => {
       const killed = await after(300, (pid) => {
         expect(killedAt(step, 'attach', pid)).toBe(true);
         const again = inject('attach', pid);
-        expect(again.code ?? again.state).toBe(step > 9 ? 'already' : 'attached');
+        // A first try may have ended in time, and have been left at the last step.
+        expect(step > 9 ? ['already', 'attached'] : ['attached']).toContain(again.code ?? again.state);
       });
       expect(killed).toBe(plain);
     },

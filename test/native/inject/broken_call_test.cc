@@ -1,0 +1,114 @@
+#include "inject/ptrace/broken_call.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "inject/ptrace/threads.h"
+#include "inject/victim.h"
+
+namespace sockdoc::inject {
+namespace {
+
+using Way = BrokenCall::Way;
+
+int wait_by_epoll(int socket) {
+  const int set = ::epoll_create1(0);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  ::epoll_ctl(set, EPOLL_CTL_ADD, socket, &event);
+  return ::epoll_wait(set, &event, 1, 60'000) == 1 ? 0 : errno;
+}
+
+int wait_by_poll(int socket) {
+  pollfd one{socket, POLLIN, 0};
+  return ::poll(&one, 1, 60'000) == 1 ? 0 : errno;
+}
+
+constexpr std::size_t kMuch = 8 << 20;
+
+int send_much(int socket) {
+  const std::vector<char> bytes(kMuch);
+  return ::send(socket, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(kMuch) ? 0 : 1;
+}
+
+/** What a stop makes of the call that it sleeps in; it is let go again, mended. */
+BrokenCall stop_in(const Victim& victim, long number) {
+  victim.await(number);
+  const Memory memory(victim.pid());
+  Threads threads(memory);
+  Thread* thread = threads.stop(victim.pid(), Deadline::in_ms(20'000));
+  return thread == nullptr ? BrokenCall{} : thread->call;
+}
+
+TEST(BrokenCall, EpollIsInterruptedAndMended) {
+  Victim victim(wait_by_epoll);
+  for (int i = 0; i < 5; i++) {
+    const BrokenCall call = stop_in(victim, SYS_epoll_wait);
+    EXPECT_EQ(call.way, Way::interrupted);
+    EXPECT_TRUE(call.hooked);
+    EXPECT_FALSE(call.signal);
+  }
+  EXPECT_EQ(::send(victim.peer(), "x", 1, 0), 1);
+  EXPECT_EQ(victim.ended(), 0);
+}
+
+TEST(BrokenCall, PollIsRestartedByTheKernel) {
+  Victim victim(wait_by_poll);
+  for (int i = 0; i < 5; i++) EXPECT_EQ(stop_in(victim, SYS_poll).way, Way::restarts);
+  EXPECT_EQ(::send(victim.peer(), "x", 1, 0), 1);
+  EXPECT_EQ(victim.ended(), 0);
+}
+
+TEST(BrokenCall, ASendThatWaitsIsCutShort) {
+  Victim victim(send_much);
+  const BrokenCall call = stop_in(victim, SYS_sendto);
+  EXPECT_EQ(call.way, Way::partly);
+  EXPECT_GT(call.done, 0u);
+  EXPECT_LT(call.done, kMuch);
+}
+
+TEST(BrokenCall, ASignalIsThePrograms) {
+  Victim victim([](int socket) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    ::sigaction(SIGUSR1, &action, nullptr);
+    return wait_by_epoll(socket) == EINTR ? 0 : 1;
+  });
+  victim.await(SYS_epoll_wait);
+  const Memory memory(victim.pid());
+  {
+    Threads threads(memory);
+    ASSERT_NE(threads.stop(victim.pid(), Deadline::in_ms(20'000)), nullptr);
+    // While it is stopped: it comes with the next one.
+    ::kill(victim.pid(), SIGUSR1);
+  }
+  EXPECT_EQ(victim.ended(), 0);
+}
+
+TEST(BrokenCall, TimeThatHasPassedIsTakenOff) {
+  arch::Registers registers{};
+  registers.orig_rax = SYS_epoll_wait;
+  registers.rip = 1002;
+  registers.r10 = 500;
+  BrokenCall call{Way::interrupted, SYS_epoll_wait, 0, true, false};
+  EXPECT_EQ(standing_alone(call, registers, 120).r10, 380u);
+  EXPECT_EQ(standing_alone(call, registers, 120).rip, 1000u);
+  EXPECT_EQ(standing_alone(call, registers, 900).r10, 0u);
+  registers.r10 = ~0ULL;
+  EXPECT_EQ(standing_alone(call, registers, 900).r10, ~0ULL);
+  registers.r10 = 500;
+  registers.rax = static_cast<unsigned long long>(-EINTR);
+  const auto by_kernel = mended(call, registers, 120);
+  ASSERT_TRUE(by_kernel);
+  EXPECT_EQ(by_kernel->r10, 380u);
+  EXPECT_EQ(by_kernel->rip, 1002u);
+  EXPECT_EQ(by_kernel->orig_rax, static_cast<unsigned long long>(SYS_epoll_wait));
+  EXPECT_EQ(static_cast<long>(by_kernel->rax), -514);  // the kernel decides between the call and a handler
+}
+
+}  // namespace
+}  // namespace sockdoc::inject
