@@ -20,7 +20,9 @@ std::int64_t monotonic_ns() {
 }  // namespace
 
 bool OtherHolders::has_more(std::uint64_t inode, std::int64_t since_ns) {
+  constexpr std::int64_t kOld = 10'000'000'000;
   if (read_ns_ < since_ns) read();
+  if (shared_.contains(inode) && monotonic_ns() - read_ns_ > kOld) read();
   return shared_.contains(inode);
 }
 

@@ -12,7 +12,10 @@ namespace sockdoc::monitor {
  */
 class OtherHolders {
  public:
-  /** Whether more than one process had the socket at some moment after `since_ns` (CLOCK_MONOTONIC). */
+  /**
+   * Whether more than one process had the socket at some moment after `since_ns` (CLOCK_MONOTONIC). A yes is as old as
+   * ten seconds at most.
+   */
   [[nodiscard]] bool has_more(std::uint64_t inode, std::int64_t since_ns);
 
  private:

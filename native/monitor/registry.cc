@@ -108,12 +108,15 @@ void Registry::pair(Process& process, const abi::Pair& request) {
     return answer(*end, holder);
   }
   const bool adopted = (request.socket.flags & abi::kClaimAdopted) != 0;
-  if (adopted && other_holders_.has_more(request.socket.inode, process.attached_ns)) {
-    end->stays = true;
-    return keep_on_kernel(*end, Reason::shared_by_more);
+  end->shared = adopted && other_holders_.has_more(request.socket.inode, process.attached_ns);
+  if (end->shared) {
+    // Perhaps a child that will end: its process asks again.
+    end->outcome = Outcome::waiting;
+    end->reason = Reason::shared_by_more;
+    return answer(*end, holder);
   }
   SocketEnd* peer = peer_of(*end);
-  if (peer == nullptr || peer->connection != nullptr) {
+  if (peer == nullptr || peer->connection != nullptr || peer->shared) {
     end->outcome = Outcome::waiting;
     end->reason = elsewhere(*end) ? Reason::other_namespace : Reason::peer_unknown;
     return answer(*end, holder);

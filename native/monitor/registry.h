@@ -40,6 +40,7 @@ struct SocketEnd {
   abi::Reason reason = abi::Reason::peer_unknown;
   abi::Place restored{};                     // where a process said that it goes, before its peer said so too
   bool stays = false;                        // its process said so, without asking
+  bool shared = false;                       // it is older than libsd, and a process without libsd has it too
   abi::Reason reported = abi::Reason::none;  // why libsd has it on the kernel at the moment
 };
 

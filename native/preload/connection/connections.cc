@@ -23,6 +23,8 @@ namespace {
 
 /** A socket that was not asked for in time (no monitor, a busy one) is asked for again after so many calls. */
 constexpr std::uint64_t kAskAgain = 64;
+/** The same for one that was there before libsd, and that another process has too. */
+constexpr std::uint64_t kAskAgainOfShared = 1 << 14;
 
 bool connected(SocketState& state) {
   std::uint32_t kind = state.kind.load();
@@ -154,7 +156,10 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
   monitor_link.tend_at_times();
   // One that was started anew knows nothing of the question.
   const std::uint32_t runs = monitor_link.runs();
-  if (connection->run_ != runs && monitor_link.ask(socket, fd)) connection->run_ = runs;
+  const bool shared = (state.flags.load() & kAdopted) != 0 &&
+                      state.reason.load() == static_cast<std::uint32_t>(abi::Reason::shared_by_more);
+  const bool again = connection->run_ != runs || (shared && calls % kAskAgainOfShared == 0);
+  if (again && monitor_link.ask(socket, fd)) connection->run_ = runs;
 }
 
 /** False: not now. A socket that was there before libsd may have been used in ways that only the kernel knows. */
