@@ -92,7 +92,8 @@ async function stopAndGoOn() {
 }
 
 async function killAndStart() {
-  await sleep(randomInt(100, 1000));
+  // Libsd looks for a monitor once a second; both processes have to find the same one.
+  await sleep(randomInt(1000, 4000));
   const gone = once(monitor, 'exit');
   monitor.kill('SIGKILL');
   await gone;
