@@ -32,22 +32,26 @@ struct Switch {
 };
 
 /**
- * SenderWords::ring_tail: `interruptions << 56 | kPagesGone | bytes << 1 | kKernelWanted`, so that one
- * compare-and-swap announces bytes only where nothing has happened since.
+ * SenderWords::ring_tail: `interruptions << 56 | kPagesGone | kWokenOnce | bytes << 1 | kKernelWanted`,
+ * so that one compare-and-swap announces bytes only where nothing has happened since.
  *
  * kKernelWanted: the receiver sleeps in the kernel, or wants nothing else. While it is set no byte may be put into the
  * ring, so that whatever comes wakes it.
+ * kWokenOnce, beside kKernelWanted: whoever sleeps is woken by the first byte from the kernel, and nobody else has to
+ * be. The sender may clear both bits after it has sent that byte, by a compare-and-swap from what it saw before.
  * kPagesGone: the receiver has given the ring's pages back. While it is set no byte may be put into the ring: the
  * sender makes sure that there is memory before it clears it.
  * Interruptions: a signal handler counts up when it uses the role of the sender that it interrupted; and the receiver,
- * before it gives pages back, so that a sender that was writing announces nothing.
+ * before it gives pages back, so that a sender that was writing announces nothing, and before it sleeps to be woken
+ * once, so that a sender that woke it before does not clear the new wish.
  */
 inline constexpr std::uint64_t kKernelWanted = 1;
+inline constexpr std::uint64_t kWokenOnce = std::uint64_t{1} << 54;
 inline constexpr std::uint64_t kPagesGone = std::uint64_t{1} << 55;
 inline constexpr std::uint64_t kInterruption = std::uint64_t{1} << 56;
 
 /** The bytes of a ring_tail. */
-[[nodiscard]] constexpr std::uint64_t tail_bytes(std::uint64_t word) { return (word & (kPagesGone - 1)) >> 1; }
+[[nodiscard]] constexpr std::uint64_t tail_bytes(std::uint64_t word) { return (word & (kWokenOnce - 1)) >> 1; }
 
 /** Written by the active sender, but for what the receiver says in ring_tail. */
 struct alignas(kWriterAlignment) SenderWords {

@@ -135,17 +135,35 @@ std::size_t ByteRing::writable() {
   return capacity() - used;
 }
 
-bool ByteRing::want_kernel() {
+bool ByteRing::want_kernel(bool once) {
   const std::uint64_t head = shared_.receiver.ring_head.load(memory_order_relaxed);
   std::uint64_t word = shared_.sender.ring_tail.load(std::memory_order_acquire);
   if (abi::tail_bytes(word) != head) return false;
-  return (word & abi::kKernelWanted) != 0 ||
-         shared_.sender.ring_tail.compare_exchange_strong(word, word | abi::kKernelWanted);
+  std::uint64_t after = (word | abi::kKernelWanted) & ~abi::kWokenOnce;
+  if (once) after = (after | abi::kWokenOnce) + abi::kInterruption;
+  return word == after || shared_.sender.ring_tail.compare_exchange_strong(word, after);
 }
 
-void ByteRing::want_ring() { shared_.sender.ring_tail.fetch_and(~abi::kKernelWanted); }
+bool ByteRing::want_always() {
+  std::uint64_t word = shared_.sender.ring_tail.load(memory_order_relaxed);
+  while ((word & abi::kKernelWanted) != 0) {
+    if (shared_.sender.ring_tail.compare_exchange_weak(word, word & ~abi::kWokenOnce)) return true;
+  }
+  return false;
+}
 
-void ByteRing::forbid() { shared_.sender.ring_tail.fetch_or(abi::kKernelWanted); }
+bool ByteRing::woke(std::uint64_t sleeper) {
+  return shared_.sender.ring_tail.compare_exchange_strong(sleeper, sleeper & ~(abi::kKernelWanted | abi::kWokenOnce));
+}
+
+void ByteRing::want_ring() { shared_.sender.ring_tail.fetch_and(~(abi::kKernelWanted | abi::kWokenOnce)); }
+
+void ByteRing::forbid() {
+  // In one step: between two a sender could clear what it may clear, and with it what it may not.
+  std::uint64_t word = shared_.sender.ring_tail.load(memory_order_relaxed);
+  while (!shared_.sender.ring_tail.compare_exchange_weak(word, (word | abi::kKernelWanted) & ~abi::kWokenOnce)) {
+  }
+}
 
 void ByteRing::interrupt() { shared_.sender.ring_tail.fetch_add(abi::kInterruption); }
 

@@ -72,8 +72,20 @@ class ByteRing {
   /** Sender: bytes that can be written, by a fresh look; or kRingViolated. */
   [[nodiscard]] std::size_t writable();
 
-  /** Receiver: from now on nothing comes by the ring; false when it is not empty. */
-  [[nodiscard]] bool want_kernel();
+  /**
+   * Receiver: from now on nothing comes by the ring; false when it is not empty. `once`: only until the sender has
+   * sent something by the kernel (woke()); for one that sleeps alone, and calls want_always() afterwards.
+   */
+  [[nodiscard]] bool want_kernel(bool once = false);
+  /** Receiver, after want_kernel(once): false when the sender has been and bytes may come by the ring. */
+  [[nodiscard]] bool want_always();
+  /** Sender: what woke() wants to know, from before bytes were given to the kernel. */
+  [[nodiscard]] std::uint64_t sleeper() const { return shared_.sender.ring_tail.load(std::memory_order_acquire); }
+  [[nodiscard]] static bool woken_once(std::uint64_t sleeper) {
+    return (sleeper & (abi::kKernelWanted | abi::kWokenOnce)) == (abi::kKernelWanted | abi::kWokenOnce);
+  }
+  /** Sender: those bytes are on their way, so that sleeper needs no more of them. False: he sleeps anew since. */
+  [[nodiscard]] bool woke(std::uint64_t sleeper);
   /** Receiver: bytes may come by the ring again. */
   void want_ring();
   /** Receiver: like want_kernel(), whatever the ring holds. */

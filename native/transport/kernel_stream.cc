@@ -1,5 +1,6 @@
 #include "transport/kernel_stream.h"
 
+#include <linux/sockios.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -31,6 +32,11 @@ Moved KernelStream::send(std::span<const iovec> parts) const {
   } while (sent == -EINTR);
   if (failed(sent)) return {0, static_cast<int>(-sent)};
   return {static_cast<std::size_t>(sent), 0};
+}
+
+bool KernelStream::all_on_their_way() const {
+  int held_back = 0;
+  return !failed(raw(SYS_ioctl, fd_, SIOCOUTQNSD, &held_back)) && held_back == 0;
 }
 
 Moved KernelStream::receive(std::span<std::byte> into) const { return receive_from(fd_, into, 0); }

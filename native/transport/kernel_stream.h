@@ -15,6 +15,8 @@ class KernelStream {
   explicit KernelStream(int fd) : fd_(fd) {}
 
   [[nodiscard]] Moved send(std::span<const iovec> parts) const;
+  /** Nothing that was sent is held back (TCP_CORK, a full window): it is at the peer, or on its way. */
+  [[nodiscard]] bool all_on_their_way() const;
   [[nodiscard]] Moved receive(std::span<std::byte> into) const;
 
   /** Like receive(), leaving the bytes where they are. */

@@ -253,7 +253,7 @@ Moved StreamReceiver::with_deferred(const Moved& by_kernel) {
   return error == 0 ? by_kernel : Moved{0, error};
 }
 
-Rest StreamReceiver::rest() {
+Rest StreamReceiver::rest(bool once) {
   for (unsigned turn = 0; turn <= abi::kSwitches; ++turn) {
     const std::size_t there = ring_.readable();
     const Ahead ahead = look_ahead();
@@ -272,7 +272,7 @@ Rest StreamReceiver::rest() {
       }
       if (there > 0) return Rest::impossible;
     }
-    if (ring_.want_kernel()) return Rest::sleep;
+    if (ring_.want_kernel(once)) return Rest::sleep;
   }
   return Rest::bytes;
 }

@@ -52,8 +52,13 @@ class StreamReceiver {
   /** Like peek(), across all switches. `room` is memory for as many bytes. */
   [[nodiscard]] Moved peek_across(std::span<std::byte> into, std::span<std::byte> room);
 
-  /** Before sleeping in the kernel, on this socket alone or on many: asks the sender to wake us by it. */
-  [[nodiscard]] Rest rest();
+  /**
+   * Before sleeping in the kernel, on this socket alone or on many: asks the sender to wake us by it. `once`: after the
+   * first byte that does he may use the ring; see ByteRing::want_kernel().
+   */
+  [[nodiscard]] Rest rest(bool once = false);
+  /** After rest(once): see ByteRing. */
+  [[nodiscard]] bool want_always() { return ring_.want_always(); }
   /** After it: bytes may come by the ring again. */
   void awake() { ring_.want_ring(); }
   /** Like rest(), whatever the ring holds. */

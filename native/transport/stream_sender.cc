@@ -59,8 +59,12 @@ Moved StreamSender::send(std::span<const std::byte> bytes) {
 
 Moved StreamSender::send_by_kernel(std::span<const iovec> parts) {
   if (!switch_to(Carrier::kernel)) return {0, may_switch_back() ? EAGAIN : EPROTO};
+  const std::uint64_t sleeper = ring_.sleeper();
   const Moved by_kernel = kernel_.send(parts);
   sent_by_kernel(by_kernel.bytes);
+  if (by_kernel.bytes > 0 && ByteRing::woken_once(sleeper) && kernel_.all_on_their_way()) {
+    has_woken_ = ring_.woke(sleeper);
+  }
   return by_kernel;
 }
 
@@ -110,11 +114,10 @@ bool StreamSender::older_read_ended() const {
   return true;
 }
 
-bool StreamSender::drained() const {
-  const abi::SenderWords& mine = shared_.sender;
-  const abi::ReceiverWords& theirs = shared_.receiver;
-  return theirs.taken.load(memory_order_acquire) >> 1 == mine.published.load(memory_order_relaxed) >> 1 &&
-         theirs.ring_head.load(memory_order_acquire) == abi::tail_bytes(mine.ring_tail.load(memory_order_relaxed));
+bool StreamSender::drained(bool woken) const {
+  const std::uint64_t tail = abi::tail_bytes(shared_.sender.ring_tail.load(memory_order_relaxed));
+  return pending() <= (woken && carrier() == Carrier::kernel ? 1 : 0) &&
+         shared_.receiver.ring_head.load(memory_order_acquire) == tail;
 }
 
 std::uint64_t StreamSender::taken() const {

@@ -34,6 +34,8 @@ class StreamSender {
 
   /** What the ring did not take goes by the kernel, in one call. */
   [[nodiscard]] Moved send_by_kernel(std::span<const iovec> parts);
+  /** Whether that has woken a receiver who needs no more than that. */
+  [[nodiscard]] bool has_woken() const { return has_woken_; }
 
   /** The part of send() that needs no system call and that a signal handler may interrupt: what the ring takes now. */
   [[nodiscard]] Moved send_by_ring(std::span<const std::byte> bytes);
@@ -45,11 +47,16 @@ class StreamSender {
   /** The receiver has ended: nobody is in a read of the kernel's socket any more, whatever its words say. */
   void forget_older_read();
 
-  /** True when the receiver has taken all that the ring carried and all switches: the time to go back to the ring. */
-  [[nodiscard]] bool drained() const;
+  /**
+   * True when the receiver has taken all that the ring carried and all switches: the time to go back to the ring. After
+   * `woken` he need not have taken the one to the kernel. So no more than one part of the stream lies in the ring.
+   */
+  [[nodiscard]] bool drained(bool woken = false) const;
   /** Bytes that the receiver has taken, by whatever carrier; and how many of the kernel's he has not. As he says. */
   [[nodiscard]] std::uint64_t taken() const;
   [[nodiscard]] std::uint64_t behind() const;
+  /** The receiver sleeps, and may be sent the rest by the ring once a first part by the kernel has woken him. */
+  [[nodiscard]] bool woken_once() const { return ByteRing::woken_once(ring_.sleeper()); }
   [[nodiscard]] bool kernel_wanted() const { return ring_.kernel_wanted(); }
 
   /** See ByteRing. */
@@ -71,6 +78,7 @@ class StreamSender {
   abi::Direction& shared_;
   ByteRing ring_;
   KernelStream kernel_;
+  bool has_woken_ = false;
 };
 
 }  // namespace sockdoc

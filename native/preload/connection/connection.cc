@@ -28,13 +28,19 @@ bool Connection::has_ring_bytes() {
   return has(kBroken) || inbound().ring_is_next();
 }
 
-bool Connection::let_kernel_wake() {
+/** `once` is for one thread that sleeps on this socket alone. */
+bool Connection::let_kernel_wake(bool once) {
+  constexpr std::uint32_t kMost = 100;
   if (has_unread()) return false;
   if (!here()) return true;
   const Holding holding(receiving_);
   if (has(kBroken) || has_unread()) return false;
   if (natively_.load() == 0) {
-    const Rest rest = inbound().rest();
+    const std::uint64_t taken = slot_->directions[1 - end_].receiver.ring_head.load(std::memory_order_relaxed);
+    if (taken != once_at_) once_ = 0;
+    once_at_ = taken;
+    once = once && sleepers_.load() == 0 && !has(kStayReceiving) && once_++ < kMost;
+    const Rest rest = inbound().rest(once);
     if (rest == Rest::impossible) broke();
     if (rest != Rest::sleep) return false;
     marked_ = 1;

@@ -76,7 +76,7 @@ class Connection {
    * From now on, until awake(), whatever comes makes the kernel's socket readable. False: there are bytes in the ring
    * already, do not sleep (and do not call awake()). Sleepers are counted.
    */
-  [[nodiscard]] bool let_kernel_wake();
+  [[nodiscard]] bool let_kernel_wake(bool once = false);
   void awake();
 
   /** The same in any case: who waits with others looks at what is there after it. Not counted. */
@@ -210,7 +210,9 @@ class Connection {
   [[nodiscard]] bool give_pages_back(std::uint64_t now_ms);
   [[nodiscard]] bool has_pages_now(StreamSender& to);
   void remember_pages();
-  [[nodiscard]] bool slept_in_slices(const Transfer& transfer, Result& result);
+  void no_more_woken_once();
+  [[nodiscard]] bool may_sleep_in_slices(const Transfer& transfer) const;
+  [[nodiscard]] bool slept_in_slices(const Transfer& transfer, bool once, Result& result);
   void report(abi::Reason reason);
   void give_back_options(int fd);
   void finish(int fd, bool last);
@@ -237,6 +239,10 @@ class Connection {
   std::uint32_t vain_looks_ = 0;
   std::uint64_t inbound_pages_since_ = 0;  // bytes ever taken from the ring when its pages last went
 
+  // Sleeps to be woken once since the ring last carried: their count in ring_tail is small.
+  std::uint64_t once_at_ = 0;
+  std::uint32_t once_ = 0;
+
   UnreadBytes unread_;
   int unread_place_ = 0;             // of its descriptor among our own, + 1
   std::int32_t unread_process_ = 0;  // that has it by the number in `unread_`
@@ -251,6 +257,7 @@ class Connection {
   std::atomic<std::uint32_t> reason_{0};
   std::atomic<std::uint32_t> unreported_{0};  // a child on our memory sent it back: we tell the monitor
   std::atomic<std::uint32_t> reset_told_{0};  // once, as the kernel does
+  std::atomic<std::uint32_t> has_woken_{0};   // the reader, who may get the rest by the ring
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> vain_waits_{0};
   std::atomic<std::uint32_t> slept_{0};  // the last receive that waited for the kernel had to

@@ -313,6 +313,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->reason_ = 0;
   connection->unreported_ = 0;
   connection->reset_told_ = 0;
+  connection->has_woken_ = 0;
   connection->vain_spins_ = 0;
   connection->vain_waits_ = 0;
   connection->slept_ = 0;
@@ -323,6 +324,8 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->carried_ = 0;
   connection->inbound_pages_since_ = 0;
   connection->vain_looks_ = 0;
+  connection->once_at_ = 0;
+  connection->once_ = 0;
   connection->crossing_ = 0;
   connection->run_ = monitor_link.runs();
   connection->granted_.store(socket.word(), std::memory_order_release);

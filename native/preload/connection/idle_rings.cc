@@ -135,37 +135,45 @@ bool Connection::has_pages_now(StreamSender& to) {
 }
 
 /**
- * A receive that is about to wait for long, while rings hold pages: waits in slices, and looks for pages between them.
- * False: the kernel's own call has to wait, as before. It alone goes on after a handler that wants that, and knows the
- * socket's time limit.
+ * Whether a sleep of recv may be one of ppoll: the kernel's own call alone knows the socket's time limit, and goes on
+ * after those handlers that want that.
  */
-bool Connection::slept_in_slices(const Transfer& transfer, Result& result) {
-  const timespec slice = {0, IdleRings::kSliceMs * 1'000'000};
+bool Connection::may_sleep_in_slices(const Transfer& transfer) const {
   timeval limit = {};
   socklen_t length = sizeof limit;
-  if (failed(raw(SYS_getsockopt, transfer.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &length)) || limit.tv_sec != 0 ||
-      limit.tv_usec != 0 || idle_rings.handlers() == Handlers::both) {
-    return false;
-  }
-  while (idle_rings.any()) {
+  return !failed(raw(SYS_getsockopt, transfer.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &length)) && limit.tv_sec == 0 &&
+         limit.tv_usec == 0 && idle_rings.handlers() != Handlers::both;
+}
+
+/**
+ * A receive that is about to wait for long, while rings hold pages: waits in slices, and looks for pages between them.
+ * False: the kernel's own call has to wait, as before. `once`: see let_kernel_wake(); then it always has waited.
+ */
+bool Connection::slept_in_slices(const Transfer& transfer, bool once, Result& result) {
+  const timespec slice = {0, IdleRings::kSliceMs * 1'000'000};
+  if (!once && !may_sleep_in_slices(transfer)) return false;
+  while (once || idle_rings.any()) {
+    const timespec* limit = idle_rings.any() ? &slice : nullptr;
     pollfd one = {transfer.fd, POLLIN, 0};
     long found = 0;
     if (transfer.cancellable) {
-      found = sockdoc_original_ppoll(&one, 1, &slice, nullptr);
+      found = sockdoc_original_ppoll(&one, 1, limit, nullptr);
       if (found < 0) found = -errno;
     } else {
-      found = raw(SYS_ppoll, &one, 1, &slice, nullptr, 8);
+      found = raw(SYS_ppoll, &one, 1, limit, nullptr, 8);
     }
     if (found > 0) {
       result = {1};
       return true;
     }
     if (failed(found)) {
-      if (found != -EINTR || signal_handlers() == Handlers::restart_calls) return false;
-      result = {-1, EINTR};
+      const bool goes_on = found == -EINTR && signal_handlers() == Handlers::restart_calls;
+      if (!once && (goes_on || found != -EINTR)) return false;
+      // To be woken once counts for this sleep: the handler may have read what woke us.
+      result = goes_on ? Result{1} : Result{-1, static_cast<int>(-found)};
       return true;
     }
-    while (idle_rings.sweep(kSweptWhileWaiting)) {
+    while (idle_rings.any() && idle_rings.sweep(kSweptWhileWaiting)) {
       one.revents = 0;
       const timespec at_once = {};
       if (raw(SYS_ppoll, &one, 1, &at_once, nullptr, 8) != 0) break;

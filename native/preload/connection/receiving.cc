@@ -89,6 +89,11 @@ Moved Connection::peek(StreamReceiver& from, const Transfer& transfer) {
 /** What is there for the parts behind the first `skip` bytes, with the receiver's role. */
 Moved Connection::take(const Transfer& transfer, std::size_t skip) {
   StreamReceiver from = inbound(transfer.fd);
+  if (marked_.load(std::memory_order_relaxed) != 0 && !from.resting()) {
+    // The sender has woken us and gone on by the ring.
+    sleepers.keep_looking(Handle(handle_.load(std::memory_order_relaxed)));
+    marked_ = 0;
+  }
   if (sleepers_.load(std::memory_order_relaxed) == 0 && !has(kStayReceiving) &&
       (marked_.load(std::memory_order_relaxed) != 0 || from.carrier() == abi::Carrier::kernel) && from.resting() &&
       sleepers.may_wake(Handle(handle_.load(std::memory_order_relaxed)), *this)) {
@@ -314,13 +319,14 @@ Result Connection::peek_all(const Transfer& transfer) {
 Result Connection::sleep(const Transfer& transfer) {
   constexpr std::uint64_t kAtOnce = 3 * kTicksPerUs;  // it was there already: no thread sleeps and wakes so fast
   now_and_then(transfer);
-  if (!let_kernel_wake()) return {0};
+  const bool once = one_thread() && may_sleep_in_slices(transfer);
+  if (!let_kernel_wake(once)) return {0};
   char byte = 0;
   long result = 0;
   int error = 0;
   const std::uint64_t begun = __builtin_ia32_rdtsc();
   Result sliced = {};
-  if (idle_rings.any() && slept_in_slices(transfer, sliced)) {
+  if ((once || idle_rings.any()) && slept_in_slices(transfer, once, sliced)) {
     result = sliced.value;
     error = sliced.error;
   } else if (transfer.cancellable) {
@@ -332,8 +338,17 @@ Result Connection::sleep(const Transfer& transfer) {
   }
   const bool waited = __builtin_ia32_rdtsc() - begun > kAtOnce;
   if (waited != (slept_.load(std::memory_order_relaxed) != 0)) slept_.store(waited, std::memory_order_relaxed);
+  if (once) no_more_woken_once();
   awake();
   return result < 0 ? Result{-1, error} : Result{1};
+}
+
+/** After a sleep: from now on others may sleep here too. */
+void Connection::no_more_woken_once() {
+  const Holding holding(receiving_);
+  if (natively_.load() != 0 || marked_.load() == 0 || inbound().want_always()) return;
+  sleepers.keep_looking(Handle(handle_.load(std::memory_order_relaxed)));
+  marked_ = 0;
 }
 
 /** Whether there is something that the last look did not find. Only loads. */

@@ -19,6 +19,18 @@
 namespace sockdoc::preload {
 namespace {
 
+/** Shortens the parts to so many bytes; how many are left. */
+std::size_t first_of(iovec (&parts)[kRestParts], std::size_t count, std::size_t most) {
+  for (std::size_t i = 0; i < count; i++) {
+    if (parts[i].iov_len >= most) {
+      parts[i].iov_len = most;
+      return i + 1;
+    }
+    most -= parts[i].iov_len;
+  }
+  return count;
+}
+
 std::span<const std::byte> memory_of(const iovec& part) {
   return {static_cast<const std::byte*>(part.iov_base), part.iov_len};
 }
@@ -38,13 +50,14 @@ void Connection::prefer_ring(int fd, bool waits) {
   if (!caught_up(to) && (!waits || !wait_for_reader(to, false))) return;
   if (unproven && !prove(to)) return;
   const SignalsBlocked blocked;
-  (void)to.switch_to(abi::Carrier::ring);
+  if (to.switch_to(abi::Carrier::ring)) has_woken_.store(0, std::memory_order_relaxed);
 }
 
 /** The reader has taken all that the ring carried, and most of what the kernel did. */
 bool Connection::caught_up(const StreamSender& to) const {
   const bool proved = unproven_.load(std::memory_order_relaxed) == 0;
-  return to.drained() && to.behind() <= (proved ? ring_bytes_ / 2 : 0);
+  const bool woken = has_woken_.load(std::memory_order_relaxed) != 0;
+  return to.drained(woken) && to.behind() <= (proved ? ring_bytes_ / 2 : 0);
 }
 
 /**
@@ -125,6 +138,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   }
   // Room that was there and is not when we come: a peer who makes fun of us would keep us here.
   constexpr unsigned kVainWaits = 64;
+  constexpr std::size_t kWakes = 32768;  // of a larger message
   unsigned waits = 0;
   Moved sum;
   std::size_t part = 0;
@@ -146,9 +160,16 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
       }
       // All that is left in one call: a segment for each part would cost a wake-up each, and answers in pieces.
       iovec rest[kRestParts];
-      const std::size_t count = rest_of(transfer, sum.bytes, rest);
-      const SignalsBlocked blocked;
-      moved = to.send_by_kernel({rest, count});
+      std::size_t count = rest_of(transfer, sum.bytes, rest);
+      const bool more = !nested && to.woken_once();
+      if (more) count = first_of(rest, count, kWakes);
+      {
+        const SignalsBlocked blocked;
+        moved = to.send_by_kernel({rest, count});
+      }
+      if (to.has_woken()) has_woken_.store(1, std::memory_order_relaxed);
+      // The reader is woken by that; what is left need not go the same way.
+      if (more && moved.bytes > 0 && sum.bytes + moved.bytes < transfer.bytes) prefer_ring(transfer.fd, false);
     }
     if (moved.bytes == 0) {
       sum.error = moved.error;
@@ -191,8 +212,8 @@ bool Connection::wait_for_reader(const StreamSender& to, bool for_room) {
     }
     if (now - start < spin_ticks) {
       together ? void(raw(SYS_sched_yield)) : __builtin_ia32_pause();
-    } else if (for_room || raw(SYS_nanosleep, &nap, nullptr) != 0) {
-      return false;  // a signal has come, or the kernel takes what the ring does not
+    } else if (raw(SYS_nanosleep, &nap, nullptr) != 0) {
+      return false;  // a signal has come
     }
     now = __builtin_ia32_rdtsc();
     if (const std::uint64_t there = to.taken(); there != seen) {

@@ -184,21 +184,23 @@ TEST(Stream, SwitchesToAndFroBetweenProcessesWithoutALostByte) {
   EXPECT_EQ(received.bytes, link.sender().sent());
 }
 
-/** Sends stamped messages by the ring where that may be, each answered by a byte from the other side before the next.
- */
+/** Sends stamped messages by the ring where that may be, in a few parts, each answered by a byte from the other side
+ * before the next. */
 std::uint64_t send_and_wait(Link& link, int messages, unsigned seed) {
   StreamSender sender = link.sender();
   std::mt19937 random(seed);
+  std::mt19937 parts(seed + 100);
   std::vector<std::byte> buffer(2000);
   std::uint64_t at = 0;
   for (int i = 0; i < messages; ++i) {
     const auto piece = std::span(buffer).first(1 + random() % buffer.size());
     fill(piece, at);
-    if (sender.carrier() == abi::Carrier::kernel && !sender.kernel_wanted() && sender.drained()) {
-      (void)sender.switch_to(abi::Carrier::ring);
-    }
     for (std::size_t done = 0; done < piece.size();) {
-      const Moved sent = sender.send(piece.subspan(done));
+      if (sender.carrier() == abi::Carrier::kernel && !sender.kernel_wanted() && sender.drained(sender.has_woken())) {
+        (void)sender.switch_to(abi::Carrier::ring);
+      }
+      const std::size_t part = parts() % 2 == 0 ? piece.size() - done : 1 + parts() % (piece.size() - done);
+      const Moved sent = sender.send(piece.subspan(done, part));
       if (sent.error != 0 && sent.error != EAGAIN) return 0;
       done += sent.bytes;
     }
@@ -215,10 +217,11 @@ struct Slept {
   std::uint64_t sleeps = 0;
   std::uint64_t missed = 0;  // nothing woke it although bytes were sent
   std::uint64_t by_ring = 0;
+  std::uint64_t woken_once = 0;  // and the sender has gone on by the ring
 };
 
-/** Answers messages; looks a random number of times, then sleeps in poll(2) as a program would. */
-Slept answer_sleeping(Link& link, int messages, unsigned seed) {
+/** Answers messages; looks a random number of times, then sleeps in poll(2) as a program would, at times `once`. */
+Slept answer_sleeping(Link& link, int messages, unsigned seed, bool once = false) {
   StreamReceiver receiver = link.receiver();
   std::mt19937 random(seed);
   std::mt19937 lengths(seed + 1);
@@ -237,12 +240,14 @@ Slept answer_sleeping(Link& link, int messages, unsigned seed) {
       if (got.error != EAGAIN) continue;
       if (looks-- > 0) continue;
       looks = 0;
-      const Rest rest = receiver.rest();
+      const bool alone = once && random() % 4 != 0;
+      const Rest rest = receiver.rest(alone);
       if (rest == Rest::impossible) sum.received.error = EPROTO;
       if (rest == Rest::sleep) {
         ++sum.sleeps;
         pollfd readable{link.to(), POLLIN, 0};
         if (::poll(&readable, 1, 30'000) != 1) ++sum.missed;
+        if (alone && !receiver.want_always()) ++sum.woken_once;
         receiver.awake();
       }
       if (sum.missed > 0 || sum.received.error != 0) return sum;
@@ -293,6 +298,60 @@ TEST(Stream, ASleeperIsWokenByTheKernelBetweenProcesses) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   expect_all(slept, link.sender().sent());
+}
+
+TEST(Stream, ASleeperIsWokenOnceBetweenThreads) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  constexpr int kMessages = 2'000;
+  std::atomic<std::uint64_t> sent{0};
+  std::thread sender([&] { sent = send_and_wait(link, kMessages, 52); });
+  const Slept slept = answer_sleeping(link, kMessages, 51, true);
+  link.close_receiver();
+  sender.join();
+  expect_all(slept, sent);
+  EXPECT_GT(slept.woken_once, 0u);
+}
+
+TEST(Stream, ASleeperIsWokenOnceBetweenProcesses) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  constexpr int kMessages = 2'000;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    link.close_receiver();
+    ::_exit(send_and_wait(link, kMessages, 62) > 0 ? 0 : 1);
+  }
+  link.close_sender();
+  const Slept slept = answer_sleeping(link, kMessages, 61, true);
+  link.close_receiver();
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  expect_all(slept, link.sender().sent());
+  EXPECT_GT(slept.woken_once, 0u);
+}
+
+TEST(Stream, WhoSleepsAnewIsNotLeftAsleepByWhoWokeHimBefore) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  ByteRing ring = link.ring();
+  ASSERT_TRUE(ring.want_kernel(true));
+  const std::uint64_t sleeper = ring.sleeper();
+  EXPECT_TRUE(ByteRing::woken_once(sleeper));
+  EXPECT_TRUE(ring.want_always());
+  EXPECT_FALSE(ring.woke(sleeper));  // it has woken by itself
+  ring.want_ring();
+  ASSERT_TRUE(ring.want_kernel(true));
+  EXPECT_FALSE(ring.woke(sleeper));  // and sleeps again
+  EXPECT_TRUE(ring.kernel_wanted());
+  EXPECT_TRUE(ring.woke(ring.sleeper()));
+  EXPECT_FALSE(ring.kernel_wanted());
+  EXPECT_FALSE(ring.want_always());
+  ASSERT_TRUE(ring.want_kernel(true));
+  ring.forbid();
+  EXPECT_FALSE(ByteRing::woken_once(ring.sleeper()));
 }
 
 TEST(Stream, AReceiverThatWantsTheKernelForGoodGetsEverythingByIt) {
