@@ -58,7 +58,6 @@ Refused visiting(const Try& one, Work work) {
   Threads threads(one.memory);
   Thread* host = stop_at_safe_point(threads, one.memory, one.deadline);
   if (host == nullptr) {
-    if (!read_facts(process_folder(one.memory.pid()))) return gone();
     return too_late("None of its threads came to a call on a socket, where it can be held without harm.");
   }
   Hold hold(one.outcome);
@@ -151,37 +150,42 @@ Refused try_detach(const Try& one) {
   });
 }
 
+Refused nothing_to_do(const Memory& memory, const Suitable& target, Purpose purpose) {
+  const bool at_work = target.libsd && Libsd(memory, *target.libsd).at_work();
+  if (purpose == Purpose::attach && at_work) return Refusal{"already", "libsd is at work in it already.", ""};
+  if (purpose == Purpose::detach && !at_work) return Refusal{"not-attached", "libsd is not at work in it.", ""};
+  return std::nullopt;
+}
+
+/** Judges, and tries until it is done, refused, or too late. */
+template <typename Attempt>
+Refused perform(pid_t pid, const Job& job, Attempt attempt, Outcome& outcome) {
+  const Deadline deadline = Deadline::in_ms(job.timeout_ms);
+  const auto verdict = judge(pid, job.purpose, deadline);
+  if (const auto* refusal = std::get_if<Refusal>(&verdict)) return *refusal;
+  const auto& target = std::get<Suitable>(verdict);
+  const Memory memory(pid);
+  if (auto refusal = nothing_to_do(memory, target, job.purpose)) return refusal;
+  const auto entry = find_entry_points(target.libc);
+  if (!entry) return Refusal{"musl", "Its C library lacks functions that glibc has.", ""};
+  if (job.dry_run) return std::nullopt;
+  reach(Step::judged, job);
+  for (int stop_ms = kFirstStopMs;; stop_ms = std::min(2 * stop_ms, kLongestStopMs)) {
+    auto refusal = attempt(Try{memory, target, *entry, job, deadline, outcome, stop_ms});
+    if (!refusal || !worth_another_try(*refusal) || has_ended(pid)) return refusal;
+    nap(kPause);
+    if (deadline.passed()) return asked_to_end ? too_late("") : *refusal;
+  }
+}
+
 template <typename Attempt>
 Outcome run(pid_t pid, const Job& job, Attempt attempt) {
   Outcome outcome{pid, "", {}, {}, 0};
-  const Deadline deadline = Deadline::in_ms(job.timeout_ms);
   if (const auto facts = read_facts(process_folder(pid))) outcome.comm = facts->comm;
-  const auto verdict = judge(pid, job.purpose, deadline);
-  if (const auto* refusal = std::get_if<Refusal>(&verdict)) {
-    outcome.refusal = *refusal;
-    return outcome;
-  }
-  const auto& target = std::get<Suitable>(verdict);
-  const Memory memory(pid);
-  const bool at_work = target.libsd && Libsd(memory, *target.libsd).at_work();
-  if (job.purpose == Purpose::attach && at_work) {
-    outcome.refusal = Refusal{"already", "libsd is at work in it already.", ""};
-  } else if (job.purpose == Purpose::detach && !at_work) {
-    outcome.refusal = Refusal{"not-attached", "libsd is not at work in it.", ""};
-  }
-  const auto entry = find_entry_points(target.libc);
-  if (!outcome.refusal && !entry)
-    outcome.refusal = Refusal{"musl", "Its C library lacks functions that glibc has.", ""};
-  if (outcome.refusal || job.dry_run) return outcome;
-  reach(Step::judged, job);
-  int stop_ms = kFirstStopMs;
-  do {
-    outcome.refusal = attempt(Try{memory, target, *entry, job, deadline, outcome, stop_ms});
-    stop_ms = std::min(2 * stop_ms, kLongestStopMs);
-    if (!outcome.refusal || !worth_another_try(*outcome.refusal)) return outcome;
-    nap(kPause);
-  } while (!deadline.passed());
-  if (asked_to_end) outcome.refusal = too_late("");
+  outcome.refusal = perform(pid, job, attempt, outcome);
+  // However its end showed: memory that could not be read, a call that did not come back.
+  const bool zombie = outcome.refusal && std::string_view(outcome.refusal->code) == "zombie";
+  if (outcome.refusal && !zombie && has_ended(pid)) outcome.refusal = gone();
   return outcome;
 }
 

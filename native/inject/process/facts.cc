@@ -59,6 +59,11 @@ std::optional<ProcessFacts> read_facts(const std::string& folder) {
   return facts;
 }
 
+bool has_ended(pid_t pid) {
+  const auto facts = read_facts(process_folder(pid));
+  return !facts || facts->state == 'Z' || facts->state == 'X';
+}
+
 std::vector<pid_t> threads_of(pid_t pid) {
   std::vector<pid_t> result;
   FolderReader folder(AT_FDCWD, (process_folder(pid) + "/task").c_str());

@@ -27,6 +27,9 @@ struct ProcessFacts {
 
 std::optional<ProcessFacts> read_facts(const std::string& folder);
 
+/** Also of one that its parent, or its tracer, has not taken notice of. */
+bool has_ended(pid_t pid);
+
 /** Of "/proc/PID" or "/proc/PID/task/TID". */
 std::string process_folder(pid_t pid);
 std::string thread_folder(pid_t pid, pid_t tid);

@@ -117,7 +117,7 @@ Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadlin
       threads.release(*thread);
     }
     nap(kPause);
-  } while (!deadline.passed());
+  } while (!deadline.passed() && !has_ended(memory.pid()));
   return nullptr;
 }
 

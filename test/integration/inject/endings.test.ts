@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { INJECT, type Injected, inject, Speaker } from '../../support/inject.js';
+import { compiled, hasLibsd, LIBSD, preloaded } from '../../support/libsd.js';
+import { poll } from '../../support/poll.js';
+
+/** An injector at work, what it says, and how it ends. */
+function injecting(pid: number, args: readonly string[]) {
+  const child = spawn(INJECT, ['attach', String(pid), '--library', LIBSD, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  const said = new Promise<Injected>((resolve, reject) =>
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve(JSON.parse(text).processes[0]);
+      else reject(new Error(`it ended with ${code ?? signal}`));
+    }),
+  );
+  return { child, said };
+}
+
+describe.runIf(hasLibsd)('what ends while it is attached to', () => {
+  const victims: Speaker[] = [];
+  let busy = '';
+  beforeAll(() => {
+    busy = compiled('inject/busy');
+  });
+  afterEach(async () => {
+    for (const victim of victims.splice(0)) await victim.stop();
+  });
+  const started = async (command: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+    const victim = new Speaker(command, env);
+    victims.push(victim);
+    expect(await victim.line()).toBe('ready');
+    return victim;
+  };
+
+  it('the process: gone, whenever that was', async () => {
+    for (let i = 0; i < 12; i++) {
+      const victim = await started([busy, 'thread', 'socket']);
+      const { said } = injecting(victim.pid, []);
+      await sleep(i * 2);
+      await victim.stop();
+      const { state, code } = await said;
+      // As it was when it was first looked at: a zombie until its parent knew.
+      if (state === 'refused') expect(['gone', 'zombie']).toContain(code);
+    }
+  });
+
+  it('the injector, by SIGTERM: it says so, and has changed nothing', async () => {
+    // Without a call on a socket it waits for one as long as it may.
+    const victim = await started(['bash', '-c', 'exec "$0" malloc < <(cat)', busy]);
+    const { child, said } = injecting(victim.pid, ['--timeout-ms', '60000']);
+    const handlers = () => /^SigCgt:\t(\w+)$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? '0';
+    await poll('it minds SIGTERM', () => (BigInt(`0x${handlers()}`) >> 14n) & 1n);
+    child.kill('SIGTERM');
+    expect(await said).toMatchObject({ state: 'refused', code: 'interrupted' });
+    expect(readFileSync(`/proc/${victim.pid}/maps`, 'utf8')).not.toContain('libsd');
+    expect(await victim.ask('well?')).toBe('fine');
+  });
+
+  it('the work of a libsd that came with the program', async () => {
+    const victim = await started([busy, 'thread', 'socket'], preloaded);
+    expect(inject('attach', victim.pid)).toMatchObject({ state: 'refused', code: 'already' });
+    for (let i = 0; i < 3; i++) {
+      expect(inject('detach', victim.pid)).toMatchObject({ state: 'detached' });
+      expect(await victim.ask('well?')).toBe('fine');
+      expect(inject('attach', victim.pid)).toMatchObject({ state: 'attached' });
+      expect(await victim.ask('well?')).toBe('fine');
+    }
+  });
+});
