@@ -16,7 +16,7 @@ test.runIf(hasInjector())('a process is attached to and detached from, after a q
   const monitor = join(folder.path, 'monitor.sock');
   const env = { SOCKDOC_MONITOR: monitor, SOCKDOC_STATE_DIR: folder.path };
   const server = await startProgram('pingpong.c', ['server', 0, 0]);
-  const client = await startProgram('pingpong.c', ['client', server.ready.port, 64, 0]);
+  const client = await startProgram('pingpong.c', ['client', server.ready.port, 64, 500]);
   const terminal = new TestTerminal({ columns: 120, rows: 30, env });
   try {
     terminal.sockdoc(`top --pid ${server.pid}`);

@@ -17,6 +17,8 @@ import { startProgram, type Victim } from '../../support/victim.js';
 
 const PINGPONG = fileURLToPath(new URL('../../../fixtures/programs/pingpong.c', import.meta.url));
 const OTHER_USER = 65534;
+/** Between two messages: what else is tested beside this wants CPU too. */
+const PAUSE_US = 500;
 
 let state: string;
 const victims: Victim[] = [];
@@ -89,7 +91,7 @@ describe('a pair that talks all the time', () => {
 
   test('as text, with the figures of the model, and the first line that says how many', async () => {
     const server = await start('pingpong.c', ['server', 0, 0]);
-    await start('pingpong.c', ['client', server.ready.port, 64, 0]);
+    await start('pingpong.c', ['client', server.ready.port, 64, PAUSE_US]);
     const { stdout, code } = await sockdoc(['advise', '--pid', `${server.pid}`], { env: env() });
     expect(code).toBe(0);
     expect(stdout).toMatch(/^1 pair of processes/);
@@ -111,7 +113,9 @@ describe('a pair that talks all the time', () => {
       children.push(server);
       const { port } = JSON.parse((await said(server)).slice('ready '.length));
       children.push(
-        spawn(user[0] as string, [...user.slice(1), program, 'client', `${port}`, '64', '0'], { stdio: 'ignore' }),
+        spawn(user[0] as string, [...user.slice(1), program, 'client', `${port}`, '64', `${PAUSE_US}`], {
+          stdio: 'ignore',
+        }),
       );
       const { stdout, exitCode } = await execa(
         user[0] as string,
@@ -156,7 +160,7 @@ describe('what stands in the way', () => {
     const fixed = join(state, 'fixed');
     execFileSync('cc', ['-static', '-O1', '-pthread', '-o', fixed, PINGPONG]);
     const server = await start('pingpong.c', ['server', 0, 0]);
-    const client = spawn(fixed, ['client', `${server.ready.port}`, '64', '0'], { stdio: 'ignore' });
+    const client = spawn(fixed, ['client', `${server.ready.port}`, '64', `${PAUSE_US}`], { stdio: 'ignore' });
     const tracer = spawn('strace', ['-qq', '-e', 'trace=none', '-o', '/dev/null', '-p', `${server.pid}`], {
       stdio: 'ignore',
     });
@@ -183,7 +187,7 @@ describe('what stands in the way', () => {
     const program = join(state, 'pingpong');
     execFileSync('cc', ['-O1', '-pthread', '-o', program, PINGPONG]);
     const user = [`--reuid=${OTHER_USER}`, `--regid=${OTHER_USER}`, '--clear-groups'];
-    const client = spawn('setpriv', [...user, program, 'client', `${server.ready.port}`, '64', '0'], {
+    const client = spawn('setpriv', [...user, program, 'client', `${server.ready.port}`, '64', `${PAUSE_US}`], {
       stdio: 'ignore',
     });
     try {

@@ -17,6 +17,8 @@ import { startProgram, type Victim } from '../../support/victim.js';
 
 const PINGPONG = fileURLToPath(new URL('../../../fixtures/programs/pingpong.c', import.meta.url));
 const OTHER_USER = 65534;
+/** Between two messages: what else is tested beside this wants CPU too. */
+const PAUSE_US = 500;
 
 let folder: string;
 let monitor: string;
@@ -49,10 +51,10 @@ async function migrate(args: readonly (string | number)[], ...codes: number[]): 
   return document;
 }
 
-/** A pair that talks all the time. */
+/** A pair that goes on talking. */
 async function pair(): Promise<{ server: Victim; client: Victim }> {
   const server = await start('pingpong.c', ['server', 0, 0]);
-  return { server, client: await start('pingpong.c', ['client', server.ready.port, 64, 0]) };
+  return { server, client: await start('pingpong.c', ['client', server.ready.port, 64, PAUSE_US]) };
 }
 
 const statesOf = ({ processes }: MigrateDocument) => processes.map(({ pid, state, named }) => ({ pid, state, named }));
