@@ -164,6 +164,13 @@ class Connection {
   /** After hand_over(): who still looks at its memory finds nothing there. With all other threads stopped. */
   void make_inert(MappedSlab& no_slab);
 
+  /** The peer has said that its stream ends, or closed; or is out of sight. */
+  [[nodiscard]] bool peer_ends() const {
+    return !here() || slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) != 0;
+  }
+  /** As the peer says, nothing that was sent by the kernel lies there. */
+  [[nodiscard]] bool all_taken() const { return here() && outbound().behind() == 0; }
+
   void said_shutdown();
   /** Bytes that came before what the kernel holds are out of reach of who has the socket now: he is told of a reset. */
   void was_reset();

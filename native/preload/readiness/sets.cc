@@ -37,11 +37,21 @@ bool kernel_readable(int fd) {
   return raw(SYS_ppoll, &one, 1, &now, 0, 0) == 1 && (one.revents & POLLNVAL) == 0;
 }
 
-/** What else is true of a descriptor now: an edge tells all of it. */
-std::uint32_t kernel_state(int fd, std::uint32_t interest) {
-  constexpr std::uint32_t kPollable = EPOLLOUT | EPOLLWRNORM | EPOLLPRI | EPOLLRDHUP;
+/**
+ * What else is true of a descriptor now: an edge tells all of it. Without a system call where the connection knows:
+ * nothing of what we sent lies in the kernel, and the peer has not said that it ends. One that dies without a word
+ * makes an edge of the kernel's own.
+ */
+std::uint32_t kernel_state(const Member& member, std::uint32_t interest) {
+  constexpr std::uint32_t kWritable = EPOLLOUT | EPOLLWRNORM;
+  constexpr std::uint32_t kPollable = kWritable | EPOLLPRI | EPOLLRDHUP;
   if ((interest & kPollable) == 0) return 0;
-  pollfd one = {fd, static_cast<short>(interest & kPollable), 0};
+  const Connection* connection = connection_of(member.socket());
+  if (connection != nullptr && (interest & EPOLLPRI) == 0 && !connection->peer_ends() &&
+      ((interest & kWritable) == 0 || connection->all_taken())) {
+    return interest & kWritable;
+  }
+  pollfd one = {member.fd(), static_cast<short>(interest & kPollable), 0};
   const timespec now = {};
   if (raw(SYS_ppoll, &one, 1, &now, 0, 0) != 1 || (one.revents & POLLNVAL) != 0) return 0;
   return static_cast<std::uint32_t>(one.revents);
@@ -379,7 +389,7 @@ int EpollSet::collect(epoll_event* events, int from_kernel, int room) {
       return Look::stop;
     }
     if ((edge && !member.take_edge(arrivals)) || (oneshot && !member.fire(interest.version))) return Look::on;
-    events[count].events = edge ? bits | kernel_state(member.fd(), interest.events) : bits;
+    events[count].events = edge ? bits | kernel_state(member, interest.events) : bits;
     events[count].data.u64 = interest.data;
     count++;
     cursor_.store(socket, memory_order_relaxed);
