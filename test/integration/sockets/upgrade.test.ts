@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sockdoc } from '../../support/cli.js';
 import { compiled, hasLibsd, outcome } from '../../support/libsd.js';
+import { requireRoot, requireTool, withNetns } from '../../support/live.js';
 import { poll } from '../../support/poll.js';
 import { ask, type Done, state, Talking, together, upgraded } from '../../support/talking.js';
 import type { Victim } from '../../support/victim.js';
+import { nftRule } from '../checks/net/support.js';
 
 // Two processes with libsd, which was told of a monitor, and real bytes that say where they stand in the stream.
 describe.runIf(hasLibsd)('connections between two programs go over to shared memory', () => {
@@ -100,6 +102,28 @@ describe.runIf(hasLibsd)('connections between two programs go over to shared mem
     expect(await ask<Done>(others[0], 'eof')).toMatchObject({ result: -1, errno: 'ECONNRESET' });
     expect(await resets()).toBe(1);
     await together(ends, 'both 20', 'both 20');
+  });
+
+  it('where the host drops what it sends, so that the kernel sends it again', async (ctx) => {
+    requireRoot(ctx);
+    requireTool(ctx, 'nft');
+    await talking.bench.running();
+    await withNetns(async (ns) => {
+      const prefix = ['ip', 'netns', 'exec', ns.name];
+      const server = await talking.program('listen', {}, prefix);
+      const client = await talking.program(server.ready, {}, prefix);
+      await nftRule(ns, 'output', 'meta l4proto tcp numgen inc mod 5 == 0 counter drop');
+      const ends: [Victim, Victim] = [server, client];
+      await together(ends, 'both 10', 'both 10');
+      await upgraded(ends);
+      for (let round = 0; round < 3; round++) {
+        await together(ends, 'push 300000', 'pull 300000');
+        await together(ends, 'answer 30000', 'say 30000');
+      }
+      expect(Number(/packets (\d+)/.exec(await ns.run('nft', 'list', 'ruleset'))?.[1])).toBeGreaterThan(0);
+      const [one, other] = [await state(server), await state(client)];
+      expect([one.sent, one.received]).toEqual([other.received, other.sent]);
+    });
   });
 
   it('which handlers use that interrupted a call on the same connection', async () => {
