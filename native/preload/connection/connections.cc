@@ -220,7 +220,8 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
   if (gate::under_way(word) != 0 || !connection.here()) return;
   // One at a time, and not in a handler that interrupted it: what is written here counts once the word has changed.
   if (connection.crossing_.exchange(1) != 0) return;
-  if (leaving_.load() != 0) return connection.crossing_.store(0);
+  // Who had looked at the word before another thread crossed would begin anew what carries bytes already.
+  if (leaving_.load() != 0 || state.gate.load() != word) return connection.crossing_.store(0);
   look_for_io_uring();
   if (const std::uint32_t stopped = stopped_.load(); stopped != 0) stay(socket, static_cast<abi::Reason>(stopped));
   const bool stays = (state.flags.load() & kStays) != 0;
