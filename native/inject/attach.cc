@@ -120,13 +120,14 @@ Refused try_attach(const Try& one) {
 /** 0 directions left on rings; or the deadline. In between the process runs, since it has to read what is in the rings.
  */
 Refused await_leaving(const Try& one, Libsd& libsd) {
+  std::uint32_t left = 0;
   for (;;) {
-    std::uint32_t left = 0;
-    auto refusal = visiting(one, [&](Visit& visit, Threads& threads, Hold&) {
+    const auto refusal = visiting(one, [&](Visit& visit, Threads& threads, Hold&) {
       finish_by(libsd, visit, threads);
+      one.outcome.leaving = true;
       return libsd.leave(visit, one.deadline, left);
     });
-    if (refusal || left == 0) return refusal;
+    if (left == 0 || (refusal && !worth_another_try(*refusal))) return refusal;
     if (one.deadline.passed()) {
       return too_late(left == 1 ? "A connection has bytes in memory that its program does not read."
                                 : "Connections have bytes in memory that their programs do not read.");
@@ -150,6 +151,17 @@ Refused try_detach(const Try& one) {
   });
 }
 
+/** It does not leave: what comes from now on may go by memory again. */
+void stay_after_all(const Try& one) {
+  if (!one.outcome.leaving || has_ended(one.memory.pid())) return;
+  Libsd libsd(one.memory, *one.target.libsd);
+  // It says no where nothing is to be taken back, because all went on in between.
+  (void)visiting(one, [&](Visit& visit, Threads& threads, Hold&) {
+    finish_by(libsd, visit, threads);
+    return libsd.attach(visit, one.job, one.deadline);
+  });
+}
+
 Refused nothing_to_do(const Memory& memory, const Suitable& target, Purpose purpose) {
   const bool at_work = target.libsd && Libsd(memory, *target.libsd).at_work();
   if (purpose == Purpose::attach && at_work) return Refusal{"already", "libsd is at work in it already.", ""};
@@ -158,11 +170,13 @@ Refused nothing_to_do(const Memory& memory, const Suitable& target, Purpose purp
 }
 
 /** Judges, and tries until it is done, refused, or too late. */
-template <typename Attempt>
-Refused perform(pid_t pid, const Job& job, Attempt attempt, Outcome& outcome) {
+template <typename Attempt, typename TakeBack>
+Refused perform(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back, Outcome& outcome) {
+  constexpr int kToTakeBackMs = 1000;
   const Deadline deadline = Deadline::in_ms(job.timeout_ms);
   const auto verdict = judge(pid, job.purpose, deadline);
   if (const auto* refusal = std::get_if<Refusal>(&verdict)) return *refusal;
+  if (auto refusal = judge_monitor(pid, job.monitor)) return refusal;
   const auto& target = std::get<Suitable>(verdict);
   const Memory memory(pid);
   if (auto refusal = nothing_to_do(memory, target, job.purpose)) return refusal;
@@ -172,17 +186,20 @@ Refused perform(pid_t pid, const Job& job, Attempt attempt, Outcome& outcome) {
   reach(Step::judged, job);
   for (int stop_ms = kFirstStopMs;; stop_ms = std::min(2 * stop_ms, kLongestStopMs)) {
     auto refusal = attempt(Try{memory, target, *entry, job, deadline, outcome, stop_ms});
-    if (!refusal || !worth_another_try(*refusal) || has_ended(pid)) return refusal;
-    nap(kPause);
-    if (deadline.passed()) return asked_to_end ? too_late("") : *refusal;
+    if (!refusal) return refusal;
+    const bool again = worth_another_try(*refusal) && !has_ended(pid);
+    if (again) nap(kPause);
+    if (again && !deadline.passed()) continue;
+    take_back(Try{memory, target, *entry, job, Deadline::of_taking_back_in_ms(kToTakeBackMs), outcome, stop_ms});
+    return again && asked_to_end ? too_late("") : refusal;
   }
 }
 
-template <typename Attempt>
-Outcome run(pid_t pid, const Job& job, Attempt attempt) {
-  Outcome outcome{pid, "", {}, {}, 0};
+template <typename Attempt, typename TakeBack>
+Outcome run(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back) {
+  Outcome outcome{.pid = pid, .comm = "", .refusal = {}, .stops = {}};
   if (const auto facts = read_facts(process_folder(pid))) outcome.comm = facts->comm;
-  outcome.refusal = perform(pid, job, attempt, outcome);
+  outcome.refusal = perform(pid, job, attempt, take_back, outcome);
   // However its end showed: memory that could not be read, a call that did not come back.
   const bool zombie = outcome.refusal && std::string_view(outcome.refusal->code) == "zombie";
   if (outcome.refusal && !zombie && has_ended(pid)) outcome.refusal = gone();
@@ -191,9 +208,11 @@ Outcome run(pid_t pid, const Job& job, Attempt attempt) {
 
 }  // namespace
 
-Outcome attach(pid_t pid, const Job& job) { return run(pid, job, try_attach); }
+Outcome attach(pid_t pid, const Job& job) {
+  return run(pid, job, try_attach, [](const Try&) {});
+}
 
-Outcome detach(pid_t pid, const Job& job) { return run(pid, job, try_detach); }
+Outcome detach(pid_t pid, const Job& job) { return run(pid, job, try_detach, stay_after_all); }
 
 void reach(Step step, const Job& job) {
   if (job.end_at == static_cast<int>(step)) ::kill(::getpid(), SIGKILL);

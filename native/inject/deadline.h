@@ -22,20 +22,24 @@ inline void nap(std::int64_t ns) {
 /** Set by SIGINT and SIGTERM: what was begun is backed out of. */
 inline std::atomic<bool> asked_to_end{false};
 
-/** Until when something may take. An interruption ends it at once. */
+/** Until when something may take. An interruption ends it at once, but for what takes back what was begun. */
 class Deadline {
  public:
-  static Deadline in_ms(std::int64_t ms) { return Deadline(now_ns() + ms * 1'000'000); }
+  static Deadline in_ms(std::int64_t ms) { return {now_ns() + ms * 1'000'000, true}; }
+  static Deadline of_taking_back_in_ms(std::int64_t ms) { return {now_ns() + ms * 1'000'000, false}; }
   [[nodiscard]] Deadline no_later_than_ms(std::int64_t ms) const {
-    const Deadline other = in_ms(ms);
-    return other.at_ < at_ ? other : *this;
+    const std::int64_t other = now_ns() + ms * 1'000'000;
+    return {other < at_ ? other : at_, ends_early_};
   }
-  [[nodiscard]] bool passed() const { return asked_to_end.load(std::memory_order_relaxed) || now_ns() >= at_; }
+  [[nodiscard]] bool passed() const {
+    return (ends_early_ && asked_to_end.load(std::memory_order_relaxed)) || now_ns() >= at_;
+  }
   [[nodiscard]] std::int64_t left_ns() const { return at_ - now_ns(); }
 
  private:
-  explicit Deadline(std::int64_t at) : at_(at) {}
+  Deadline(std::int64_t at, bool ends_early) : at_(at), ends_early_(ends_early) {}
   std::int64_t at_;
+  bool ends_early_;
 };
 
 }  // namespace sockdoc::inject

@@ -27,6 +27,7 @@ struct Outcome {
   Refused refusal;
   std::vector<double> stops;  // milliseconds, each time that a thread or all of them were held
   double all_stopped = 0;     // of these, the last time that all were
+  bool leaving = false;       // on the way back: libsd was told to leave
 };
 
 /** Either as wanted, or as it was before. */

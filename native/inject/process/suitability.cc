@@ -177,4 +177,18 @@ std::variant<Suitable, Refusal> judge(pid_t pid, Purpose purpose, const Deadline
   return Suitable{*facts, *libc, libsd};
 }
 
+Refused judge_monitor(pid_t pid, const std::string& socket) {
+  struct stat ours {};
+  struct stat theirs {};
+  if (!socket.starts_with('/') || ::stat(socket.c_str(), &ours) != 0) return std::nullopt;
+  const bool there = ::stat((process_folder(pid) + "/root" + socket).c_str(), &theirs) == 0;
+  if (!there && errno != ENOENT && errno != ENOTDIR) return std::nullopt;
+  if (there && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino) return std::nullopt;
+  const std::string folder = socket.substr(0, socket.rfind('/'));
+  return Refusal{"monitor",
+                 "The monitor's socket " + socket +
+                     " is not to be seen in its mount namespace, so that none of its connections could move.",
+                 "Mount " + folder + " into its container at the same place."};
+}
+
 }  // namespace sockdoc::inject

@@ -15,6 +15,8 @@ export const hasInjector = (): boolean => existsSync(injectProgram()) && existsS
 export interface InjectOptions {
   /** Look only: whether it could be done. */
   dryRun?: boolean;
+  /** For each of them; what is not done by then is backed out of. */
+  timeoutMs?: number;
   /** Makes it back out of what is under way. */
   signal?: AbortSignal;
 }
@@ -31,10 +33,14 @@ export const attach = (
 export const detach = (pids: readonly number[], options: InjectOptions = {}): Promise<InjectedProcess[]> =>
   run(['detach', ...pids.map(String)], options);
 
-async function run(args: readonly string[], { dryRun = false, signal }: InjectOptions): Promise<InjectedProcess[]> {
+async function run(
+  args: readonly string[],
+  { dryRun = false, timeoutMs, signal }: InjectOptions,
+): Promise<InjectedProcess[]> {
   if (!hasInjector()) throw notPossible(`there is no injector here (${injectProgram()}): it is built for x86-64 alone`);
   // In a group of its own: Ctrl-C is for us, and we tell it once.
-  const child = spawn(injectProgram(), [...args, ...(dryRun ? ['--dry-run'] : [])], {
+  const limit = timeoutMs === undefined ? [] : ['--timeout-ms', String(Math.max(1, Math.round(timeoutMs)))];
+  const child = spawn(injectProgram(), [...args, ...limit, ...(dryRun ? ['--dry-run'] : [])], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

@@ -99,7 +99,8 @@ async function goBack(options: MigrateOptions, signal: AbortSignal, tell: Tell):
   const gaps = new GapList();
   const pids = await targetsOf(options);
   tell('detaching');
-  const injected = await detach(pids, { dryRun: options.dryRun, signal });
+  const { dryRun, timeoutMs } = options;
+  const injected = await detach(pids, { dryRun, timeoutMs, signal });
   signal.throwIfAborted();
   const processes = injected.map((process) => shown(process, options, SO_ALREADY.detach));
   return documentOf(options, { processes, carried: await carriedNow(pids, gaps), gaps });

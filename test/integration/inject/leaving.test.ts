@@ -1,0 +1,94 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { monitorStatus } from '../../../src/services/monitor/status.js';
+import { inject, Speaker } from '../../support/inject.js';
+import { hasLibsd } from '../../support/libsd.js';
+import { requireRoot } from '../../support/live.js';
+import { MonitorBench } from '../../support/monitor.js';
+import { poll } from '../../support/poll.js';
+
+const UNREAD = fileURLToPath(new URL('../../../fixtures/programs/inject/unread.py', import.meta.url));
+
+describe.runIf(hasLibsd)('a process whose connections go by memory', () => {
+  let bench: MonitorBench | undefined;
+  const victims: Speaker[] = [];
+  afterEach(async () => {
+    for (const victim of victims.splice(0)) await victim.stop();
+    await bench?.remove();
+    bench = undefined;
+  });
+
+  const started = async (prefix: readonly string[] = []) => {
+    const victim = new Speaker([...prefix, '/usr/bin/python3', UNREAD]);
+    victims.push(victim);
+    expect(await victim.line()).toBe('ready');
+    return victim;
+  };
+  /** Talks until both ends of its newest connection are in memory: `count` of all ends are then. */
+  const moved = (victim: Speaker, socket: string, count: number) =>
+    poll('its connection moves', async () => {
+      expect(await victim.ask('talk 100')).toBe('done');
+      const said = await monitorStatus(socket);
+      return said.ends?.filter(({ transport }) => transport === 'shm').length === count;
+    });
+
+  const byMemory = async (socket: string) =>
+    ((await monitorStatus(socket)).ends ?? []).reduce((sum, { sentBytes = 0 }) => sum + sentBytes, 0);
+
+  it('is not left while bytes lie unread there, and then stays as it was', async () => {
+    bench = new MonitorBench();
+    await bench.running();
+    const { socket } = bench;
+    const victim = await started();
+    const attach = () => inject('attach', victim.pid, { args: ['--monitor', socket, '--after-calls', '1'] });
+    expect(attach()).toMatchObject({ state: 'attached' });
+    await victim.ask('new');
+    await moved(victim, socket, 2);
+    await poll('bytes lie in memory', async () => {
+      const before = await byMemory(socket);
+      expect(await victim.ask('send 1000')).toBe('done');
+      if ((await byMemory(socket)) === before + 1000) return true;
+      // A sleeper is woken by the kernel.
+      expect(await victim.ask('read')).toBe('done');
+      expect(await victim.ask('talk 10')).toBe('done');
+      return false;
+    });
+    const back = inject('detach', victim.pid, { args: ['--timeout-ms', '300'] });
+    expect(back).toMatchObject({ state: 'refused', code: 'timeout', reason: expect.stringContaining('does not read') });
+    expect(attach(), 'libsd is at work').toMatchObject({ code: 'already' });
+    expect(await victim.ask('read')).toBe('done');
+    // It goes on with what comes: connections move again.
+    await victim.ask('new');
+    await moved(victim, socket, 2);
+    expect(inject('detach', victim.pid)).toMatchObject({ state: 'detached' });
+    expect(await victim.ask('talk 100')).toBe('done');
+  });
+
+  it('is not attached to where it would not find the monitor', async (context) => {
+    requireRoot(context);
+    bench = new MonitorBench();
+    await bench.running();
+    const { socket, folder } = bench;
+    const elsewhere = mkdtempSync(join(tmpdir(), 'sockdoc-inject-'));
+    try {
+      chmodSync(elsewhere, 0o755);
+      mkdirSync(join(elsewhere, 'empty'));
+      // Its own /tmp, as systemd's PrivateTmp= makes it.
+      const hide = ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" "$1" && shift && exec "$@"'];
+      const victim = await started([...hide, join(elsewhere, 'empty'), folder]);
+      const args = ['--monitor', socket];
+      for (const dry of [['--dry-run'], []]) {
+        const refused = inject('attach', victim.pid, { args: [...args, ...dry] });
+        expect(refused).toMatchObject({ state: 'refused', code: 'monitor', next: expect.stringContaining(folder) });
+      }
+      expect(readFileSync(`/proc/${victim.pid}/maps`, 'utf8')).not.toContain('sockdoc-libsd');
+      const seeing = await started(['unshare', '--mount']);
+      expect(inject('attach', seeing.pid, { args })).toMatchObject({ state: 'attached' });
+    } finally {
+      rmSync(elsewhere, { recursive: true, force: true });
+    }
+  });
+});
