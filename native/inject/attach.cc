@@ -172,7 +172,7 @@ Refused nothing_to_do(const Memory& memory, const Suitable& target, Purpose purp
 /** Judges, and tries until it is done, refused, or too late. */
 template <typename Attempt, typename TakeBack>
 Refused perform(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back, Outcome& outcome) {
-  constexpr int kToTakeBackMs = 1000;
+  constexpr int kToTakeBackMs = 5000;  // a thread has to come to a safe point once more
   const Deadline deadline = Deadline::in_ms(job.timeout_ms);
   const auto verdict = judge(pid, job.purpose, deadline);
   if (const auto* refusal = std::get_if<Refusal>(&verdict)) return *refusal;
@@ -195,6 +195,23 @@ Refused perform(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back, 
   }
 }
 
+/** As it also shows when a process is killed meanwhile. */
+bool broke_down(const Refusal& refusal) {
+  const std::string_view code = refusal.code;
+  return code == "failed" || code == "memory" || code == "loader";
+}
+
+/** One that was killed is seen to have ended only when the kernel has taken it apart. */
+bool ends_soon(pid_t pid) {
+  constexpr int kPatienceMs = 200;
+  const Deadline patience = Deadline::of_taking_back_in_ms(kPatienceMs);
+  while (!has_ended(pid)) {
+    if (patience.passed()) return false;
+    nap(1'000'000);
+  }
+  return true;
+}
+
 template <typename Attempt, typename TakeBack>
 Outcome run(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back) {
   Outcome outcome{.pid = pid, .comm = "", .refusal = {}, .stops = {}};
@@ -202,7 +219,9 @@ Outcome run(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back) {
   outcome.refusal = perform(pid, job, attempt, take_back, outcome);
   // However its end showed: memory that could not be read, a call that did not come back.
   const bool zombie = outcome.refusal && std::string_view(outcome.refusal->code) == "zombie";
-  if (outcome.refusal && !zombie && has_ended(pid)) outcome.refusal = gone();
+  if (outcome.refusal && !zombie && (has_ended(pid) || (broke_down(*outcome.refusal) && ends_soon(pid)))) {
+    outcome.refusal = gone();
+  }
   return outcome;
 }
 
