@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -23,9 +24,19 @@ interface MonitorOptions {
 
 export type Failure = { error: { code: number; message: string; next: string } };
 
+/**
+ * Without digits in its name, which programs get in their environment: a number there may be that of a socket, which libsd then
+ * leaves to the programs that they execute.
+ */
+function madeOf(letters: readonly string[]): string {
+  const folder = join(tmpdir(), `sockdoc-monitor-${letters.join('')}`);
+  mkdirSync(folder, { mode: 0o700 });
+  return folder;
+}
+
 /** A folder for sockets and policies that every user may enter, and everything that was started in it. */
 export class MonitorBench {
-  readonly folder = mkdtempSync(join(tmpdir(), 'sockdoc-monitor-'));
+  readonly folder = madeOf(Array.from({ length: 12 }, () => String.fromCharCode(97 + randomInt(26))));
   readonly socket = join(this.folder, 'monitor.sock');
   readonly program = join(this.folder, 'sockdoc-monitor');
   private readonly children: ChildProcess[] = [];

@@ -282,8 +282,10 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   std::uint64_t word = state->gate.load();
   Connection* connection = find(socket);
   if (!shared) {
+    const bool waits = answer.outcome != abi::Outcome::kernel;
+    if (waits && (state->flags.load() & kStays) != 0) return Reply::nothing;  // it knows better by now
     state->reason = static_cast<std::uint32_t>(answer.reason);
-    if (answer.outcome != abi::Outcome::kernel) return Reply::nothing;
+    if (waits) return Reply::nothing;
     if (connection != nullptr) connection->keep_on_kernel(answer.reason);
     while (gate::phase(word) == Phase::asked && !gate::change(*state, word, Phase::refused)) word = state->gate.load();
     return Reply::nothing;
@@ -342,7 +344,9 @@ void Connections::withdrawn(std::uint64_t cookie, abi::Reason reason) {
 void Connections::stay(Handle socket, abi::Reason reason) {
   SocketState* state = table.state(socket);
   if (state == nullptr) return;
-  if (state->reason.load() == 0) state->reason = static_cast<std::uint32_t>(reason);
+  // The first one counts; what it waited for until now does not any more.
+  const bool decided = (state->flags.load() & kStays) != 0 || gate::phase(state->gate.load()) == Phase::refused;
+  if (!decided || state->reason.load() == 0) state->reason = static_cast<std::uint32_t>(reason);
   state->flags.fetch_or(kStays);
   table.share_for_ever(*state);
   if (Connection* connection = find(socket); connection != nullptr) connection->keep_on_kernel(reason);

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   attaching,
@@ -40,6 +41,8 @@ async function behaves(name: string, env: Record<string, string>, skip?: (why: s
   const { program, seconds } = await plain(name);
   const other = await outcomeOf([compiled(name)], env, PATIENCE + TIMES * seconds);
   if (other.status === 77) skip?.(other.stderr);
+  // Who tries again compares with what the kernel does then.
+  if (!isDeepStrictEqual(other, program)) plainly.delete(name);
   expect(other).toEqual(program);
 }
 
