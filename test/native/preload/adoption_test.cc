@@ -11,29 +11,10 @@
 
 #include <vector>
 
-#include "base/fd.h"
+#include "live_sockets.h"
 
 namespace sockdoc::preload {
 namespace {
-
-/** A real TCP connection: `opener` connected, `acceptor` accepted. */
-struct Pair {
-  Pair() {
-    const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(::bind(listener.get(), generic, length), 0);
-    EXPECT_EQ(::listen(listener.get(), 1), 0);
-    EXPECT_EQ(::getsockname(listener.get(), generic, &length), 0);
-    opener = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(::connect(opener.get(), generic, length), 0);
-    acceptor = Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  }
-  Fd opener, acceptor;
-};
 
 void send(const Fd& to, std::size_t bytes, int flags = 0) {
   const std::vector<char> much(bytes, 'x');
@@ -57,7 +38,7 @@ KernelCounts counts_of(const Fd& fd) {
 }
 
 TEST(Adoption, CountsAreThoseOfTheCallsOnBothEndsWithBytesOnTheWay) {
-  const Pair pair;
+  const LoopbackConnection pair;
   EXPECT_EQ(counts_of(pair.opener).sent, 0U);
   EXPECT_EQ(counts_of(pair.acceptor).sent, 0U);
   send(pair.opener, 70'000);
@@ -72,7 +53,7 @@ TEST(Adoption, CountsAreThoseOfTheCallsOnBothEndsWithBytesOnTheWay) {
 }
 
 TEST(Adoption, WhatTheKernelHasNotSentYetIsSent) {
-  const Pair pair;
+  const LoopbackConnection pair;
   std::size_t sent = 0;
   const std::vector<char> much(100'000, 'x');
   for (ssize_t n = 0; (n = ::send(pair.opener.get(), much.data(), much.size(), MSG_DONTWAIT)) > 0;) {
@@ -85,7 +66,7 @@ TEST(Adoption, WhatTheKernelHasNotSentYetIsSent) {
 }
 
 TEST(Adoption, AHalfClosedSocketIsNotAdoptedNow) {
-  const Pair pair;
+  const LoopbackConnection pair;
   KernelCounts counts;
   EXPECT_FALSE(look_at_adopted(pair.opener.get()).later);
   ASSERT_EQ(::shutdown(pair.opener.get(), SHUT_WR), 0);
@@ -94,13 +75,13 @@ TEST(Adoption, AHalfClosedSocketIsNotAdoptedNow) {
     EXPECT_TRUE(look_at_adopted(end->get()).later);
     EXPECT_EQ(count_by_kernel(end->get(), counts), Counting::moving);
   }
-  const Pair other;
+  const LoopbackConnection other;
   ASSERT_EQ(::shutdown(other.opener.get(), SHUT_RD), 0);
   EXPECT_TRUE(look_at_adopted(other.opener.get()).later);
 }
 
 TEST(Adoption, UrgentDataStaysOnTheKernelAlsoWhenItWasReadOutOfTurn) {
-  const Pair pair;
+  const LoopbackConnection pair;
   send(pair.opener, 10);
   send(pair.opener, 1, MSG_OOB);
   send(pair.opener, 10);
@@ -124,7 +105,7 @@ TEST(Adoption, UrgentDataStaysOnTheKernelAlsoWhenItWasReadOutOfTurn) {
 
 TEST(Adoption, OptionsThatWereSetBeforeStayOnTheKernel) {
   const auto with = [](int level, int name, int value) {
-    const Pair pair;
+    const LoopbackConnection pair;
     EXPECT_EQ(::setsockopt(pair.opener.get(), level, name, &value, sizeof value), 0) << name;
     return look_at_adopted(pair.opener.get());
   };
@@ -137,7 +118,7 @@ TEST(Adoption, OptionsThatWereSetBeforeStayOnTheKernel) {
   EXPECT_EQ(with(SOL_SOCKET, SO_PEEK_OFF, 0).stays, abi::Reason::socket_option);
   EXPECT_EQ(with(SOL_SOCKET, SO_RCVLOWAT, 1).stays_receiving, abi::Reason::none);
   EXPECT_EQ(with(SOL_SOCKET, SO_RCVLOWAT, 7).stays_receiving, abi::Reason::socket_option);
-  const Pair pair;
+  const LoopbackConnection pair;
   ASSERT_EQ(::fcntl(pair.opener.get(), F_SETFL, O_ASYNC), 0);
   EXPECT_EQ(look_at_adopted(pair.opener.get()).stays_receiving, abi::Reason::asynchronous);
 }

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "json_reader.h"
-#include "probes/sockets/live_sockets.h"
+#include "live_sockets.h"
 
 namespace sockdoc {
 namespace {

@@ -11,7 +11,7 @@
 #include <csignal>
 #include <vector>
 
-#include "probes/sockets/live_sockets.h"
+#include "live_sockets.h"
 
 namespace sockdoc {
 namespace {

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <regex>
 
-#include "../sockets/live_sockets.h"
+#include "live_sockets.h"
 
 namespace sockdoc {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
-#include "../sockets/live_sockets.h"
+#include "live_sockets.h"
 #include "probes/events/netns_events.h"
 
 namespace sockdoc {

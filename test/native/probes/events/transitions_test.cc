@@ -7,8 +7,8 @@
 #include <chrono>
 #include <thread>
 
-#include "../sockets/live_sockets.h"
 #include "base/netns.h"
+#include "live_sockets.h"
 
 namespace sockdoc {
 namespace {

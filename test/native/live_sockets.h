@@ -54,4 +54,16 @@ inline Fd connected_to(const Fd& listener) {
 
 inline Fd accepted_from(const Fd& listener) { return Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
 
+/** A TCP connection over loopback, both ends here. */
+struct LoopbackConnection {
+  Fd opener, acceptor;
+
+  LoopbackConnection() {
+    const Fd listener = listening(1);
+    opener = connected_to(listener);
+    acceptor = accepted_from(listener);
+    EXPECT_TRUE(acceptor.valid());
+  }
+};
+
 }  // namespace sockdoc
