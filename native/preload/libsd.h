@@ -60,7 +60,7 @@ enum sockdoc_libsd_kind {
   SOCKDOC_SOCKET_OPENED = 4, /* by connect() */
   SOCKDOC_SOCKET_ACCEPTED = 5,
   SOCKDOC_SOCKET_INHERITED = 6, /* was there at the start, or came by SCM_RIGHTS */
-  SOCKDOC_EPOLL_SET = 7         /* no socket: an epoll set, which is kept in the same table (readiness/sets.h) */
+  SOCKDOC_EPOLL_SET = 7         /* no socket: an epoll set, which is kept in the same table (readiness/epoll_set.h) */
 };
 
 /* A TCP socket as libsd saw it. */
