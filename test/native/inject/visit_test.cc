@@ -37,6 +37,17 @@ class VisitTest : public testing::Test {
     mappings_ = maps->size();
   }
 
+  /** A thread of the process whose memory it is does this for us, from a safe point on. */
+  template <typename Inside>
+  void visiting(const Memory& memory, Inside inside) {
+    Threads threads(memory);
+    Thread* host = stop_at_safe_point(threads, memory, deadline_);
+    ASSERT_NE(host, nullptr);
+    Visit visit(memory, entry_, *host);
+    ASSERT_FALSE(visit.enter(deadline_));
+    inside(visit);
+  }
+
   int finish() {
     EXPECT_EQ(::send(victim_.peer(), "x", 1, 0), 1);
     return victim_.ended();
@@ -53,12 +64,7 @@ class VisitTest : public testing::Test {
 };
 
 TEST_F(VisitTest, CallsAndLeavesNoTrace) {
-  {
-    Threads threads(memory_);
-    Thread* host = stop_at_safe_point(threads, memory_, deadline_);
-    ASSERT_NE(host, nullptr);
-    Visit visit(memory_, entry_, *host);
-    ASSERT_FALSE(visit.enter(deadline_));
+  visiting(memory_, [&](Visit& visit) {
     long result = 0;
     ASSERT_FALSE(visit.system_call({SYS_getpid}, deadline_, result));
     EXPECT_EQ(result, victim_.pid());
@@ -73,38 +79,28 @@ TEST_F(VisitTest, CallsAndLeavesNoTrace) {
     ASSERT_FALSE(visit.call(*libc_->symbol("atoi"), {number(visit.room())}, deadline_, length));
     EXPECT_EQ(length, 0u);
     visit.leave();
-  }
+  });
   victim_.await(SYS_recvfrom);
   EXPECT_EQ(mappings(), mappings_);
   EXPECT_EQ(finish(), 0);
 }
 
 TEST_F(VisitTest, AFaultInACallIsNotTheProgramsFault) {
-  {
-    Threads threads(memory_);
-    Thread* host = stop_at_safe_point(threads, memory_, deadline_);
-    ASSERT_NE(host, nullptr);
-    Visit visit(memory_, entry_, *host);
-    ASSERT_FALSE(visit.enter(deadline_));
+  visiting(memory_, [&](Visit& visit) {
     std::uint64_t result = 0;
     EXPECT_STREQ(visit.call(Address{16}, {}, deadline_, result)->code, "failed");
     EXPECT_TRUE(visit.call(Address{16}, {}, deadline_, result));
-  }
+  });
   EXPECT_EQ(finish(), 0);
 }
 
 TEST_F(VisitTest, ACallThatTakesTooLongEndsByItself) {
-  {
-    Threads threads(memory_);
-    Thread* host = stop_at_safe_point(threads, memory_, deadline_);
-    ASSERT_NE(host, nullptr);
-    Visit visit(memory_, entry_, *host);
-    ASSERT_FALSE(visit.enter(deadline_));
+  visiting(memory_, [&](Visit& visit) {
     std::uint64_t result = 0;
     const auto refusal = visit.call(*libc_->symbol("usleep"), {700'000}, Deadline::in_ms(50), result);
     ASSERT_TRUE(refusal);
     EXPECT_STREQ(refusal->code, "timeout");
-  }
+  });
   EXPECT_EQ(finish(), 0);
 }
 
@@ -118,17 +114,13 @@ TEST_F(VisitTest, ASignalMeanwhileIsThePrograms) {
   });
   other.await(SYS_recvfrom);
   const Memory memory(other.pid());
-  {
-    Threads threads(memory);
-    Thread* host = stop_at_safe_point(threads, memory, deadline_);
-    ASSERT_NE(host, nullptr);
-    Visit visit(memory, entry_, *host);  // a child of the same process: its libc is at the same place
-    ASSERT_FALSE(visit.enter(deadline_));
+  // A child of the same process: its libc is at the same place.
+  visiting(memory, [&](Visit& visit) {
     ::kill(other.pid(), SIGUSR1);
     long result = 0;
     ASSERT_FALSE(visit.system_call({SYS_getpid}, deadline_, result));
     EXPECT_EQ(result, other.pid());
-  }
+  });
   EXPECT_EQ(other.ended(), 0);
 }
 
