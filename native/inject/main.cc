@@ -13,13 +13,14 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/output.h"
 #include "inject/deadline.h"
 #include "inject/job.h"
 
 // sockdoc-inject attach PID... --library PATH [--monitor SOCKET] [--after-calls N] [--spin-us N] [--timeout-ms N]
 // [--dry-run] sockdoc-inject detach PID... [--timeout-ms N] [--dry-run]
 //
-// Prints one JSON document (docs/attach.md). Exit code 0 when it did, 2 for wrong use, 70 for a fault of its own.
+// Prints one JSON document (docs/attach.md). Exit code 0 when it did, 2 for wrong use, 70 when it could not.
 
 namespace {
 
@@ -101,14 +102,6 @@ void write_outcome(Json& json, const Outcome& outcome, const Job& job) {
   json.end_object();
 }
 
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t sent = ::write(fd, text.data(), text.size());
-    if (sent <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(sent));
-  }
-}
-
 /** What others wait for meanwhile should not wait for the processor. Only root gets all of it. */
 void hurry() {
   constexpr unsigned long kSlackNs = 1000;
@@ -126,8 +119,7 @@ int run(const Command& command) {
     write_outcome(json, outcome, command.job);
   }
   json.end_array().end_object();
-  write_all(STDOUT_FILENO, json.text() + "\n");
-  return 0;
+  return write_all(STDOUT_FILENO, json.text() + "\n") ? 0 : kInternal;
 }
 
 }  // namespace

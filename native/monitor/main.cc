@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "base/output.h"
 #include "monitor/daemon.h"
 #include "monitor/policy_parser.h"
 #include "monitor/run_files.h"
@@ -63,14 +64,6 @@ std::optional<Options> parse(int argc, char** argv) {
       return std::nullopt;
   }
   return options;
-}
-
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t sent = ::write(fd, text.data(), text.size());
-    if (sent <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(sent));
-  }
 }
 
 void tell(int fd, Json& json) {
