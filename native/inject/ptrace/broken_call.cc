@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "base/procfs.h"
 
@@ -63,11 +64,18 @@ std::uint64_t bytes_of(const Memory& memory, std::uint64_t parts, std::uint64_t 
 }
 
 struct Wanted {
-  std::uint64_t bytes = 0;
-  bool all = false;  // less comes back only from a call that was broken off
+  std::uint64_t count = 0;  // of bytes, or of messages
+  bool all = false;         // less comes back only from a call that was broken off
 };
 
-/** How many bytes a call was to move. */
+/** What is left of recvmmsg()'s timeout, which the kernel has written back: nothing when it has passed. */
+bool time_is_left(const Memory& memory, std::uint64_t timeout) {
+  if (timeout == 0) return true;
+  const auto left = memory.value<timespec>(Address{timeout});
+  return left && (left->tv_sec > 0 || (left->tv_sec == 0 && left->tv_nsec > 0));
+}
+
+/** How much a call was to move. */
 Wanted wanted(const Memory& memory, const arch::Registers& call) {
   const auto flagged = [](std::uint64_t flags, int wants) {
     return (flags & static_cast<unsigned>(wants)) != 0 && (flags & MSG_DONTWAIT) == 0;
@@ -91,6 +99,10 @@ Wanted wanted(const Memory& memory, const arch::Registers& call) {
       return {call.rdx, flagged(call.r10, MSG_WAITALL) && (call.r10 & MSG_PEEK) == 0};
     case SYS_recvmsg:
       return {message(call.rsi), flagged(call.rdx, MSG_WAITALL) && (call.rdx & MSG_PEEK) == 0};
+    case SYS_sendmmsg:
+      return {call.rdx, (call.r10 & MSG_DONTWAIT) == 0};
+    case SYS_recvmmsg:
+      return {call.rdx, (call.r10 & (MSG_DONTWAIT | MSG_WAITFORONE)) == 0 && time_is_left(memory, call.r8)};
     default:
       return {};
   }
@@ -154,7 +166,7 @@ BrokenCall broken_call(const Memory& memory, const Tracee& tracee, arch::Registe
     call.way = BrokenCall::Way::interrupted;
   } else if (result > 0 && call.hooked) {
     const Wanted of = wanted(memory, registers);
-    if (of.all && static_cast<std::uint64_t>(result) < of.bytes &&
+    if (of.all && static_cast<std::uint64_t>(result) < of.count &&
         is_blocking(memory.pid(), static_cast<int>(registers.rdi))) {
       call.way = BrokenCall::Way::partly;
       call.done = static_cast<std::uint32_t>(result);

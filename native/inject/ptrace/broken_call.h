@@ -18,7 +18,7 @@ struct BrokenCall {
     none,         // in no call, or at the end of one that is complete
     restarts,     // the kernel makes it again
     interrupted,  // EINTR
-    partly        // `done` bytes of more, where the program was to get all or wait
+    partly        // `done` bytes or messages of more, where the program was to get all or wait
   };
   Way way = Way::none;
   long number = -1;

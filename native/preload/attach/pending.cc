@@ -75,7 +75,50 @@ long with_rest_of_vector(Call call, std::size_t done) {
   }
 }
 
+/** Whether the message before the rest is to be filled, or sent, in whole: the stop may have broken off just that. */
+bool in_whole(const Call& call) {
+  if (call.number == SYS_sendmmsg) return true;
+  const auto flags = static_cast<int>(call.argument[3]);
+  if ((flags & (MSG_WAITALL | MSG_PEEK)) != MSG_WAITALL) return false;
+  int type = 0;
+  socklen_t size = sizeof type;
+  const long got = raw(SYS_getsockopt, static_cast<int>(call.argument[0]), SOL_SOCKET, SO_TYPE, &type, &size);
+  return !failed(got) && type == SOCK_STREAM;
+}
+
+/**
+ * The kernel keeps what ended recvmmsg() behind its first messages as the socket's error, for the next call: also
+ * -ERESTARTSYS and its kin, which are for itself alone. Whoever asks takes it away.
+ */
+void forget_restart(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  raw(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, &error, &size);
+}
+
+/** The same of a call with several messages, of which `done` were moved, the last one perhaps in part. */
+long with_rest_of_messages(Call call, std::size_t done) {
+  auto* const messages = reinterpret_cast<mmsghdr*>(call.argument[1]);
+  mmsghdr& last = messages[done - 1];
+  if (call.number == SYS_recvmmsg) forget_restart(static_cast<int>(call.argument[0]));
+  std::size_t wanted = 0;
+  for (std::size_t i = 0; i < last.msg_hdr.msg_iovlen; i++) wanted += last.msg_hdr.msg_iov[i].iov_len;
+  if (last.msg_len < wanted && in_whole(call)) {
+    Call one = {call.number == SYS_sendmmsg ? SYS_sendmsg : SYS_recvmsg, {}};
+    one.argument[0] = call.argument[0];
+    one.argument[1] = reinterpret_cast<long>(&last.msg_hdr);
+    one.argument[2] = call.argument[3];
+    last.msg_len = static_cast<unsigned>(with_rest_of_vector(one, last.msg_len));
+    if (last.msg_len < wanted) return static_cast<long>(done);
+  }
+  call.argument[1] = reinterpret_cast<long>(messages + done);
+  call.argument[2] -= static_cast<long>(done);
+  const long moved = call.argument[2] > 0 ? call.make() : 0;
+  return static_cast<long>(done) + (moved > 0 ? moved : 0);
+}
+
 long with_rest(Call call, std::size_t done) {
+  if (call.number == SYS_sendmmsg || call.number == SYS_recvmmsg) return with_rest_of_messages(call, done);
   if (call.number == SYS_writev || call.number == SYS_sendmsg || call.number == SYS_recvmsg) {
     return with_rest_of_vector(call, done);
   }

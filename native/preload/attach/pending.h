@@ -11,7 +11,7 @@ namespace sockdoc::preload {
  * call.
  */
 struct Progress {
-  std::uint32_t done = 0;       // bytes that were moved; only where the call waits for more
+  std::uint32_t done = 0;       // bytes or messages that were moved; only where the call waits for more
   std::uint32_t waited_ms = 0;  // of a timeout that begins anew with the call
 
   static constexpr Progress of(std::uint64_t word) {
