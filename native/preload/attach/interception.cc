@@ -73,6 +73,7 @@ bool another_copy_works() {
 
 void prepare_for_rings(const Image& libc) {
   if (has_liburing()) connections.stop(abi::Reason::io_uring);
+  prepare_search(libc);
   libc_single_threaded = static_cast<const char*>(libc.symbol("__libc_single_threaded"));
   epoll_sets.start();
 }

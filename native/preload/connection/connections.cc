@@ -223,6 +223,10 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
   // Who had looked at the word before another thread crossed would begin anew what carries bytes already.
   if (leaving_.load() != 0 || state.gate.load() != word) return connection.crossing_.store(0);
   look_for_io_uring();
+  if (!search_for_setup()) {
+    if (!found_setup()) return connection.crossing_.store(0);  // goes on at the next call
+    stop(abi::Reason::io_uring);
+  }
   if (const std::uint32_t stopped = stopped_.load(); stopped != 0) stay(socket, static_cast<abi::Reason>(stopped));
   const bool stays = (state.flags.load() & kStays) != 0;
   const bool later = !stays && !table.complete(state) && !table.regain(state, fd) && table.may_regain(state);
@@ -406,6 +410,7 @@ void Connections::forked() {
   });
   slabs_.forget_all();
   idle_rings.forked();
+  search_anew_in_child();
   monitor_link.forked();
 }
 

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "preload/patch/image.h"
+
 namespace sockdoc::preload {
 
 /*
@@ -12,6 +14,19 @@ namespace sockdoc::preload {
 
 /** At load: whether an object of this process exports liburing's functions. */
 [[nodiscard]] bool has_liburing();
+
+/** At load: which code search_for_setup() looks at. Not libc's, which makes an io_uring by a function with a hook. */
+void prepare_search(const Image& libc);
+
+/**
+ * Goes on with a search for instructions that make an io_uring themselves, in the code that was there at load: a
+ * fraction of a millisecond. True once all was looked at, and none was found.
+ */
+[[nodiscard]] bool search_for_setup();
+/** Whether some were found. */
+[[nodiscard]] bool found_setup();
+/** In a child: no thread of its parent searches. */
+void search_anew_in_child();
 
 /**
  * Whether the process has an io_uring now. Looks at its descriptors, but for the sockets that are known: not more often
