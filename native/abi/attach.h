@@ -7,8 +7,9 @@
  * process, so both are of one build. C, since fixtures use it too. Who calls what, and when: preload/libsd.h.
  */
 
-#define SOCKDOC_ATTACH_VERSION 1
+#define SOCKDOC_ATTACH_VERSION 2
 #define SOCKDOC_ATTACH_SPIN_DEFAULT 0xffffffffU
+#define SOCKDOC_ATTACH_BY_TRACER 1U /* who attaches writes all code; else libsd does, by mprotect(2) */
 
 /** What would have come by the environment. Strings end with a zero byte. */
 struct sockdoc_attach_config {
@@ -16,7 +17,7 @@ struct sockdoc_attach_config {
   uint32_t size;        /* of this structure */
   uint64_t after_calls; /* SOCKDOC_AFTER_CALLS; 0: libsd's own */
   uint32_t spin_us;     /* SOCKDOC_SPIN_US; SOCKDOC_ATTACH_SPIN_DEFAULT: libsd's own */
-  uint32_t flags;       /* 0 */
+  uint32_t flags;       /* SOCKDOC_ATTACH_BY_TRACER */
   char monitor[256];    /* path of the monitor's socket as the process sees it; "": none, bytes are only counted */
   char library[256];    /* libsd's path for programs that the process will execute; "": they run without it */
 };
@@ -29,6 +30,13 @@ struct sockdoc_attach_site {
   uint8_t before[8];       /* the first 5 bytes of the entry; the rest is 0 */
   uint8_t after[8];        /* what is written there */
   uint64_t trampoline;     /* does what was displaced, and goes on behind it */
+};
+
+/** Code of libsd's own, its trampolines: `bytes` bytes at `from` belong to `at`, which may be executed only. */
+struct sockdoc_attach_code {
+  uint64_t at;
+  uint64_t from; /* `at` itself where libsd has written it */
+  uint64_t bytes;
 };
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "inject/libsd.h"
+#include "inject/ptrace/code.h"
 #include "inject/redirection.h"
 #include "inject/visit/safe_point.h"
 
@@ -93,7 +94,9 @@ Refused stop_and_patch(const Try& one, Visit& visit, Threads& threads, Hold& hol
   reach(Step::all_stopped, one.job);
   if (auto refusal = redirect(threads, visit, one.memory, one.entry.restorer, sites, *pending)) return refusal;
   reach(Step::redirected, one.job);
-  auto refusal = libsd.apply(visit, one.deadline);
+  if (auto refusal = write_entries(visit.standing(), one.memory, sites.first(sites.size() / 2), true)) return refusal;
+  reach(Step::half_patched, one.job);
+  auto refusal = libsd.apply(visit, sites, one.deadline);
   reach(Step::patched, one.job);
   return refusal;
 }
@@ -111,6 +114,7 @@ Refused try_attach(const Try& one) {
     reach(Step::loaded, one.job);
     std::vector<sockdoc_attach_site> sites;
     if (auto refusal = libsd->attach(visit, one.job, one.deadline)) return refusal;
+    if (auto refusal = libsd->write_trampolines(visit, one.deadline)) return refusal;
     if (auto refusal = libsd->sites(visit, one.deadline, sites)) return refusal;
     reach(Step::prepared, one.job);
     return stop_and_patch(one, visit, threads, hold, *libsd, sites);
@@ -142,10 +146,12 @@ Refused try_detach(const Try& one) {
   reach(Step::prepared, one.job);
   return visiting(one, [&](Visit& visit, Threads& threads, Hold& hold) -> Refused {
     finish_by(libsd, visit, threads);
+    std::vector<sockdoc_attach_site> sites;
+    if (auto refusal = libsd.sites(visit, one.deadline, sites)) return refusal;
     hold.all_stopping();
     if (auto refusal = threads.stop_all(one.deadline.no_later_than_ms(one.stop_ms))) return refusal;
     reach(Step::all_stopped, one.job);
-    auto refusal = libsd.undo(visit, one.deadline);
+    auto refusal = libsd.undo(visit, sites, one.deadline);
     reach(Step::patched, one.job);
     return refusal;
   });

@@ -48,8 +48,9 @@ enum class Step {
   prepared,  // sockdoc_libsd_attach(); on the way back sockdoc_libsd_leave()
   all_stopped,
   redirected,
-  patched,  // sockdoc_libsd_apply(); on the way back sockdoc_libsd_undo()
-  left,     // the memory is unmapped, all go on
+  half_patched,  // only some of the entries lead to libsd
+  patched,       // sockdoc_libsd_apply(); on the way back sockdoc_libsd_undo()
+  left,          // the memory is unmapped, all go on
 };
 inline constexpr int kSteps = static_cast<int>(Step::left);
 void reach(Step step, const Job& job);

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "base/fd.h"
+#include "inject/ptrace/code.h"
 
 namespace sockdoc::inject {
 namespace {
@@ -169,6 +170,7 @@ Refused Libsd::attach(Visit& visit, const Job& job, const Deadline& deadline) {
   config.size = sizeof config;
   config.after_calls = job.after_calls;
   config.spin_us = job.spin_us;
+  config.flags = SOCKDOC_ATTACH_BY_TRACER;
   // Where the process has other files, that path is another file, or none.
   const bool fits =
       put(config.monitor, job.monitor) && (!same_files(memory_.pid()) || put(config.library, job.library));
@@ -187,6 +189,34 @@ Refused Libsd::sites(Visit& visit, const Deadline& deadline, std::vector<sockdoc
   const std::size_t size = into.size() * sizeof(sockdoc_attach_site);
   if (memory_.read(visit.room(), into.data(), size) != size) return gone();
   return std::nullopt;
+}
+
+Refused Libsd::write_trampolines(Visit& visit, const Deadline& deadline) {
+  const auto function = image_.symbol("sockdoc_libsd_code");
+  std::uint64_t unused = 0;
+  if (!function) return refused();
+  if (auto refusal = visit.call(*function, {number(visit.room())}, deadline, unused)) return refusal;
+  const auto code = memory_.value<sockdoc_attach_code>(visit.room());
+  constexpr std::uint64_t kMost = 1 << 20;
+  if (!code || code->bytes > kMost) return gone();
+  std::vector<std::uint8_t> bytes(code->bytes);
+  if (memory_.read(Address{code->from}, bytes.data(), bytes.size()) != bytes.size()) return gone();
+  if (!write_code(visit.standing(), memory_, Address{code->at}, bytes)) return gone();
+  return std::nullopt;
+}
+
+/** Before the call: until that has ended, libsd takes no connection to a ring. */
+Refused Libsd::apply(Visit& visit, std::span<const sockdoc_attach_site> sites, const Deadline& deadline) {
+  if (auto refusal = write_entries(visit.standing(), memory_, sites, true)) return refusal;
+  auto refusal = call(visit, "sockdoc_libsd_apply", {}, deadline);
+  if (refusal && visit.standing().stopped()) (void)write_entries(visit.standing(), memory_, sites, false);
+  return refusal;
+}
+
+/** Behind the call: what arrives there from now on passes libsd by. */
+Refused Libsd::undo(Visit& visit, std::span<const sockdoc_attach_site> sites, const Deadline& deadline) {
+  if (auto refusal = call(visit, "sockdoc_libsd_undo", {}, deadline)) return refusal;
+  return write_entries(visit.standing(), memory_, sites, false);
 }
 
 Refused Libsd::leave(Visit& visit, const Deadline& deadline, std::uint32_t& left) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "abi/attach.h"
@@ -24,9 +25,12 @@ class Libsd {
 
   Refused attach(Visit& visit, const Job& job, const Deadline& deadline);
   Refused sites(Visit& visit, const Deadline& deadline, std::vector<sockdoc_attach_site>& into);
-  Refused apply(Visit& visit, const Deadline& deadline) { return call(visit, "sockdoc_libsd_apply", {}, deadline); }
+  /** Its trampolines, where they are not there yet. */
+  Refused write_trampolines(Visit& visit, const Deadline& deadline);
+  /** With all threads stopped, like undo(). */
+  Refused apply(Visit& visit, std::span<const sockdoc_attach_site> sites, const Deadline& deadline);
   Refused leave(Visit& visit, const Deadline& deadline, std::uint32_t& left);
-  Refused undo(Visit& visit, const Deadline& deadline) { return call(visit, "sockdoc_libsd_undo", {}, deadline); }
+  Refused undo(Visit& visit, std::span<const sockdoc_attach_site> sites, const Deadline& deadline);
   [[nodiscard]] std::optional<arch::Pending> pending() const;
 
  private:

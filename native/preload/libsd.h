@@ -97,15 +97,20 @@ int sockdoc_libsd_socket(int fd, struct sockdoc_socket_state *into);
  *         is older than the first byte in a ring would take what comes behind it. The same is true of a thread that is
  *         on its way there: within a function that is patched, or, when libsd was here before, within libsd.
  * leave   while all run, in one of them, wherever it was interrupted: from now on no connection goes to a ring, and
- * those that are there go back; `left`: directions of connections that are not back yet. To be called again until there
- * is none. A direction waits for the program to read what lies in its ring. Who gives up calls attach: libsd stays
- * then, and new connections may go to rings. undo    with all other threads stopped: libc's code is as it was, nothing
- * of ours is left but memory. Refused while a connection is not back. Who is inside a hook goes on there, by the
- * kernel.
+ *         those that are there go back; `left`: directions of connections that are not back yet. To be called again
+ *         until there is none. A direction waits for the program to read what lies in its ring. Who gives up calls
+ *         attach: libsd stays then, and new connections may go to rings.
+ * undo    with all other threads stopped: libc's code is as it was, nothing of ours is left but memory. Refused while a
+ *         connection is not back. Who is inside a hook goes on there, by the kernel.
+ *
+ * With SOCKDOC_ATTACH_BY_TRACER libsd writes no code and changes the rights of no memory: who attaches writes the
+ * trampolines behind attach, the entries before apply, and those back behind undo.
  */
 int sockdoc_libsd_attach(const struct sockdoc_attach_config *config);
 /* How many sites there are; the first `room` of them are written. */
 uint32_t sockdoc_libsd_sites(struct sockdoc_attach_site *into, uint32_t room);
+/* The trampolines, after attach. */
+void sockdoc_libsd_code(struct sockdoc_attach_code *into);
 int sockdoc_libsd_apply(void);
 int sockdoc_libsd_leave(uint32_t *left);
 int sockdoc_libsd_undo(void);

@@ -1,13 +1,8 @@
 #include "inject/target/memory.h"
 
-#include <fcntl.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
-
-#include "base/fd.h"
-#include "inject/process/facts.h"
 
 namespace sockdoc::inject {
 
@@ -22,12 +17,6 @@ bool Memory::write(Address at, const void* from, std::size_t size) const {
   const iovec here{const_cast<void*>(from), size};
   const iovec there{reinterpret_cast<void*>(number(at)), size};
   return ::process_vm_writev(pid_, &here, 1, &there, 1, 0) == static_cast<ssize_t>(size);
-}
-
-bool Memory::write_code(Address at, std::span<const std::uint8_t> code) const {
-  const Fd memory(::open((process_folder(pid_) + "/mem").c_str(), O_RDWR | O_CLOEXEC));
-  return memory.valid() && ::pwrite(memory.get(), code.data(), code.size(), static_cast<off_t>(number(at))) ==
-                               static_cast<ssize_t>(code.size());
 }
 
 std::string Memory::text(Address at, std::size_t most) const {

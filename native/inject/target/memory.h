@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
-#include <span>
 #include <string>
 
 namespace sockdoc::inject {
@@ -28,9 +27,6 @@ class Memory {
   /** How many bytes could be read from `at` on; errno tells why there are none. */
   std::size_t read(Address at, void* into, std::size_t size) const;
   [[nodiscard]] bool write(Address at, const void* from, std::size_t size) const;
-
-  /** Into memory that the target itself may only execute: by /proc/PID/mem. */
-  [[nodiscard]] bool write_code(Address at, std::span<const std::uint8_t> code) const;
 
   template <typename T>
   [[nodiscard]] std::optional<T> value(Address at) const {

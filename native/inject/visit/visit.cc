@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "inject/ptrace/code.h"
+
 namespace sockdoc::inject {
 namespace {
 
@@ -30,8 +32,7 @@ std::optional<EntryPoints> find_entry_points(const Image& libc) {
   };
   const auto restorer = libc.code(arch::restorer_code());
   const bool found = restorer && find(points.map, "mmap") && find(points.unmap, "munmap") &&
-                     find(points.protect, "mprotect") && find(points.system_call, "syscall") &&
-                     find(points.errno_location, "__errno_location");
+                     find(points.system_call, "syscall") && find(points.errno_location, "__errno_location");
   if (!found) return std::nullopt;
   points.restorer = *restorer;
   return points;
@@ -93,16 +94,17 @@ Refused Visit::enter(const Deadline& deadline) {
     return Refusal{"memory", std::string("It gets no memory: ") + std::strerror(static_cast<int>(-region)) + ".", ""};
   region_ = Address{static_cast<std::uint64_t>(region)};
   state_ = State::inside;
-  const auto code = arch::call_code();
-  if (!memory_.write(region_, code.data(), code.size())) return failed("Its memory cannot be written");
-  long made = 0;
-  if (auto refusal =
-          by_own_stack(libc_.protect, {number(region_), kCode, PROT_READ | PROT_EXEC}, SYS_mprotect, deadline, made)) {
+  // Executable from the beginning: memory that was writable may not become so everywhere.
+  long code = 0;
+  if (auto refusal = by_own_stack(
+          libc_.map, {number(region_), kCode, PROT_READ | PROT_EXEC, kAnonymous | MAP_FIXED, ~std::uint64_t{0}, 0},
+          SYS_mmap, deadline, code)) {
     return refusal;
   }
-  if (made != 0)
-    return Refusal{"no-exec-memory", "It may not make memory executable (SELinux, or MemoryDenyWriteExecute=).",
-                   "Start it without that, or under sockdoc run."};
+  if (code != region)
+    return Refusal{"no-exec-memory", "It gets no executable memory, as SELinux can forbid it.",
+                   "Start it under sockdoc run."};
+  if (!write_code(host_.tracee, memory_, region_, arch::call_code())) return failed("Its memory cannot be written");
   std::uint64_t at = 0;
   if (auto refusal = call(libc_.errno_location, {}, deadline, at)) return refusal;
   errno_at_ = Address{at};

@@ -14,7 +14,7 @@ namespace sockdoc::inject {
  * millisecond. */
 struct EntryPoints {
   Address restorer{};  // what ends a signal handler
-  Address map{}, unmap{}, protect{}, system_call{}, errno_location{};
+  Address map{}, unmap{}, system_call{}, errno_location{};
 };
 std::optional<EntryPoints> find_entry_points(const Image& libc);
 
@@ -41,6 +41,9 @@ class Visit {
   /** Makes a system call by libc's syscall(); -errno on failure. */
   Refused system_call(std::initializer_list<std::uint64_t> number_and_arguments, const Deadline& deadline,
                       long& result);
+
+  /** The thread that makes the calls, and stands still between them. */
+  [[nodiscard]] const Tracee& standing() const { return host_.tracee; }
 
   /** Memory for arguments: kRoom bytes. */
   [[nodiscard]] Address room() const;

@@ -51,11 +51,15 @@ int sockdoc_libsd_attach(const struct sockdoc_attach_config* config) {
   const Image libc = Image::of_library("libc.so.6");
   if (!libc.valid()) return interception.refuse({.what = "no libc.so.6 in this process"});
   if (!table.start()) return interception.refuse({.what = "no memory", .error = ENOMEM});
+  const bool by_tracer = (config->flags & SOCKDOC_ATTACH_BY_TRACER) != 0;
+  interception.patcher.write_by(by_tracer ? Writer::tracer : Writer::own);
   if (refusal = interception.prepare(libc); refusal.refused()) return interception.refuse(refusal);
   monitor_link.configure(config->monitor);
   set_spinning_us(config->spin_us == SOCKDOC_ATTACH_SPIN_DEFAULT ? kDefaultSpinUs : config->spin_us);
   monitor_link.begin_anew();
   connections.begin(config->after_calls == 0 ? kAskAfter : config->after_calls);
+  // Until apply(): were a tracer killed between two entries, only some calls would arrive.
+  connections.hold();
   keep_environment(*config);
   if (monitor_link.wanted()) prepare_for_rings(libc);
   interception.status.mode = SOCKDOC_LIBSD_PREPARED;
@@ -78,6 +82,13 @@ uint32_t sockdoc_libsd_sites(struct sockdoc_attach_site* into, uint32_t room) {
   return static_cast<uint32_t>(sites.size());
 }
 
+void sockdoc_libsd_code(struct sockdoc_attach_code* into) {
+  const std::span<const std::uint8_t> code = interception.patcher.code();
+  into->at = reinterpret_cast<std::uintptr_t>(interception.patcher.place());
+  into->from = reinterpret_cast<std::uintptr_t>(code.data());
+  into->bytes = code.size();
+}
+
 int sockdoc_libsd_apply() {
   const std::uint32_t mode = interception.status.mode;
   if (mode == SOCKDOC_LIBSD_PATCHED) return 0;
@@ -85,7 +96,9 @@ int sockdoc_libsd_apply() {
   if (!ready) return interception.refuse({.what = "nothing was prepared"});
   take_stock();
   const Refusal refusal = interception.patch();
-  return refusal.refused() ? interception.refuse(refusal) : 0;
+  if (refusal.refused()) return interception.refuse(refusal);
+  if (mode == SOCKDOC_LIBSD_PREPARED) (void)connections.stay_after_all();
+  return 0;
 }
 
 int sockdoc_libsd_leave(uint32_t* left) {

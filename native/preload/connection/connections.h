@@ -25,9 +25,11 @@ class Connections {
   void ask_after(std::uint64_t calls) { ask_after_ = calls; }
   /** The same, and sockets may cross (again). */
   void begin(std::uint64_t after_calls);
+  /** None crosses, until stay_after_all(). */
+  void hold() { leaving_ = 1; }
   /** From now on none crosses, and those that did go back; how many directions are not back yet. Waits for nothing. */
   [[nodiscard]] std::uint32_t leave();
-  /** After leave(): sockets may cross again, but for those that are back. False: nobody was about to leave. */
+  /** After leave() or hold(): sockets may cross again, but for those that are back. False: nobody was about to leave. */
   [[nodiscard]] bool stay_after_all() { return leaving_.exchange(0) != 0; }
   /** The same number, with all other threads stopped. */
   [[nodiscard]] std::uint32_t left();

@@ -40,6 +40,13 @@ struct Site {
 };
 
 /**
+ * Who writes code. `own`: we, by mprotect(2), which systemd's MemoryDenyWriteExecute= and PR_SET_MDWE forbid. `tracer`:
+ * who attaches, through ptrace(2), for which memory need not be writable: trampolines between prepare() and apply(),
+ * entries before apply() and after undo().
+ */
+enum class Writer { own, tracer };
+
+/**
  * Patches entries of functions so that they lead to hooks, all or none of them, and takes that back.
  *
  * prepare() maps the trampolines and sets the originals; nothing of the functions is touched. apply() and undo() only
@@ -49,26 +56,35 @@ struct Site {
  */
 class Patcher {
  public:
+  void write_by(Writer writer) { writer_ = writer; }
   Refusal prepare(std::span<const Request> requests);
   Refusal apply();
   Refusal undo();
 
   [[nodiscard]] bool applied() const { return applied_; }
+  /** The code of all trampolines, and where it belongs: the same place unless a tracer writes it. */
+  [[nodiscard]] std::span<const std::uint8_t> code() const { return {draft_, used_}; }
+  [[nodiscard]] const std::uint8_t* place() const { return block_; }
   [[nodiscard]] std::span<const Site> sites() const { return {sites_, count_}; }
 
  private:
   Refusal map_block(const Request& near);
+  Refusal map_draft();
+  Refusal close_block() const;
   Refusal plan(const Request& request);
   Refusal write(bool patched);
 
   Site sites_[kMaxSites];
   std::size_t count_ = 0;
   bool applied_ = false;
-  std::uint8_t* block_ = nullptr;
+  Writer writer_ = Writer::own;
+  std::uint8_t* block_ = nullptr;  // the trampolines
+  std::uint8_t* draft_ = nullptr;  // what is to stand there: the block itself where we write it
   std::size_t used_ = 0;
 };
 
-/** Copies whole instructions from `from`, at least kJump bytes of them, so that they do the same at `to`. */
+/** Copies whole instructions from `from`, at least kJump bytes of them, to `to`, so that they do the same at address
+ * `at`. */
 struct Relocated {
   std::uint8_t displaced = 0;  // 0: refused, see `why`
   std::uint8_t written = 0;
@@ -76,7 +92,8 @@ struct Relocated {
   bool syscall_inside = false;
   const char* why = nullptr;
 };
-[[nodiscard]] Relocated relocate(std::span<const std::uint8_t> from, std::span<std::uint8_t, kMoved> to);
+[[nodiscard]] Relocated relocate(std::span<const std::uint8_t> from, std::span<std::uint8_t, kMoved> to,
+                                 std::uintptr_t at);
 
 /** True when an instruction of `function` jumps to between its bytes `from` + 1 and `from` + `length` - 1. */
 [[nodiscard]] bool jumps_into(const Function& function, std::size_t from, std::size_t length);

@@ -17,9 +17,12 @@ bool put_distance(std::uint8_t* into, std::uintptr_t end, std::uintptr_t target)
   return true;
 }
 
-/** A short jump becomes a near one; everything else keeps its form. Bytes written, or 0 when it cannot be moved. */
-std::size_t move_one(const Instruction& instruction, const std::uint8_t* from, std::uint8_t* to, const char*& why) {
-  const auto at = reinterpret_cast<std::uintptr_t>(to);
+/**
+ * A short jump becomes a near one; everything else keeps its form. It will stand `at` an address. Bytes written, or 0
+ * when it cannot be moved.
+ */
+std::size_t move_one(const Instruction& instruction, const std::uint8_t* from, std::uint8_t* to, std::uintptr_t at,
+                     const char*& why) {
   std::size_t length = instruction.length;
   std::size_t distance_at = instruction.relative_at;
   if (instruction.relative_size == 1) {
@@ -44,7 +47,7 @@ std::size_t move_one(const Instruction& instruction, const std::uint8_t* from, s
 
 }  // namespace
 
-Relocated relocate(std::span<const std::uint8_t> from, std::span<std::uint8_t, kMoved> to) {
+Relocated relocate(std::span<const std::uint8_t> from, std::span<std::uint8_t, kMoved> to, std::uintptr_t at) {
   Relocated result;
   std::size_t taken = 0;
   std::size_t written = 0;
@@ -55,7 +58,7 @@ Relocated relocate(std::span<const std::uint8_t> from, std::span<std::uint8_t, k
     const std::size_t room = to.size() - written;
     if (instruction.length + kJump > room) return {.why = "its first instructions are too long"};
     const char* why = nullptr;
-    const std::size_t length = move_one(instruction, from.data() + taken, to.data() + written, why);
+    const std::size_t length = move_one(instruction, from.data() + taken, to.data() + written, at + written, why);
     if (length == 0) return {.why = why};
     taken += instruction.length;
     written += length;
@@ -66,7 +69,7 @@ Relocated relocate(std::span<const std::uint8_t> from, std::span<std::uint8_t, k
   if (result.goes_on) {
     to[written] = 0xe9;
     const auto back = reinterpret_cast<std::uintptr_t>(from.data()) + taken;
-    if (!put_distance(&to[written + 1], reinterpret_cast<std::uintptr_t>(&to[written]) + kJump, back)) {
+    if (!put_distance(&to[written + 1], at + written + kJump, back)) {
       return {.why = "the memory next to it is taken"};
     }
     written += kJump;
