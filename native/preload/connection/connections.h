@@ -29,7 +29,8 @@ class Connections {
   void hold() { leaving_ = 1; }
   /** From now on none crosses, and those that did go back; how many directions are not back yet. Waits for nothing. */
   [[nodiscard]] std::uint32_t leave();
-  /** After leave() or hold(): sockets may cross again, but for those that are back. False: nobody was about to leave. */
+  /** After leave() or hold(): sockets may cross again, but for those that are back. False: nobody was about to leave.
+   */
   [[nodiscard]] bool stay_after_all() { return leaving_.exchange(0) != 0; }
   /** The same number, with all other threads stopped. */
   [[nodiscard]] std::uint32_t left();
