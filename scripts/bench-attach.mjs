@@ -42,7 +42,7 @@ async function measure(count) {
 function inject(verb, pid) {
   const library = verb === 'attach' ? ['--library', join(root, 'build/release/libsd.so')] : [];
   const { stdout } = spawnSync(INJECT, [verb, String(pid), ...library], { encoding: 'utf8' });
-  const [said] = JSON.parse(stdout).processes;
+  const { process: said } = JSON.parse(stdout);
   if (said.state === 'refused') throw new Error(said.reason);
   return said;
 }

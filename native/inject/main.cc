@@ -10,15 +10,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/json.h"
 #include "base/output.h"
 #include "inject/deadline.h"
 #include "inject/job.h"
 
-// sockdoc-inject attach PID... --library PATH [--monitor SOCKET] [--after-calls N] [--spin-us N] [--timeout-ms N]
-// [--dry-run] sockdoc-inject detach PID... [--timeout-ms N] [--dry-run]
+// sockdoc-inject attach PID --library PATH [--monitor SOCKET] [--after-calls N] [--spin-us N] [--timeout-ms N]
+//                       [--dry-run]
+// sockdoc-inject detach PID [--timeout-ms N] [--dry-run]
+//
+// One process, so that nothing of it is held longer than for its own sake: what a tracer holds goes on when that ends.
 //
 // Prints one JSON document (docs/attach.md). Exit code 0 when it did, 2 for wrong use, 70 when it could not.
 
@@ -29,10 +31,11 @@ using namespace sockdoc::inject;
 
 constexpr int kUsage = 2;
 constexpr int kInternal = 70;
+constexpr std::int64_t kMostMs = 3'600'000;
 
 struct Command {
   Job job;
-  std::vector<pid_t> pids;
+  pid_t pid = 0;
 };
 
 template <typename T>
@@ -55,7 +58,7 @@ bool take(Job& job, std::string_view name, const char* value) {
   }
   if (name == "--after-calls") return number(value, job.after_calls);
   if (name == "--spin-us") return number(value, job.spin_us);
-  if (name == "--timeout-ms") return number(value, job.timeout_ms) && job.timeout_ms > 0;
+  if (name == "--timeout-ms") return number(value, job.timeout_ms) && job.timeout_ms > 0 && job.timeout_ms <= kMostMs;
   if (name == "--end-at") return number(value, job.end_at);
   return false;
 }
@@ -72,15 +75,13 @@ std::optional<Command> parse(int argc, char** argv) {
       command.job.dry_run = true;
     } else if (word.starts_with("--")) {
       if (i + 1 == argc || !take(command.job, word, argv[++i])) return std::nullopt;
-    } else {
-      pid_t pid = 0;
-      if (!::number(word, pid) || pid <= 0) return std::nullopt;
-      command.pids.push_back(pid);
+    } else if (command.pid != 0 || !::number(word, command.pid) || command.pid <= 0) {
+      return std::nullopt;
     }
   }
   const bool lacks_library =
       command.job.purpose == Purpose::attach && !command.job.dry_run && command.job.library.empty();
-  if (command.pids.empty() || lacks_library) return std::nullopt;
+  if (command.pid == 0 || lacks_library) return std::nullopt;
   return command;
 }
 
@@ -112,13 +113,10 @@ void hurry() {
 int run(const Command& command) {
   hurry();
   Json json;
-  json.begin_object().field("version", 1u).key("processes").begin_array();
-  for (const pid_t pid : command.pids) {
-    const Outcome outcome =
-        command.job.purpose == Purpose::attach ? attach(pid, command.job) : detach(pid, command.job);
-    write_outcome(json, outcome, command.job);
-  }
-  json.end_array().end_object();
+  json.begin_object().field("version", 1u).key("process");
+  const auto work = command.job.purpose == Purpose::attach ? attach : detach;
+  write_outcome(json, work(command.pid, command.job), command.job);
+  json.end_object();
   return write_all(STDOUT_FILENO, json.text() + "\n") ? 0 : kInternal;
 }
 
@@ -128,9 +126,9 @@ int main(int argc, char** argv) {
   const auto command = parse(argc, argv);
   if (!command) {
     write_all(STDERR_FILENO,
-              "Usage: sockdoc-inject attach PID... --library PATH [--monitor SOCKET] [--after-calls N] [--spin-us N] "
+              "Usage: sockdoc-inject attach PID --library PATH [--monitor SOCKET] [--after-calls N] [--spin-us N] "
               "[--timeout-ms N] [--dry-run]\n"
-              "       sockdoc-inject detach PID... [--timeout-ms N] [--dry-run]\n");
+              "       sockdoc-inject detach PID [--timeout-ms N] [--dry-run]\n");
     return kUsage;
   }
   struct sigaction asked {};

@@ -15,7 +15,7 @@ export const InjectedProcess = Type.Object({
 });
 export type InjectedProcess = Static<typeof InjectedProcess>;
 
-export const InjectDocument = Type.Object({ version: Type.Literal(1), processes: Type.Array(InjectedProcess) });
+export const InjectDocument = Type.Object({ version: Type.Literal(1), process: InjectedProcess });
 export type InjectDocument = Static<typeof InjectDocument>;
 
 export const MigratedProcess = Type.Object({

@@ -41,7 +41,25 @@ export function inject(verb: 'attach' | 'detach', pid: number, options: Options 
     killSignal: 'SIGKILL',
   });
   if (status !== 0) throw new Error(`sockdoc-inject ended with ${status}: ${stderr}`);
-  return JSON.parse(stdout).processes[0];
+  return JSON.parse(stdout).process;
+}
+
+/** An injector at work, what it says, and how it ends. */
+export function injecting(pid: number, args: readonly string[]) {
+  const child = spawn(INJECT, ['attach', String(pid), '--library', LIBSD, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  const said = new Promise<Injected>((resolve, reject) =>
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve(JSON.parse(text).process);
+      else reject(new Error(`it ended with ${code ?? signal}`));
+    }),
+  );
+  return { child, said };
 }
 
 /** An injector that ends at step `step` as by kill -9. True when it came so far. */

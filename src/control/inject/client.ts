@@ -4,13 +4,16 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Value } from '@sinclair/typebox/value';
 import { InjectDocument, type InjectedProcess } from '../../model/migrate.js';
-import { internalError, notPossible } from '../../support/errors.js';
+import { notPossible } from '../../support/errors.js';
 import { libsd } from '../monitor/places.js';
 
 /** The program that brings libsd into processes and takes it out; there is none for other processors than x86-64. */
 const injectProgram = () => fileURLToPath(new URL('../../../build/release/sockdoc-inject', import.meta.url));
 
 export const hasInjector = (): boolean => existsSync(injectProgram()) && existsSync(libsd());
+
+/** Longer than taking back what was begun may take; one that hangs, on a file system that does not answer, is ended. */
+const PATIENCE_MS = 15_000;
 
 export interface InjectOptions {
   /** Look only: whether it could be done. */
@@ -21,32 +24,45 @@ export interface InjectOptions {
   signal?: AbortSignal;
 }
 
-/** Brings libsd into these processes, one after the other, with this monitor. */
+/**
+ * Brings libsd into these processes, one after the other, with this monitor. Once the signal is aborted, those whose turn
+ * has not come are left out.
+ */
 export const attach = (
   pids: readonly number[],
   monitor: string,
   options: InjectOptions = {},
-): Promise<InjectedProcess[]> =>
-  run(['attach', ...pids.map(String), '--library', libsd(), '--monitor', monitor], options);
+): Promise<InjectedProcess[]> => each(pids, ['attach', '--library', libsd(), '--monitor', monitor], options);
 
 /** Takes every connection of these processes back to the kernel, and libsd out of the way. */
 export const detach = (pids: readonly number[], options: InjectOptions = {}): Promise<InjectedProcess[]> =>
-  run(['detach', ...pids.map(String)], options);
+  each(pids, ['detach'], options);
 
-async function run(
+async function each(
+  pids: readonly number[],
   args: readonly string[],
   { dryRun = false, timeoutMs, signal }: InjectOptions,
 ): Promise<InjectedProcess[]> {
   if (!hasInjector()) throw notPossible(`there is no injector here (${injectProgram()}): it is built for x86-64 alone`);
-  // In a group of its own: Ctrl-C is for us, and we tell it once.
   const limit = timeoutMs === undefined ? [] : ['--timeout-ms', String(Math.max(1, Math.round(timeoutMs)))];
-  const child = spawn(injectProgram(), [...args, ...limit, ...(dryRun ? ['--dry-run'] : [])], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  const stop = () => child.kill('SIGINT');
+  const said: InjectedProcess[] = [];
+  for (const pid of pids) {
+    if (signal?.aborted) break;
+    said.push(await inject(pid, [...args, ...limit, ...(dryRun ? ['--dry-run'] : [])], signal));
+  }
+  return said;
+}
+
+/** An injector that breaks down is a refusal too: what it does is nothing or all, and others go on. */
+async function inject(pid: number, args: readonly string[], signal: AbortSignal | undefined): Promise<InjectedProcess> {
+  // In a group of its own: Ctrl-C is for us, and we tell it once.
+  const child = spawn(injectProgram(), [...args, String(pid)], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  let patience: NodeJS.Timeout | undefined;
+  const stop = () => {
+    child.kill('SIGINT');
+    patience = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  };
   signal?.addEventListener('abort', stop, { once: true });
-  if (signal?.aborted) stop();
   try {
     const [stdout, stderr, [code, killed]] = await Promise.all([
       text(child.stdout),
@@ -54,9 +70,13 @@ async function run(
       once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>,
     ]);
     if (code === 0) return parsed(stdout);
-    throw internalError(`the injector ended with ${killed ?? `status ${code}`}: ${stderr.trim() || 'it said nothing'}`);
+    throw new Error(`it ended with ${killed ?? `status ${code}`}: ${stderr.trim() || 'it said nothing'}`);
+  } catch (error) {
+    const reason = `The injector broke down: ${(error as Error).message}`;
+    return { pid, comm: '', state: 'refused', code: 'failed', reason };
   } finally {
     signal?.removeEventListener('abort', stop);
+    clearTimeout(patience);
   }
 }
 
@@ -66,9 +86,8 @@ async function text(stream: AsyncIterable<unknown>): Promise<string> {
   return all;
 }
 
-function parsed(stdout: string): InjectedProcess[] {
+function parsed(stdout: string): InjectedProcess {
   const said: unknown = JSON.parse(stdout);
-  if (!Value.Check(InjectDocument, said))
-    throw internalError(`the injector answered what is not understood: ${stdout}`);
-  return said.processes;
+  if (!Value.Check(InjectDocument, said)) throw new Error(`it said what is not understood: ${stdout}`);
+  return said.process;
 }

@@ -1,28 +1,9 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { INJECT, type Injected, inject, Speaker } from '../../support/inject.js';
-import { compiled, hasLibsd, LIBSD, preloaded } from '../../support/libsd.js';
+import { inject, injecting, Speaker } from '../../support/inject.js';
+import { compiled, hasLibsd, preloaded } from '../../support/libsd.js';
 import { poll } from '../../support/poll.js';
-
-/** An injector at work, what it says, and how it ends. */
-function injecting(pid: number, args: readonly string[]) {
-  const child = spawn(INJECT, ['attach', String(pid), '--library', LIBSD, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (part: string) => {
-    text += part;
-  });
-  const said = new Promise<Injected>((resolve, reject) =>
-    child.once('close', (code, signal) => {
-      if (code === 0) resolve(JSON.parse(text).processes[0]);
-      else reject(new Error(`it ended with ${code ?? signal}`));
-    }),
-  );
-  return { child, said };
-}
 
 describe.runIf(hasLibsd)('what ends while it is attached to', () => {
   const victims: Speaker[] = [];
