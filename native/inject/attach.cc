@@ -53,6 +53,12 @@ bool worth_another_try(const Refusal& refusal) {
   return code == "busy-text" || code == "timeout";
 }
 
+/** What was judged is still there: with one of its threads in our hands, its number is no other's from now on. */
+bool same_process(const Try& one) {
+  const auto now = read_facts(process_folder(one.memory.pid()));
+  return now && now->identity == one.target.facts.identity;
+}
+
 /** `work(visit, threads)` with a thread at a safe point that makes calls. */
 template <typename Work>
 Refused visiting(const Try& one, Work work) {
@@ -61,6 +67,7 @@ Refused visiting(const Try& one, Work work) {
   if (host == nullptr) {
     return too_late("None of its threads came to a call on a socket, where it can be held without harm.");
   }
+  if (!same_process(one)) return Refusal{"gone", "It has ended, or has executed another program.", ""};
   Hold hold(one.outcome);
   reach(Step::at_safe_point, one.job);
   Visit visit(one.memory, one.entry, *host);

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "inject/ptrace/code.h"
+#include "inject/target/memory_file.h"
 
 namespace sockdoc::inject {
 namespace {
@@ -52,7 +53,7 @@ std::uint64_t loaded_size(int file) {
 
 bool copy(const std::string& library, const std::string& into) {
   const Fd from(::open(library.c_str(), O_RDONLY | O_CLOEXEC));
-  const Fd to(::open(into.c_str(), O_WRONLY | O_CLOEXEC));
+  const Fd to = open_memory_file(into);
   if (!from.valid() || !to.valid()) return false;
   const std::uint64_t size = loaded_size(from.get());
   for (std::uint64_t left = size; left > 0;) {

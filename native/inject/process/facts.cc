@@ -22,12 +22,13 @@ std::array<std::uint32_t, N> numbers(std::string_view line) {
   return result;
 }
 
-/** Field 9 of /proc/PID/stat; the name before it may hold anything. */
-std::uint64_t flags_of(std::string_view stat) {
+/** A field of /proc/PID/stat behind the name, which may hold anything; numbered from 1, as in proc(5). */
+std::uint64_t field_of(std::string_view stat, int field) {
+  constexpr int kName = 2;
   const std::size_t name_end = stat.rfind(')');
   if (name_end == std::string_view::npos) return 0;
   stat.remove_prefix(name_end + 1);
-  for (int i = 0; i < 7; i++) take_until(stat, ' ');
+  for (int i = kName; i < field; i++) take_until(stat, ' ');
   return parse_number<std::uint64_t>(stat).value_or(0);
 }
 
@@ -42,7 +43,11 @@ std::optional<ProcessFacts> read_facts(const std::string& folder) {
   ProcessFacts facts;
   const auto stat = read_small(AT_FDCWD, (folder + "/stat").c_str(), buffer);
   if (!stat || stat->empty()) return std::nullopt;
-  facts.kernel_thread = (flags_of(*stat) & kKernelThread) != 0;
+  constexpr int kFlags = 9;
+  constexpr int kBegan = 22;
+  constexpr int kStack = 28;
+  facts.kernel_thread = (field_of(*stat, kFlags) & kKernelThread) != 0;
+  facts.identity = {field_of(*stat, kBegan), field_of(*stat, kStack)};
   const auto status = read_small(AT_FDCWD, (folder + "/status").c_str(), buffer);
   if (!status || status->empty()) return std::nullopt;
   facts.comm = line_of(*status, "Name:");

@@ -10,8 +10,17 @@
 
 namespace sockdoc::inject {
 
+/** Tells a process from another one with its number, and from what it was before it executed another program. */
+struct Identity {
+  std::uint64_t began = 0;  // clock ticks after boot
+  std::uint64_t stack = 0;  // where its stack begins; 0 for who may not trace it
+
+  bool operator==(const Identity&) const = default;
+};
+
 /** What /proc/PID/status and /proc/PID/stat say to everybody (proc(5)). */
 struct ProcessFacts {
+  Identity identity;
   std::string comm;
   char state = '?';
   pid_t parent = 0;

@@ -10,6 +10,10 @@ namespace {
 
 constexpr unsigned kMostHeaders = 64;
 constexpr std::size_t kMostDynamic = 512;
+// What is read is the target's, which may be hostile: no object of the real world has more.
+constexpr std::size_t kMostImages = 4096;
+constexpr std::uint64_t kMostOfBucket = 1024;  // symbols of one hash
+constexpr std::uint64_t kMostCode = 64 << 20;
 
 std::uint32_t gnu_hash(std::string_view name) {
   std::uint32_t hash = 5381;
@@ -19,10 +23,12 @@ std::uint32_t gnu_hash(std::string_view name) {
 
 /** The objects that begin in these mappings, until `visit` has enough. */
 void each_image(const Memory& memory, const std::vector<Mapping>& maps, const std::function<bool(Image&)>& visit) {
+  std::size_t images = 0;
   for (const Mapping& mapping : maps) {
     if (mapping.offset != 0 || !mapping.readable || mapping.path.empty() || mapping.path.front() == '[') continue;
     auto image = Image::at(memory, Address{mapping.begin});
-    if (image && visit(*image)) return;
+    if (!image) continue;
+    if (visit(*image) || ++images == kMostImages) return;
   }
 }
 
@@ -90,7 +96,7 @@ std::optional<Address> Image::symbol(std::string_view name) const {
   const std::uint64_t chain = buckets + head[0] * sizeof(std::uint32_t);
   auto index = memory_.value<std::uint32_t>(Address{buckets + wanted % head[0] * sizeof(std::uint32_t)});
   if (!index || *index < head[1]) return std::nullopt;
-  for (std::uint64_t i = *index;; i++) {
+  for (std::uint64_t i = *index; i < *index + kMostOfBucket; i++) {
     const auto hash = memory_.value<std::uint32_t>(Address{chain + (i - head[1]) * sizeof(std::uint32_t)});
     if (!hash) return std::nullopt;
     if ((*hash | 1) == (wanted | 1)) {
@@ -102,10 +108,11 @@ std::optional<Address> Image::symbol(std::string_view name) const {
     }
     if ((*hash & 1) != 0) return std::nullopt;
   }
+  return std::nullopt;
 }
 
 std::optional<Address> Image::code(std::string_view bytes) const {
-  std::string text(text_end_ - text_, '\0');
+  std::string text(std::min(text_end_ - text_, kMostCode), '\0');
   text.resize(memory_.read(Address{text_}, text.data(), text.size()));
   const std::size_t at = text.find(bytes);
   if (at == std::string::npos) return std::nullopt;

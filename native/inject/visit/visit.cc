@@ -1,5 +1,6 @@
 #include "inject/visit/visit.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -18,7 +19,10 @@ constexpr std::uint64_t kCode = 4096;
 constexpr std::uint64_t kStack = 256 * 1024;
 constexpr std::uint64_t kFrame = 32 * 1024;
 constexpr std::uint64_t kMailbox = 64;
-constexpr std::uint64_t kAllSignals = ~std::uint64_t{0};
+constexpr std::uint64_t bit(int signal) { return std::uint64_t{1} << (signal - 1); }
+/** Not those of faults: one that came while it is blocked would cost the program its handler. */
+constexpr std::uint64_t kBlocked =
+    ~(bit(SIGILL) | bit(SIGTRAP) | bit(SIGBUS) | bit(SIGFPE) | bit(SIGSEGV) | bit(SIGSYS));
 constexpr std::uint64_t kRegion = kCode + kStack + Visit::kRoom + kFrame;
 
 }  // namespace
@@ -51,7 +55,7 @@ bool Visit::prepare_own_stack(Address function, std::span<const std::uint64_t> a
   const arch::Frame frame = arch::return_frame(home_, libc_.restorer, Address{home_.registers.rsp - arch::kRedZone});
   return memory_.write(frame.begin, frame.bytes.data(), frame.bytes.size()) &&
          host_.tracee.set(arch::calling(home_.registers, function, arguments, frame.at)) &&
-         host_.tracee.block(kAllSignals);
+         host_.tracee.block(kBlocked);
 }
 
 /** A function of libc that does no more than one system call; what that gave is seen at its end. */
@@ -138,7 +142,7 @@ Refused Visit::call(Address function, std::initializer_list<std::uint64_t> argum
       memory_.set(mailbox, arch::Mailbox{}) && memory_.write(frame.begin, frame.bytes.data(), frame.bytes.size()) &&
       host_.tracee.set(arch::calling_by(home_.registers, region_, function, {arguments.begin(), arguments.size()},
                                         mailbox, frame.at, stack)) &&
-      host_.tracee.block(kAllSignals);
+      host_.tracee.block(kBlocked);
   if (!ready) return failed("Its registers cannot be set");
   host_.tracee.resume();
   auto refusal = await_result(deadline);

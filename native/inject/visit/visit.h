@@ -19,9 +19,10 @@ struct EntryPoints {
 std::optional<EntryPoints> find_entry_points(const Image& libc);
 
 /**
- * A thread of the target makes calls for us, on a stack of ours, with all signals blocked. From the first moment its
- * registers, its vector state and its signals lie in a frame below what it calls, as below a signal handler: if we are
- * killed, the call ends, rt_sigreturn(2) puts all of it back, and the thread goes on as if nothing had been.
+ * A thread of the target makes calls for us, on a stack of ours, with all signals blocked but those of faults. From the
+ * first moment its registers, its vector state and its signals lie in a frame below what it calls, as below a signal
+ * handler: if we are killed, the call ends, rt_sigreturn(2) puts all of it back, and the thread goes on as if nothing
+ * had been.
  *
  *   enter()  maps a little memory: by the target's own mmap(), on the thread's own stack below its red zone
  *   call()   a function of the target, by the code of arch::call_code() in that memory; as often as wanted

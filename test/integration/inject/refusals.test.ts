@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { INJECT, inject, Speaker } from '../../support/inject.js';
+import { INJECT, inject, injecting, Speaker } from '../../support/inject.js';
 import { compiled, hasLibsd } from '../../support/libsd.js';
 import { poll } from '../../support/poll.js';
 
@@ -179,6 +179,39 @@ describe.runIf(hasLibsd)('what is not attached to', () => {
     expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^NSpid:\t\d+\t1$/m);
     expect(inject('attach', pid)).toMatchObject({ state: 'attached' });
     expect(inject('detach', pid)).toMatchObject({ state: 'detached' });
+  });
+
+  it('another program than the one that was judged, in its place', async () => {
+    const { speaker, pid } = await oddOne('executes');
+    const { child, said } = injecting(pid, ['--timeout-ms', '30000']);
+    const naps = () =>
+      Number(/^voluntary_ctxt_switches:\t(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]);
+    await poll('it has judged, and waits for a safe point', () => naps() > 50);
+    process.kill(pid, 'SIGUSR1');
+    expect(await said).toMatchObject(refusal('gone', /executed another program/));
+    expect(await speaker.line()).toMatch(/^ready/);
+    expect(inject('attach', pid).state).toBe('attached');
+  });
+
+  it.runIf(isRoot)('one that would have root write another file than the one of memory', async () => {
+    const precious = join(folder, 'precious');
+    const hostile = join(folder, 'hostile');
+    copyFileSync(compiled('inject/hostile'), hostile);
+    for (let i = 0; i < 8; i++) {
+      writeFileSync(precious, 'of root', { mode: 0o644 });
+      const command = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', hostile, 'swap', precious];
+      const speaker = started(command);
+      expect(await speaker.line()).toBe('ready');
+      inject('attach', speaker.pid, soon);
+      expect(readFileSync(precious, 'utf8')).toBe('of root');
+      await speaker.stop();
+    }
+  });
+
+  it.each(['chain', 'text'])('one whose memory says that it has no end: %s', async (what) => {
+    const speaker = started([compiled('inject/hostile'), what]);
+    expect(await speaker.line()).toBe('ready');
+    expect(inject('attach', speaker.pid)).toMatchObject(refusal('musl', /lacks functions/));
   });
 
   it('wrong use: text on stderr, exit code 2', () => {

@@ -94,6 +94,28 @@ TEST_F(VisitTest, AFaultInACallIsNotTheProgramsFault) {
   EXPECT_EQ(finish(), 0);
 }
 
+TEST_F(VisitTest, AFaultInACallLeavesTheProgramItsHandler) {
+  Victim other([](int socket) {
+    struct sigaction action {};
+    action.sa_handler = [](int) { ::_exit(2); };
+    ::sigaction(SIGSEGV, &action, nullptr);
+    char byte = 0;
+    const ssize_t got = ::recv(socket, &byte, 1, 0);
+    struct sigaction now {};
+    ::sigaction(SIGSEGV, nullptr, &now);
+    return got == 1 && now.sa_handler == action.sa_handler ? 0 : 1;
+  });
+  other.await(SYS_recvfrom);
+  const Memory memory(other.pid());
+  // A child of the same process: its libc is at the same place.
+  visiting(memory, [&](Visit& visit) {
+    std::uint64_t result = 0;
+    EXPECT_STREQ(visit.call(Address{16}, {}, deadline_, result)->code, "failed");
+  });
+  ASSERT_EQ(::send(other.peer(), "x", 1, 0), 1);
+  EXPECT_EQ(other.ended(), 0);
+}
+
 TEST_F(VisitTest, ACallThatTakesTooLongEndsByItself) {
   visiting(memory_, [&](Visit& visit) {
     std::uint64_t result = 0;
