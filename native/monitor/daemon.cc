@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstring>
 #include <ctime>
 
 namespace sockdoc::monitor {
@@ -33,6 +34,13 @@ std::uint64_t random_instance() {
 }
 
 enum class Kind : std::uint32_t { listener, signals, channel, process };
+
+bool gives_memory(const void* message, std::size_t bytes) {
+  abi::Answer answer;
+  if (bytes != sizeof answer) return false;
+  std::memcpy(&answer, message, sizeof answer);
+  return answer.header.type == abi::MessageType::answer && answer.outcome == abi::Outcome::shared;
+}
 
 std::uint64_t tag(Kind kind, int fd) { return static_cast<std::uint64_t>(kind) << 32 | static_cast<std::uint32_t>(fd); }
 
@@ -232,6 +240,7 @@ void Daemon::on_signal() {
 void Daemon::post(Process& process, const void* message, std::size_t bytes, int fd) {
   const auto found = channel_of_.find(process.serial);
   if (found == channel_of_.end()) return;
+  if (raise_.left > 0 && gives_memory(message, bytes) && --raise_.left == 0) ::kill(::getpid(), raise_.signal);
   send(*found->second, message, bytes, fd);
   count_message(process);
 }

@@ -27,6 +27,8 @@ class Daemon {
 
   /** First: from here on signals are taken and callers are queued. */
   [[nodiscard]] Status prepare();
+  /** For tests: this signal for itself before answer `nth` that gives memory is sent. */
+  void raise_before(int nth, int signal) { raise_ = {nth, signal}; }
   /** Until SIGTERM, SIGINT or a request to stop. SIGHUP reads the policy again. */
   void run();
 
@@ -64,6 +66,10 @@ class Daemon {
   Fd signals_;
   Fd spare_;  // given up for a moment when there are no descriptors left, to turn a caller away
   bool stopping_ = false;
+  struct {
+    int left = 0;
+    int signal = 0;
+  } raise_;
   std::unordered_map<int, std::unique_ptr<Channel>> channels_;  // by descriptor
   std::unordered_map<std::uint64_t, Channel*> channel_of_;      // by the process's serial
   std::unordered_map<int, int> pid_of_;                         // by pidfd

@@ -37,8 +37,15 @@ struct Options {
   std::string policy;
   std::string check;
   int ready_fd = -1;
+  int end_at = 0;   // for tests: the answer that gives memory before which the monitor is killed,
+  int stop_at = 0;  // or stopped
   bool background = false;
 };
+
+bool number(std::string_view text, int& into) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+  return error == std::errc() && end == text.data() + text.size();
+}
 
 std::optional<Options> parse(int argc, char** argv) {
   Options options;
@@ -57,10 +64,11 @@ std::optional<Options> parse(int argc, char** argv) {
       options.policy = value;
     else if (name == "--check-policy")
       options.check = value;
-    else if (name == "--ready-fd") {
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.ready_fd);
-      if (error != std::errc() || end != value.data() + value.size()) return std::nullopt;
-    } else
+    else if (name != "--ready-fd" && name != "--end-at" && name != "--stop-at")
+      return std::nullopt;
+    else if (!number(value, name == "--ready-fd" ? options.ready_fd
+                            : name == "--end-at" ? options.end_at
+                                                 : options.stop_at))
       return std::nullopt;
   }
   return options;
@@ -174,6 +182,8 @@ int serve(Options& options) {
   if (const auto* failure = std::get_if<StartFailure>(&claimed)) return fail(options, *failure);
   const auto& files = std::get<RunFiles>(claimed);
   Daemon daemon(files.listener(), SOCKDOC_VERSION, std::move(parsed.policy), options.policy);
+  if (options.end_at > 0) daemon.raise_before(options.end_at, SIGKILL);
+  if (options.stop_at > 0) daemon.raise_before(options.stop_at, SIGSTOP);
   if (const Status ready = daemon.prepare(); !ready) return fail(options, {kInternal, ready.error().message(), ""});
   Json json;
   json.begin_object().field("pid", static_cast<int>(::getpid())).field("socket", files.path()).end_object();
