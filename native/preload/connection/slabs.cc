@@ -7,6 +7,7 @@
 
 #include "abi/slab.h"
 #include "base/raw.h"
+#include "preload/connection/headroom.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14
@@ -84,6 +85,7 @@ void MappedSlabs::unmap_all() {
 void MappedSlabs::forget_all() { used_ = 0; }
 
 bool populate(std::span<std::byte> memory) {
+  if (!memory_is_left_for(memory.size())) return false;
   const auto within = reinterpret_cast<std::uintptr_t>(memory.data()) % abi::kPage;
   const long result = raw(SYS_madvise, memory.data() - within, memory.size() + within, MADV_POPULATE_WRITE);
   // A kernel that does not know it: the pages come when they are touched.

@@ -1,8 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { requireCgroup, type TestGroup, withCgroup } from '../../support/cgroup.js';
 import { hasLibsd } from '../../support/libsd.js';
+import { requireRoot } from '../../support/live.js';
 import { poll } from '../../support/poll.js';
-import { state, Talking, together } from '../../support/talking.js';
+import { state, Talking, together, upgraded } from '../../support/talking.js';
 import type { Victim } from '../../support/victim.js';
 
 /** Of native/abi/reasons.h. */
@@ -56,4 +58,43 @@ describe.runIf(hasLibsd)('connections stay on the kernel, and share nothing', ()
     expect(await state(ends[0])).toMatchObject({ mapped: false });
     for (const end of ends) expect(await state(end)).toMatchObject({ ringSent: 0, ringReceived: 0 });
   });
+
+  // Pages that come where a group is full would have the kernel kill one of its processes.
+  it('where the control group of one of them has no memory left for the first of it', async (ctx) => {
+    requireRoot(ctx);
+    requireCgroup(ctx, 'memory', 'memory.limit_in_bytes');
+    await withCgroup('memory', async (group) => {
+      const ends = await talking.pair({}, group.prefix);
+      await limitTo(group, 100 << 10, ends);
+      await talking.bench.running();
+      expect(await refused(ends, 0)).toBe(NO_MEMORY);
+      await together(ends, 'push 2000000', 'pull 2000000');
+      for (const end of ends) expect(await state(end)).toMatchObject({ ringSent: 0, ringReceived: 0 });
+      await talking.remove();
+    });
+  });
+
+  it('where a group fills up while a ring gets its pages: what is sent goes by the kernel from there on', async (ctx) => {
+    requireRoot(ctx);
+    requireCgroup(ctx, 'memory', 'memory.limit_in_bytes');
+    await withCgroup('memory', async (group) => {
+      const ends = await talking.pair({}, group.prefix);
+      await limitTo(group, 1 << 20, ends);
+      await policed('limit ring=4M\n');
+      await upgraded(ends);
+      for (let turn = 0; turn < 10; turn++) {
+        await together(ends, 'push 3000000', 'pull 3000000');
+        await together(ends, 'pull 3000000', 'push 3000000');
+      }
+      expect((await state(ends[0])).reason).toBe(NO_MEMORY);
+      await talking.remove();
+    });
+  });
 });
+
+/** What the group uses once the program has touched its own memory, and so many bytes more. */
+async function limitTo(group: TestGroup, more: number, ends: [Victim, Victim]): Promise<void> {
+  await together(ends, 'push 3000000', 'pull 3000000');
+  await together(ends, 'pull 3000000', 'push 3000000');
+  await group.write('memory.limit_in_bytes', Number(await group.read('memory.usage_in_bytes')) + more);
+}
