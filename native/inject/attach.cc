@@ -6,6 +6,7 @@
 #include "inject/libsd.h"
 #include "inject/ptrace/code.h"
 #include "inject/redirection.h"
+#include "inject/seccomp/judge.h"
 #include "inject/visit/safe_point.h"
 
 namespace sockdoc::inject {
@@ -195,6 +196,7 @@ Refused perform(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back, 
   if (auto refusal = nothing_to_do(memory, target, job.purpose)) return refusal;
   const auto entry = find_entry_points(target.libc);
   if (!entry) return Refusal{"musl", "Its C library lacks functions that glibc has.", ""};
+  if (auto refusal = judge_filters(memory, deadline)) return refusal;
   if (job.dry_run) return std::nullopt;
   reach(Step::judged, job);
   for (int stop_ms = kFirstStopMs;; stop_ms = std::min(2 * stop_ms, kLongestStopMs)) {

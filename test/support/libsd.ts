@@ -20,11 +20,13 @@ export const socketPrograms = readdirSync(join(PROGRAMS, 'sockets'))
   .filter((file) => file.endsWith('.c'))
   .map((file) => `sockets/${file.slice(0, -2)}`);
 
-const HEADERS = ['sockets', 'libsd'].flatMap((folder) =>
-  readdirSync(join(PROGRAMS, folder))
-    .filter((file) => file.endsWith('.h'))
-    .map((file) => join(PROGRAMS, folder, file)),
-);
+const HEADERS = ['sockets', 'libsd']
+  .flatMap((folder) =>
+    readdirSync(join(PROGRAMS, folder))
+      .filter((file) => file.endsWith('.h'))
+      .map((file) => join(PROGRAMS, folder, file)),
+  )
+  .concat(['attach', 'own_calls'].map((header) => join(ROOT, `native/abi/${header}.h`)));
 
 interface Build {
   compiler?: string;

@@ -87,10 +87,6 @@ Refused judge_confinement(pid_t pid, const ProcessFacts& facts) {
   for (const pid_t tid : threads_of(pid)) {
     const auto thread = read_facts(thread_folder(pid, tid));
     if (thread && thread->tracer != 0) return traced_by(thread->tracer);
-    if (thread && thread->seccomp != 0) {
-      return Refusal{"seccomp", "It limits its own system calls (seccomp), and may be ended for one that libsd needs.",
-                     "Start it under sockdoc run: there connections are moved before it limits itself."};
-    }
   }
   return std::nullopt;
 }

@@ -86,11 +86,6 @@ describe.runIf(hasLibsd)('what is not attached to', () => {
     process.kill(pid, 'SIGCONT');
   });
 
-  it('one that limits its system calls', async () => {
-    const { pid } = await oddOne('seccomp');
-    expect(inject('attach', pid)).toMatchObject(refusal('seccomp', /limits its own system calls/));
-  });
-
   it('one whose memory another process runs in', async () => {
     const { pid, other } = await oddOne('shared-memory');
     expect(inject('attach', pid)).toMatchObject(refusal('shared-memory', new RegExp(`Process ${other} `)));

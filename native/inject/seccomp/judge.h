@@ -1,0 +1,16 @@
+#pragma once
+
+#include "inject/deadline.h"
+#include "inject/refusal.h"
+#include "inject/target/memory.h"
+
+namespace sockdoc::inject {
+
+/**
+ * Whether the filters of system calls (seccomp(2)) of all threads allow each call that sockdoc makes in the process
+ * (abi/own_calls.h). Nothing is stopped where there are none; else each thread that has some stands still for as long
+ * as it takes to read them, and goes on as it was.
+ */
+Refused judge_filters(const Memory& memory, const Deadline& deadline);
+
+}  // namespace sockdoc::inject
