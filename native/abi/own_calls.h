@@ -132,6 +132,7 @@ static const struct sockdoc_own_call sockdoc_own_calls[] = {
 
     /* Descriptors. Without kcmp(2) epoll sets that have more than one descriptor are not understood. */
     SOCKDOC_OPEN(O_RDONLY | O_DIRECTORY | O_CLOEXEC, SOCKDOC_NEEDED),
+    SOCKDOC_OPEN(010000000 | O_DIRECTORY | O_CLOEXEC, SOCKDOC_NEEDED), /* O_PATH */
     SOCKDOC_ANYHOW(getdents64, SOCKDOC_NEEDED),
     SOCKDOC_ANYHOW(readlinkat, SOCKDOC_NEEDED),
     SOCKDOC_ANYHOW(kcmp, SOCKDOC_MAY_FAIL),
