@@ -49,6 +49,9 @@ export const PairEnd = Type.Object({
   cpuCores: share('CPU time by wall time.'),
   kernelShare: share('Of its CPU time, in the kernel (0 to 1).'),
   socketShare: share('Of its CPU time, in the socket path of the kernel (0 to 1), from samples.'),
+  socketUpkeepShare: share(
+    'Of its CPU time, the part of socketShare that stays with the kernel: sockets made, connected, accepted and closed, epoll_ctl.',
+  ),
   socketShareSamples: Type.Optional(Type.Integer()),
   partOfTraffic: share('Of its TCP traffic, what goes to the other end of this pair (0 to 1).'),
 });
@@ -61,8 +64,11 @@ export const Prediction = Type.Object({
   source: Type.Union([Type.Literal('sampled'), Type.Literal('estimated')], {
     description: 'estimated: from the calibrated costs of the messages, because the CPU could not be sampled.',
   }),
-  memoryCores: Type.Number({ description: 'What the same messages would take by shared memory.' }),
-  savedCores: Type.Number(),
+  memoryCores: Type.Number({
+    description:
+      'What the same traffic would take by shared memory: messages, waiting for them, and what stays with the kernel.',
+  }),
+  savedCores: Type.Number({ description: 'Below 0: shared memory would take more.' }),
   timesLessCpu: Type.Optional(
     Type.Number({
       description: 'CPU for the same traffic now, by that after; about how much more the same CPU carries.',
@@ -75,7 +81,7 @@ export const Prediction = Type.Object({
 });
 export type Prediction = Static<typeof Prediction>;
 
-export const VERDICTS = ['migrate', 'no-gain', 'blocked', 'moved'] as const;
+export const VERDICTS = ['migrate', 'no-gain', 'leave', 'blocked', 'moved'] as const;
 
 /** Two processes and all connections between them. */
 export const AdvisedPair = Type.Object({

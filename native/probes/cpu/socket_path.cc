@@ -62,6 +62,35 @@ constexpr std::array<std::string_view, 21> kSocketCalls{
     "shutdown", "sendto",     "send",       "recvfrom",   "recv",       "sendmsg",     "sendmmsg",
     "recvmsg",  "recvmmsg",   "setsockopt", "getsockopt", "epoll_wait", "epoll_pwait", "epoll_ctl"};
 
+// Of both lists above, what is not about bytes.
+constexpr std::array<std::string_view, 27> kUpkeep{"socket",
+                                                   "socketpair",
+                                                   "bind",
+                                                   "listen",
+                                                   "connect",
+                                                   "accept",
+                                                   "accept4",
+                                                   "shutdown",
+                                                   "setsockopt",
+                                                   "getsockopt",
+                                                   "epoll_ctl",
+                                                   "__sys_socket",
+                                                   "__sys_socketpair",
+                                                   "__sys_bind",
+                                                   "__sys_listen",
+                                                   "__sys_connect",
+                                                   "__sys_connect_file",
+                                                   "__sys_accept4",
+                                                   "__sys_accept4_file",
+                                                   "do_accept",
+                                                   "__sys_shutdown",
+                                                   "__sys_shutdown_sock",
+                                                   "__sys_setsockopt",
+                                                   "__sys_getsockopt",
+                                                   "sock_close",
+                                                   "__sock_release",
+                                                   "do_epoll_ctl"};
+
 constexpr std::array<std::string_view, 5> kCallPrefixes{"__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__se_sys_",
                                                         "__do_sys_"};
 
@@ -84,6 +113,13 @@ bool is_socket_function(std::string_view name) {
   return is_one_of(kSocketFunctions, name);
 }
 
+bool is_upkeep(std::string_view name) {
+  for (const std::string_view prefix : kCallPrefixes) {
+    if (name.starts_with(prefix)) return is_one_of(kUpkeep, name.substr(prefix.size()));
+  }
+  return is_socket_function(name) && is_one_of(kUpkeep, name);
+}
+
 bool is_interrupt(std::string_view name) {
   return name.starts_with("sysvec_") || name.starts_with("asm_sysvec_") || is_one_of(kInterrupts, name);
 }
@@ -97,7 +133,9 @@ bool contains(const std::vector<Symbols::Range>& ranges, std::uint64_t address) 
 }  // namespace
 
 SocketPath::SocketPath(const Symbols& symbols)
-    : sockets_(symbols.ranges(is_socket_function)), interrupts_(symbols.ranges(is_interrupt)) {}
+    : sockets_(symbols.ranges(is_socket_function)),
+      upkeep_(symbols.ranges(is_upkeep)),
+      interrupts_(symbols.ranges(is_interrupt)) {}
 
 Doing SocketPath::of(std::span<const std::uint64_t> chain) const {
   Doing doing = Doing::user;
@@ -108,7 +146,12 @@ Doing SocketPath::of(std::span<const std::uint64_t> chain) const {
     const std::uint64_t address = innermost ? entry : entry - 1;
     innermost = false;
     if (contains(interrupts_, address)) return Doing::interrupt;
-    if (doing != Doing::socket) doing = contains(sockets_, address) ? Doing::socket : Doing::kernel;
+    if (doing == Doing::upkeep) continue;
+    if (contains(upkeep_, address)) {
+      doing = Doing::upkeep;
+    } else if (doing != Doing::socket) {
+      doing = contains(sockets_, address) ? Doing::socket : Doing::kernel;
+    }
   }
   return doing;
 }

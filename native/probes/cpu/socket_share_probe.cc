@@ -112,7 +112,8 @@ void SocketShareProbe::count(const CpuSample& sample) {
   Counts& counts = counts_[sample.pid];
   ++counts.samples;
   if (doing != Doing::user) ++counts.kernel;
-  if (doing == Doing::socket) ++counts.socket;
+  if (doing == Doing::socket || doing == Doing::upkeep) ++counts.socket;
+  if (doing == Doing::upkeep) ++counts.upkeep;
 }
 
 std::string SocketShareProbe::read(const std::vector<int>& pids) {
@@ -131,7 +132,7 @@ std::string SocketShareProbe::read(const std::vector<int>& pids) {
       if (found == counts_.end()) continue;
       const Counts& counts = found->second;
       json.begin_object().field("pid", pid).field("samples", counts.samples);
-      json.field("kernel", counts.kernel).field("socket", counts.socket).end_object();
+      json.field("kernel", counts.kernel).field("socket", counts.socket).field("upkeep", counts.upkeep).end_object();
     }
     json.end_array();
     counts_.clear();

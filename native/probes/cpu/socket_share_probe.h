@@ -27,9 +27,9 @@ class SocketShareProbe {
   /** Begins to sample; what prevents it becomes a gap of every reading. */
   void start();
   /**
-   * JSON, {"windowMs", "processes":[{"pid", "samples", "kernel", "socket"}…], "gaps"}: of these processes, since the
-   * call before (or start()). Samples in interrupts count nowhere; `socket` is part of `kernel`. Processes without
-   * samples are left out; without `processes` nothing is sampled.
+   * JSON, {"windowMs", "processes":[{"pid", "samples", "kernel", "socket", "upkeep"}…], "gaps"}: of these processes,
+   * since the call before (or start()). Samples in interrupts count nowhere; `socket` is part of `kernel`, `upkeep` of
+   * `socket`. Processes without samples are left out; without `processes` nothing is sampled.
    */
   std::string read(const std::vector<int>& pids);
   void stop();
@@ -39,6 +39,7 @@ class SocketShareProbe {
     std::uint64_t samples = 0;
     std::uint64_t kernel = 0;
     std::uint64_t socket = 0;
+    std::uint64_t upkeep = 0;
   };
 
   Status open();

@@ -22,6 +22,12 @@ export const ProcessRow = Type.Object({
   socketShare: Type.Optional(
     Type.Number({ description: 'Of its CPU time, the share in socket system calls and epoll (0 to 1), from samples.' }),
   ),
+  socketUpkeepShare: Type.Optional(
+    Type.Number({
+      description:
+        'Of its CPU time, the part of socketShare that is not about bytes: sockets made, connected, accepted and closed, their options, epoll_ctl.',
+    }),
+  ),
   socketShareSamples: Type.Optional(Type.Integer({ description: 'Samples behind socketShare.' })),
   runDelayMsPerS: Type.Optional(Type.Number({ description: 'Time runnable but waiting for a CPU, all threads.' })),
   voluntarySwitchesPerS: Type.Optional(Type.Number()),

@@ -9,6 +9,8 @@ export interface SocketShareSamples {
   kernel: number;
   /** Of `kernel`: in a system call of sockets, a read or write of one, or epoll. */
   socket: number;
+  /** Of `socket`: not about bytes, but about sockets themselves and their places in epoll sets. */
+  upkeep: number;
 }
 
 export interface SocketShareAnswer {

@@ -12,6 +12,7 @@ const VERDICTS: Readonly<Record<Verdict, { text: string; ink?: Ink }>> = {
   blocked: { text: 'blocked', ink: 'yellow' },
   moved: { text: 'in memory' },
   'no-gain': { text: 'no gain', ink: 'dim' },
+  leave: { text: 'leave', ink: 'dim' },
 };
 
 const named = ({ comm, pid }: Pick<PairEnd, 'comm' | 'pid'>) => `${comm} ${pid}`;

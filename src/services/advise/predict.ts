@@ -1,6 +1,7 @@
 import type { Calibration, Prediction, TransportCosts } from '../../model/advise.js';
 import type { PairFlow } from '../../probes/connections.js';
 import type { End } from './readings.js';
+import { waitingCores } from './waiting.js';
 
 /** Fewer samples say too little: of 20 a share is off by up to 0.22. */
 const LEAST_SAMPLES = 20;
@@ -11,9 +12,6 @@ const FULL = 0.9;
 /** What the kernel sends and receives at once of a large message. */
 const BURST_BYTES = 65_536;
 
-/** libsd looks at memory for so long before it sleeps (native/preload/connection/spinning.cc). */
-const LOOK_US = 50;
-
 /** Beyond it a ratio of two small figures says nothing. */
 const MOST_TIMES = 100;
 
@@ -22,6 +20,9 @@ export interface PairUse {
   ends: readonly End[];
   toServer: PairFlow;
   toClient: PairFlow;
+  connections: number;
+  /** CPUs that everybody else keeps busy. */
+  othersCores: number;
   mssBytes?: number;
 }
 
@@ -31,16 +32,25 @@ export function messagesOf({ bytesPerS, segmentsPerS }: PairFlow, mssBytes = 0):
   return full ? Math.min(segmentsPerS, bytesPerS / BURST_BYTES) : segmentsPerS;
 }
 
+type Sizes = Pick<Calibration, 'smallBytes' | 'largeBytes'>;
+
 /** A cost between those of the two sizes that were measured, or beyond them; never below that of the small one. */
-function between(small: number, large: number, { smallBytes, largeBytes }: Calibration, bytes: number): number {
+function between(small: number, large: number, { smallBytes, largeBytes }: Sizes, bytes: number): number {
   const perByte = Math.max(0, large - small) / (largeBytes - smallBytes);
   return small + perByte * Math.max(0, bytes - smallBytes);
 }
 
-const messageUs = (costs: TransportCosts, sizes: Calibration, bytes: number) =>
-  between(costs.smallUs, costs.largeUs, sizes, bytes);
+const kernelMessageUs = ({ byKernel, ...sizes }: Calibration, bytes: number) =>
+  between(byKernel.smallUs, byKernel.largeUs, sizes, bytes);
 
-const roundTripUs = (costs: TransportCosts, sizes: Calibration, bytes: number) =>
+/**
+ * Of a message that comes alone, as requests and answers do: half of a round trip in which nobody sleeps. In a stream the
+ * lines of the ring that both ends write go to and fro for many messages at once.
+ */
+const memoryMessageUs = (calibration: Calibration, bytes: number) =>
+  roundTripUs(calibration.byMemory, calibration, bytes) / 2;
+
+const roundTripUs = (costs: TransportCosts, sizes: Sizes, bytes: number) =>
   between(costs.smallRoundTripUs, costs.largeRoundTripUs, sizes, bytes);
 
 /** What moving the connections of a pair to shared memory would save: docs/advise.md has the model in words. */
@@ -49,21 +59,21 @@ export function predict(use: PairUse, calibration: Calibration): Prediction {
   const flows = [use.toServer, use.toClient];
   const messagesPerS = flows.reduce((sum, flow) => sum + messagesOf(flow, use.mssBytes), 0);
   const bytes = messagesPerS === 0 ? 0 : flows.reduce((sum, { bytesPerS }) => sum + bytesPerS, 0) / messagesPerS;
-  const kernelUs = messageUs(byKernel, calibration, bytes);
-  const paths = use.ends.map((end) => socketPath(end, (messagesPerS * kernelUs) / 2, byKernel.wakeUpUs));
-  const socketPathCores = paths.reduce((sum, { cores }) => sum + cores, 0);
-  const memoryUs =
-    messagesPerS * messageUs(byMemory, calibration, bytes) + sleepsLeft(use, byKernel) * (LOOK_US + byKernel.wakeUpUs);
-  const savedCores = Math.max(0, socketPathCores - memoryUs / 1e6);
-  const cores = use.ends.reduce((sum, { cpuCores = 0, partOfTraffic = 0 }) => sum + cpuCores * partOfTraffic, 0);
+  const estimatedCores = (messagesPerS * kernelMessageUs(calibration, bytes)) / 2 / 1e6;
+  const paths = use.ends.map((end) => socketPath(end, estimatedCores, byKernel.wakeUpUs));
+  const sum = (of: (path: SocketPath) => number) => paths.reduce((all, path) => all + of(path), 0);
+  const messagesCores = (messagesPerS * memoryMessageUs(calibration, bytes)) / 1e6;
+  const atWork = paths.map(({ cores, upkeep, all }) => all - cores + upkeep + messagesCores / 2);
+  const memoryCores =
+    sum(({ upkeep }) => upkeep) + messagesCores + waitingCores({ ...use, atWork, messagesPerS }, byKernel);
+  const socketPathCores = sum(({ cores }) => cores);
+  const [now, savedCores] = [sum(({ all }) => all), socketPathCores - memoryCores];
   return {
     socketPathCores,
     source: paths.every(({ sampled }) => sampled) ? 'sampled' : 'estimated',
-    memoryCores: socketPathCores - savedCores,
+    memoryCores,
     savedCores,
-    ...(cores > 0
-      ? { timesLessCpu: Math.min(MOST_TIMES, cores / Math.max(cores / MOST_TIMES, cores - savedCores)) }
-      : {}),
+    ...(now > 0 ? { timesLessCpu: Math.min(MOST_TIMES, now / Math.max(now / MOST_TIMES, now - savedCores)) } : {}),
     roundTripUs: {
       byKernel: roundTripUs(byKernel, calibration, bytes),
       byMemory: roundTripUs(byMemory, calibration, bytes),
@@ -71,27 +81,21 @@ export function predict(use: PairUse, calibration: Calibration): Prediction {
   };
 }
 
-/** CPU of one end that goes into the kernel's socket path for this pair. */
-function socketPath(end: End, messagesUsPerS: number, wakeUpUs: number) {
-  const { cpuCores, socketShare, socketShareSamples = 0, kernelShare = 1, partOfTraffic = 0, switchesPerS = 0 } = end;
-  if (cpuCores !== undefined && socketShare !== undefined && socketShareSamples >= LEAST_SAMPLES)
-    return { cores: cpuCores * socketShare * partOfTraffic, sampled: true };
-  const estimated = (messagesUsPerS + switchesPerS * partOfTraffic * wakeUpUs) / 1e6;
-  const most = cpuCores === undefined ? estimated : cpuCores * kernelShare * partOfTraffic;
-  return { cores: Math.min(estimated, most), sampled: false };
+/** CPU of one end for this pair: all of it, in the kernel's socket path, and what of that stays there. */
+interface SocketPath {
+  all: number;
+  cores: number;
+  upkeep: number;
+  sampled: boolean;
 }
 
-/**
- * Sleeps per second that stay. Who waits for the other one's answer, while that one runs, gets it before he sleeps. Who waits
- * because nobody has anything to do, or because the other one waits for a CPU, sleeps as before, after looking in vain. How
- * often that is: as often as the two neither run, nor are on their way from one to the other, which is what a wake-up takes.
- */
-function sleepsLeft({ ends }: PairUse, { smallUs, wakeUpUs, smallRoundTripUs }: TransportCosts): number {
-  const sum = (of: (end: End) => number) => ends.reduce((all, end) => all + of(end), 0);
-  const sleeps = sum(({ switchesPerS = 0, partOfTraffic = 0 }) => switchesPerS * partOfTraffic);
-  const busy = sum(({ cpuCores = 0 }) => cpuCores);
-  const queued = sum(({ waiting = 0 }) => waiting);
-  const underway = (sleeps * Math.max(0, smallRoundTripUs / 2 - smallUs - wakeUpUs)) / 1e6;
-  const still = Math.max(0, 1 - busy - underway - queued);
-  return sleeps * Math.min(1, still + queued);
+function socketPath(end: End, messagesCores: number, wakeUpUs: number): SocketPath {
+  const { cpuCores, socketShare, socketShareSamples = 0, kernelShare = 1, partOfTraffic = 0, switchesPerS = 0 } = end;
+  const { socketUpkeepShare = 0 } = end;
+  const all = (cpuCores ?? 0) * partOfTraffic;
+  if (cpuCores !== undefined && socketShare !== undefined && socketShareSamples >= LEAST_SAMPLES)
+    return { all, cores: all * socketShare, upkeep: all * socketUpkeepShare, sampled: true };
+  const estimated = messagesCores + (switchesPerS * partOfTraffic * wakeUpUs) / 1e6;
+  const cores = cpuCores === undefined ? estimated : Math.min(estimated, all * kernelShare);
+  return { all: Math.max(all, cores), cores, upkeep: 0, sampled: false };
 }

@@ -6,8 +6,9 @@ import { type ConnectionsHead, ConnectionTable, type ProcessPair } from '../../p
 import { readContainerNames } from '../../probes/containers.js';
 import { present } from '../../probes/link-sysfs.js';
 import { currentNetns } from '../../probes/namespaces.js';
+import { cpuUse, TICK_MS } from '../bench/neighbours.js';
 import type { GapList } from '../diagnose/collecting/gaps.js';
-import { SocketShareReader } from '../views/socket-share.js';
+import { type SocketShare, SocketShareReader } from '../views/socket-share.js';
 import { placeOf } from '../watch/places.js';
 import { processRows } from '../watch/processes.js';
 import { Scope, type Scoped } from '../watch/scope.js';
@@ -30,6 +31,8 @@ export interface PairReading {
   pair: ProcessPair;
   client: End;
   server: End;
+  /** CPUs that neither of them kept busy, nor sockdoc. */
+  othersCores: number;
 }
 
 export interface Readings {
@@ -41,6 +44,7 @@ export interface Readings {
 
 interface Moment {
   head: ConnectionsHead;
+  busyMs: number;
   shares: Awaited<ReturnType<SocketShareReader['read']>>['shares'];
 }
 
@@ -72,6 +76,7 @@ async function take(
   gaps: GapList,
   before?: ConnectionsHead,
 ): Promise<Moment> {
+  const busyMs = hostBusyMs();
   const { head } = await table.readBytes({
     netns: namespaces.map((namespace) => ({ path: namespace.path, ...present('label', placeOf(namespace)) })),
     selfPids: [process.pid],
@@ -85,7 +90,13 @@ async function take(
   const pids = before ? (head.processes ?? []).map(({ process: { pid } }) => pid) : [];
   const sampled = await gaps.attempt('socket share', () => reader.read(pids));
   gaps.add(...(sampled?.gaps ?? []));
-  return { head, shares: sampled?.shares ?? new Map() };
+  return { head, busyMs, shares: sampled?.shares ?? new Map() };
+}
+
+/** CPU time of all but ourselves. */
+function hostBusyMs(): number {
+  const { user, system } = process.cpuUsage();
+  return cpuUse([], []).busy * TICK_MS - (user + system) / 1000;
 }
 
 async function containerNames(): Promise<Record<string, string>> {
@@ -103,6 +114,7 @@ function joined(before: Moment, now: Moment, { namespaces }: Scoped, pids: reado
     id === own ? undefined : (places.get(id) ?? id),
   );
   const ends = new Map(rows.map((row) => [row.pid, endOf(row, now.shares.get(row.pid))]));
+  const busyCores = (now.busyMs - before.busyMs) / windowMs;
   const wanted = new Set(pids);
   const { all = 0, rows: pairs = [] } = now.head.pairs ?? {};
   return {
@@ -113,12 +125,20 @@ function joined(before: Moment, now: Moment, { namespaces }: Scoped, pids: reado
       if (!client || !server || pair.client === process.pid || pair.server === process.pid) return [];
       if (wanted.size > 0 && !wanted.has(pair.client) && !wanted.has(pair.server)) return [];
       const part = partsOf(pair, rows);
-      return [{ pair, client: { ...client, ...part(pair.client) }, server: { ...server, ...part(pair.server) } }];
+      const own = [...new Set([client, server])].reduce((sum, { cpuCores = 0 }) => sum + cpuCores, 0);
+      return [
+        {
+          pair,
+          client: { ...client, ...part(pair.client) },
+          server: { ...server, ...part(pair.server) },
+          othersCores: Math.max(0, busyCores - own),
+        },
+      ];
     }),
   };
 }
 
-function endOf(row: ProcessRow, sampled: { socketShare: number; socketShareSamples: number } | undefined): End {
+function endOf(row: ProcessRow, sampled: SocketShare | undefined): End {
   const { pid, comm, uid, cpuShare, kernelShare, voluntarySwitchesPerS, runDelayMsPerS, underLibsd } = row;
   return {
     pid,

@@ -47,12 +47,13 @@ export async function advise(
 }
 
 function advised(reading: PairReading, obstacles: Obstacle[], calibration: Calibration | undefined): AdvisedPair {
-  const { pair, client, server } = reading;
+  const { pair, client, server, othersCores } = reading;
   const { toServer, toClient, mssBytes } = pair;
   const flows = toServer && toClient ? { toServer, toClient } : undefined;
   const messages = flows && [flows.toServer, flows.toClient].map((flow) => messagesOf(flow, mssBytes));
   const moved = pair.byMemory === pair.connections;
-  const use = flows && { ends: [client, server], ...flows, ...present('mssBytes', mssBytes) };
+  const { connections } = pair;
+  const use = flows && { ends: [client, server], ...flows, connections, othersCores, ...present('mssBytes', mssBytes) };
   const prediction = use && calibration && !moved ? predict(use, calibration) : undefined;
   return {
     client: shown(client),
@@ -78,12 +79,13 @@ function advised(reading: PairReading, obstacles: Obstacle[], calibration: Calib
 
 function verdictOf(moved: boolean, obstacles: readonly Obstacle[], savedCores: number): AdvisedPair['verdict'] {
   if (moved) return 'moved';
+  if (savedCores < -WORTH_CORES) return 'leave';
   if (savedCores < WORTH_CORES) return 'no-gain';
   return obstacles.some(({ blocks }) => blocks) ? 'blocked' : 'migrate';
 }
 
 /** What can be moved comes first, then what could be if something were changed. */
-const RANKS = { migrate: 3, blocked: 2, moved: 1, 'no-gain': 0 } as const;
+const RANKS = { migrate: 4, blocked: 3, moved: 2, 'no-gain': 1, leave: 0 } as const;
 const rankOf = ({ verdict }: AdvisedPair): number => RANKS[verdict];
 const pathOf = ({ prediction }: AdvisedPair): number => prediction?.socketPathCores ?? 0;
 const gainOf = ({ prediction }: AdvisedPair): number => prediction?.savedCores ?? 0;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { parseStat } from '../../probes/host/cpu-times.js';
 
 /** Of sysconf(_SC_CLK_TCK): on Linux it is 100 for programs, whatever the kernel's own. */
-const TICK_MS = 10;
+export const TICK_MS = 10;
 
 /** In ticks, since they began. */
 export interface CpuUse {

@@ -30,10 +30,20 @@ export function effectsOf(
   });
 }
 
-function predicted({ pair, client, server }: PairReading, calibration: Calibration | undefined): number | undefined {
-  const { toServer, toClient, mssBytes } = pair;
+function predicted(
+  { pair, client, server, othersCores }: PairReading,
+  calibration: Calibration | undefined,
+): number | undefined {
+  const { toServer, toClient, connections, mssBytes } = pair;
   if (!calibration || !toServer || !toClient) return undefined;
-  const use = { ends: [client, server], toServer, toClient, ...present('mssBytes', mssBytes) };
+  const use = {
+    ends: [client, server],
+    toServer,
+    toClient,
+    connections,
+    othersCores,
+    ...present('mssBytes', mssBytes),
+  };
   return predict(use, calibration).timesLessCpu;
 }
 

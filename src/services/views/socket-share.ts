@@ -2,7 +2,7 @@ import type { Gap } from '../../model/gap.js';
 import type { ProcessRow } from '../../model/views/processes.js';
 import { SocketShareProbe } from '../../probes/native.js';
 
-export type SocketShare = Required<Pick<ProcessRow, 'socketShare' | 'socketShareSamples'>>;
+export type SocketShare = Required<Pick<ProcessRow, 'socketShare' | 'socketShareSamples' | 'socketUpkeepShare'>>;
 
 export interface SocketShareReading {
   /** By pid; a process that did not run while samples were taken has none. */
@@ -27,9 +27,9 @@ export class SocketShareReader {
     const { processes = [], gaps } = await this.#probe.read([...pids]);
     return {
       shares: new Map(
-        processes.map(({ pid, samples, socket }) => [
+        processes.map(({ pid, samples, socket, upkeep }) => [
           pid,
-          { socketShare: socket / samples, socketShareSamples: samples },
+          { socketShare: socket / samples, socketUpkeepShare: upkeep / samples, socketShareSamples: samples },
         ]),
       ),
       gaps,

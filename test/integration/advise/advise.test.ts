@@ -46,6 +46,10 @@ async function advise(...args: string[]): Promise<AdviseDocument> {
   return JSON.parse(stdout);
 }
 
+/** Less than a thousandth of a CPU is nothing, either way. */
+const verdictOf = (savedCores: number, worth: AdvisedPair['verdict'] = 'migrate') =>
+  savedCores >= 0.001 ? worth : savedCores < -0.001 ? 'leave' : 'no-gain';
+
 const pairOf = ({ pairs }: AdviseDocument, server: number) =>
   pairs.find((pair) => pair.server.pid === server) as AdvisedPair;
 
@@ -72,13 +76,12 @@ describe('a pair that talks all the time', () => {
     expect(pair.client.partOfTraffic).toBeGreaterThan(0.99);
     if (!hasLibsd) return;
     const { prediction, verdict } = pair;
-    // On a crowded machine little would be saved, or nothing.
+    // On a crowded machine little would be saved, or less than nothing.
     const { socketPathCores = 0, savedCores = Number.NaN } = prediction ?? {};
     expect(socketPathCores).toBeGreaterThan(0);
-    expect(savedCores).toBeGreaterThanOrEqual(0);
     expect(savedCores).toBeLessThanOrEqual(socketPathCores);
-    expect(prediction?.timesLessCpu).toBeGreaterThanOrEqual(1);
-    expect(verdict).toBe(savedCores >= 0.001 ? 'migrate' : 'no-gain');
+    expect((prediction?.timesLessCpu ?? 0) >= 1).toBe(savedCores >= 0);
+    expect(verdict).toBe(verdictOf(savedCores));
     // Two messages of 64 B are cheaper by memory on any machine.
     const { byKernel, byMemory } = document.calibration as NonNullable<AdviseDocument['calibration']>;
     expect(byMemory.smallUs).toBeLessThan(byKernel.smallUs);
@@ -197,7 +200,7 @@ describe('what stands in the way', () => {
       );
       const { obstacles, verdict, prediction } = pairOf(await advise('--pid', `${server.pid}`), server.pid);
       expect(obstacles).toEqual([expect.objectContaining({ code: 'policy', blocks: true })]);
-      if (hasLibsd) expect(verdict).toBe((prediction?.savedCores ?? 0) >= 0.001 ? 'blocked' : 'no-gain');
+      if (hasLibsd) expect(verdict).toBe(verdictOf(prediction?.savedCores ?? 0, 'blocked'));
     } finally {
       const gone = once(client, 'exit');
       client.kill('SIGKILL');
@@ -256,7 +259,7 @@ describe.runIf(hasLibsd)('three servers', () => {
     const [first, second, third] = ranked.pairs.map(({ prediction }) => prediction?.socketPathCores ?? Number.NaN);
     expect(first).toBeGreaterThan(second as number);
     expect(second).toBeGreaterThan(third as number);
-    expect(ranked.pairs[2]?.verdict, 'twenty questions a second').toBe('no-gain');
+    expect(['no-gain', 'leave'], 'twenty questions a second').toContain(ranked.pairs[2]?.verdict);
     expect(ranked.pairs[0]?.connections).toBe(50);
   });
 });

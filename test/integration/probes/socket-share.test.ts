@@ -31,7 +31,9 @@ async function sampled(victims: readonly Victim[]) {
   const probe = new SocketShareProbe();
   await probe.start();
   const before = pids.map(ticks);
-  const sums = new Map<number, SocketShareSamples>(pids.map((pid) => [pid, { pid, samples: 0, kernel: 0, socket: 0 }]));
+  const sums = new Map<number, SocketShareSamples>(
+    pids.map((pid) => [pid, { pid, samples: 0, kernel: 0, socket: 0, upkeep: 0 }]),
+  );
   try {
     const { gaps } = await probe.read([]);
     if (gaps[0]) return { gap: `${gaps[0].what}: ${gaps[0].reason}` };
@@ -39,11 +41,12 @@ async function sampled(victims: readonly Victim[]) {
     await poll(
       'enough samples of each',
       async () => {
-        for (const { pid, samples, kernel, socket } of (await probe.read(pids)).processes ?? []) {
+        for (const { pid, samples, kernel, socket, upkeep } of (await probe.read(pids)).processes ?? []) {
           const sum = sums.get(pid) as SocketShareSamples;
           sum.samples += samples;
           sum.kernel += kernel;
           sum.socket += socket;
+          sum.upkeep += upkeep;
         }
         return [...sums.values()].every(({ samples }) => samples >= ENOUGH);
       },
@@ -53,11 +56,16 @@ async function sampled(victims: readonly Victim[]) {
     await probe.stop();
   }
   expect(openPerfDescriptors()).toBe(0);
-  const shares = [...sums.values()].map(({ pid, samples, kernel, socket }, at) => {
+  const shares = [...sums.values()].map(({ pid, samples, kernel, socket, upkeep }, at) => {
     const now = ticks(pid);
     const user = now.user - (before[at]?.user ?? 0);
     const system = now.system - (before[at]?.system ?? 0);
-    return { kernel: kernel / samples, socket: socket / samples, kernelByTicks: system / (user + system) };
+    return {
+      kernel: kernel / samples,
+      socket: socket / samples,
+      upkeep: upkeep / samples,
+      kernelByTicks: system / (user + system),
+    };
   });
   return { shares };
 }
@@ -68,11 +76,12 @@ test('what computes, what reads /dev/zero and what talks over loopback are told 
   requireRoot(ctx);
   const server = await startProgram('pingpong.c', ['server', 0, 0]);
   const client = await startProgram('pingpong.c', ['client', server.ready.port, 64, 0]);
-  const victims = [await startProgram('hog.py', [0]), await startProgram('zeroes.py'), server, client];
+  const registering = await startProgram('registering.py');
+  const victims = [await startProgram('hog.py', [0]), await startProgram('zeroes.py'), server, client, registering];
   try {
     const { shares, gap } = await sampled(victims);
     if (!shares) return ctx.skip(gap as string);
-    const [hog, zeroes, serving, asking] = shares;
+    const [hog, zeroes, serving, asking, epoll] = shares;
     expect(hog?.socket).toBeLessThan(0.03);
     expect(hog?.kernel).toBeLessThan(0.1);
     expect(zeroes?.socket).toBeLessThan(0.03);
@@ -80,7 +89,11 @@ test('what computes, what reads /dev/zero and what talks over loopback are told 
     for (const end of [serving, asking]) {
       expect(end?.socket).toBeGreaterThan(0.6);
       expect(end?.kernel).toBeGreaterThan(0.75);
+      // One connection that stays, and no epoll.
+      expect(end?.upkeep).toBeLessThan(0.03);
     }
+    expect(epoll?.upkeep).toBeGreaterThan(0.15);
+    expect(epoll?.upkeep).toBeLessThanOrEqual(epoll?.socket ?? 0);
     // The kernel's own split of the same time, which owes nothing to samples.
     for (const { kernel, kernelByTicks } of shares) expect(Math.abs(kernel - kernelByTicks)).toBeLessThan(0.2);
   } finally {

@@ -27,7 +27,10 @@ Symbols kernel() {
       "c000 t read_zero\n"
       "d000 t __sys_sendto.part.0\n"
       "e000 t asm_exc_page_fault\n"
-      "f000 t last\n");
+      "f000 T do_epoll_ctl\n"
+      "10000 t sock_poll\n"
+      "11000 T __x64_sys_accept4\n"
+      "12000 t last\n");
   symbols.finish();
   return symbols;
 }
@@ -49,6 +52,14 @@ TEST(SocketPath, TellsWhatAProcessAskedFor) {
   EXPECT_EQ(doing({kMark, 0xd010, 0x1010}), Doing::socket);
   // A fault while a message is copied belongs to the call.
   EXPECT_EQ(doing({kMark, 0xe010, 0x4010, 0x3010, 0x1010}), Doing::socket);
+}
+
+TEST(SocketPath, UpkeepIsWhatIsNotAboutBytes) {
+  // epoll_ctl looks at the socket first: what asked for that decides.
+  EXPECT_EQ(doing({kMark, 0x10010, 0xf010, 0x1010}), Doing::upkeep);
+  EXPECT_EQ(doing({kMark, 0x10010, 0xb010, 0x1010}), Doing::socket);
+  EXPECT_EQ(doing({kMark, 0xc010, 0x11010, 0x1010}), Doing::upkeep);
+  EXPECT_EQ(doing({kMark, 0x7010, 0x8010, 0x9010, 0xf010, 0x1010}), Doing::interrupt);
 }
 
 TEST(SocketPath, SoftirqWorkCountsForTheCallThatStartsItAndForNobodyAfterAnInterrupt) {

@@ -17,6 +17,7 @@ function reading({ bytesPerS, cores, byMemory = 0, part = 1 }: Parts): PairReadi
     pair: { ...pair, toServer: flow, toClient: flow },
     client: { pid: 1, comm: 'wrk', ...end },
     server: { pid: 2, comm: 'nginx', ...end },
+    othersCores: 0,
   };
 }
 
