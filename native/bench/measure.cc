@@ -57,6 +57,18 @@ class Talk {
     return true;
   }
 
+  /** Round trips all the time, those counted that end in these milliseconds. */
+  [[nodiscard]] bool round_trips_between(double at_ms, double ms, std::uint64_t& count) {
+    const auto start = static_cast<std::uint64_t>(at_ms * 1e6);
+    const std::uint64_t end = start + static_cast<std::uint64_t>(ms * 1e6);
+    for (;;) {
+      if (!round_trip()) return false;
+      const std::uint64_t now = Clock::monotonic_ns();
+      if (now >= end) return true;
+      if (now >= start) count++;
+    }
+  }
+
   /** The clock costs as much as sending a small message. */
   [[nodiscard]] bool stream(double ms, Tally& tally) {
     const std::uint64_t at_once = std::clamp<std::uint64_t>(4096 / message_.size(), 1, 64);
@@ -142,6 +154,19 @@ Result<Json> alone(const Order& order, const Clock& clock) {
   return json.end_object();
 }
 
+/** At the same time as others, who make the machine as busy before and after. */
+Result<Json> between(const Address& address, const Order& order, const Clock& clock) {
+  auto connection = connect_to(address);
+  if (!connection) return connection.error();
+  Talk talk(std::move(*connection), order.bytes, clock);
+  std::uint64_t count = 0;
+  if (!talk.open() || !talk.round_trips_between(order.at_ms, order.ms, count)) return lost("round trips");
+  Json json;
+  json.begin_object().field("count", count).field("perSecond", static_cast<double>(count) * 1e3 / order.ms);
+  write_carrier(json, Carried{}, talk.carried_now());
+  return json.end_object();
+}
+
 std::optional<Order> order_of(const std::string& line) {
   std::istringstream words(line);
   std::string what;
@@ -153,6 +178,8 @@ std::optional<Order> order_of(const std::string& line) {
     order.what = Order::What::stream;
   } else if (what == "alone" && order.bytes <= kMostAlone) {
     order.what = Order::What::alone;
+  } else if (what == "between" && (words >> order.at_ms)) {
+    order.what = Order::What::between;
   } else if (what == "connections" && (words >> order.trips)) {
     order.what = Order::What::connections;
   } else {
@@ -167,6 +194,7 @@ std::optional<Order> order_of(const std::string& line) {
 Result<Json> measure(const Address& address, const Order& order, const Clock& clock, double& upgrade_ms) {
   if (order.what == Order::What::connections) return connections(address, order, clock);
   if (order.what == Order::What::alone) return alone(order, clock);
+  if (order.what == Order::What::between) return between(address, order, clock);
   auto connection = connect_to(address);
   if (!connection) return connection.error();
   Talk talk(std::move(*connection), order.bytes, clock);

@@ -11,10 +11,11 @@ namespace sockdoc::bench {
 
 /** One measurement, over a connection of its own, or over one connection after the other. */
 struct Order {
-  enum class What { round_trip, stream, connections, alone } what = What::round_trip;
+  enum class What { round_trip, stream, connections, alone, between } what = What::round_trip;
   std::uint64_t bytes = 0;  // of a message
   double ms = 0;
   std::uint64_t trips = 0;  // of a connection, where there are many
+  double at_ms = 0;         // CLOCK_MONOTONIC, when many measure the same time
 };
 
 /**
@@ -24,8 +25,8 @@ struct Order {
  */
 [[nodiscard]] Result<Json> measure(const Address& address, const Order& order, const Clock& clock, double& upgrade_ms);
 
-/** Orders from stdin, "rtt BYTES MS", "stream BYTES MS", "alone BYTES MS" or "connections BYTES MS TRIPS" a line, each
- * answered on stdout, until it ends. */
+/** Orders from stdin, "rtt BYTES MS", "stream BYTES MS", "alone BYTES MS", "connections BYTES MS TRIPS" or
+ * "between BYTES MS AT" a line, each answered on stdout, until it ends. */
 [[nodiscard]] Status measure_on_demand(const Address& address);
 
 }  // namespace sockdoc::bench

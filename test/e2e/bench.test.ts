@@ -16,7 +16,13 @@ test('bench list names the suites and what is installed for them', async () => {
   expect(code).toBe(0);
   const document = JSON.parse(stdout);
   await expectValid('bench-list', document);
-  expect(document.suites.map(({ id }: { id: string }) => id)).toEqual(['rtt', 'throughput', 'connections', 'apps']);
+  expect(document.suites.map(({ id }: { id: string }) => id)).toEqual([
+    'rtt',
+    'throughput',
+    'connections',
+    'apps',
+    'overhead',
+  ]);
   const without = await sockdoc(['bench', 'list'], { env: { PATH: '/nonexistent' } });
   expect(without.stdout).toMatch(/redis-benchmark is not installed: apt install redis-tools/);
 });

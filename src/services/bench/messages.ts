@@ -1,7 +1,6 @@
-import { benchProgram } from '../../control/bench/places.js';
-import { Worker } from '../../control/bench/worker.js';
 import type { BenchTransport } from '../../model/bench.js';
-import { type Case, type Context, type PlanOptions, placements, type Rig, type Sample, type Suite } from './cases.js';
+import { type Case, type PlanOptions, placements, type Suite } from './cases.js';
+import { type Pair, pair, rate, roundTrips } from './pair.js';
 
 const ALL: readonly BenchTransport[] = ['kernel', 'unix', 'shm'];
 const KIB = 1024;
@@ -11,16 +10,6 @@ const RTT_BYTES = [1, 8, 16, 32, 64, 256, KIB, 4 * KIB, 8 * KIB, 16 * KIB, 64 * 
 const CONNECTION_BYTES = 64;
 const TRIPS = [1, 4, 16, 64, 256, 1024];
 const STREAM_BYTES = [8, 64, KIB, 8 * KIB, 64 * KIB, MIB];
-
-interface Answer {
-  p50?: number;
-  p99?: number;
-  mean?: number;
-  perSecond?: number;
-  upgraded?: boolean;
-  ringShare?: number;
-  reason?: string;
-}
 
 /** Messages there and back, one at a time. */
 export const rtt: Suite = {
@@ -111,51 +100,3 @@ export function sizeOf(bytes: number): string {
   if (bytes >= MIB) return `${bytes / MIB} MiB`;
   return bytes >= KIB ? `${bytes / KIB} KiB` : `${bytes} B`;
 }
-
-const pair = (cpus: readonly number[]) => ({
-  key: `pair ${cpus.join(',')}`,
-  open: (context: Context) => openPair(cpus, context),
-});
-
-interface Pair extends Rig {
-  ask(order: string): Promise<Answer>;
-}
-
-async function openPair([first = 0, second = 0]: readonly number[], { workshop, transport }: Context): Promise<Pair> {
-  const shm = transport === 'shm';
-  const address = transport === 'unix' ? `unix:${workshop.path('pair')}` : 'tcp:0';
-  const server = new Worker(await workshop.start([benchProgram(), 'serve', address], { cpus: [first], shm }), 'server');
-  const at = (await server.next<{ address: string }>()).address;
-  const client = new Worker(await workshop.start([benchProgram(), 'ask', at], { cpus: [second], shm }), 'client');
-  await client.next();
-  const ask = (order: string) => client.ask<Answer>(order);
-  return {
-    pids: () => [server.pid, client.pid],
-    ask,
-    close: async () => {
-      await Promise.all([workshop.end(client.started), workshop.end(server.started)]);
-    },
-  };
-}
-
-async function roundTrips(rig: Pair, bytes: number, durationMs: number): Promise<Sample> {
-  const { p50 = 0, p99 = 0, mean = 0, ...carried } = await rig.ask(`rtt ${bytes} ${durationMs}`);
-  return { value: p50 / 1000, p99: p99 / 1000, mean: mean / 1000, ...carriedBy(carried) };
-}
-
-async function rate(rig: Pair, order: string): Promise<Sample> {
-  const { perSecond = 0, ...carried } = await rig.ask(order);
-  return { value: perSecond, ...carriedBy(carried) };
-}
-
-/** Nothing for a process without libsd. */
-const carriedBy = ({ upgraded, ringShare, reason }: Answer): Pick<Sample, 'carried'> =>
-  upgraded === undefined
-    ? {}
-    : {
-        carried: {
-          upgraded,
-          ...(ringShare === undefined ? {} : { ringShare }),
-          ...(reason === undefined ? {} : { reason }),
-        },
-      };

@@ -1,15 +1,32 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Program } from './cases.js';
 
 /** Servers stand where the PATH of an ordinary user does not look. */
 const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin'];
 
+/** Debian keeps PostgreSQL's server apart, each version in a folder of its own. */
+const POSTGRES = '/usr/lib/postgresql';
+
 /** The file of an installed program. */
 export function programFile(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), ...SYSTEM_FOLDERS];
+  const folders = [
+    ...(process.env.PATH ?? '').split(delimiter).filter(Boolean),
+    ...SYSTEM_FOLDERS,
+    ...postgresFolders(),
+  ];
   return folders.map((folder) => join(folder, name)).find(executable);
+}
+
+/** The newest version first. */
+function postgresFolders(): string[] {
+  try {
+    const versions = readdirSync(POSTGRES).toSorted((a, b) => Number(b) - Number(a));
+    return versions.map((version) => join(POSTGRES, version, 'bin'));
+  } catch {
+    return [];
+  }
 }
 
 function executable(file: string): boolean {

@@ -3,8 +3,9 @@ import { nearest } from '../../support/nearest.js';
 import { apps } from './apps/suite.js';
 import type { Suite } from './cases.js';
 import { connections, rtt, throughput } from './messages.js';
+import { overhead } from './overhead.js';
 
-export const SUITES: readonly Suite[] = [rtt, throughput, connections, apps];
+export const SUITES: readonly Suite[] = [rtt, throughput, connections, apps, overhead];
 
 /** The suites of these names, in the order of the catalogue. */
 export function suitesOf(names: readonly string[]): Suite[] {

@@ -1,7 +1,10 @@
 import { afterAll, expect, test } from 'vitest';
 import { Workshop } from '../../../src/control/bench/workshop.js';
 import type { BenchTransport } from '../../../src/model/bench.js';
+import { haproxy } from '../../../src/services/bench/apps/haproxy.js';
+import { memcached } from '../../../src/services/bench/apps/memcached.js';
 import { nginx } from '../../../src/services/bench/apps/nginx.js';
+import { postgres } from '../../../src/services/bench/apps/postgres.js';
 import { redis } from '../../../src/services/bench/apps/redis.js';
 import { allowedCpus } from '../../../src/services/bench/host.js';
 import { missingPrograms } from '../../../src/services/bench/programs.js';
@@ -12,7 +15,9 @@ afterAll(() => workshop.close());
 
 const transports: readonly BenchTransport[] = hasLibsd ? ['kernel', 'unix', 'shm'] : ['kernel', 'unix'];
 
-test.for([redis, nginx])('$name answers its load by every transport that both speak', async (app, { skip }) => {
+const APPS = [redis, nginx, memcached, postgres, haproxy];
+
+test.for(APPS)('$name answers its load by every transport that both speak', async (app, { skip }) => {
   const missing = missingPrograms(app.programs);
   if (missing) skip(missing.reason);
   const cases = app.cases({ quick: true, cpus: allowedCpus().slice(0, 2) });
@@ -23,7 +28,7 @@ test.for([redis, nginx])('$name answers its load by every transport that both sp
     const { value, carried } = await one.measure(rig, 50);
     expect(value).toBeGreaterThan(0);
     expect(carried !== undefined).toBe(transport === 'shm');
-    expect(rig.pids()).toHaveLength(1);
+    expect(rig.pids()).toHaveLength(app === haproxy ? 2 : 1);
     await rig.close();
   }
 });

@@ -67,6 +67,25 @@ TEST(Measure, AloneCostsCpuAndNeedsNoServer) {
   EXPECT_GT(read["cpuNs"].number, 0);
 }
 
+TEST(Measure, BetweenCountsNothingOfATimeThatIsOver) {
+  Address address;
+  const auto listener = listen_at(address);
+  ASSERT_TRUE(listener.ok());
+  std::thread serving([&] {
+    const auto connection = accept_from(listener->get());
+    Opening opening{};
+    ASSERT_TRUE(receive_all(connection->get(), std::as_writable_bytes(std::span(&opening, 1))));
+    std::vector<std::byte> message(opening.bytes);
+    while (receive_all(connection->get(), message)) ASSERT_TRUE(send_all(connection->get(), message));
+  });
+  const Clock clock;
+  double patience = 1;
+  const auto sample = measure(address, {Order::What::between, 8, 5, 0, 1}, clock, patience);
+  serving.join();
+  ASSERT_TRUE(sample.ok());
+  EXPECT_EQ(JsonReader::read(sample->text())["count"].number, 0);
+}
+
 TEST(Clock, CountsAsTheKernelDoes) {
   const Clock clock;
   const std::uint64_t ticks = clock.now();

@@ -1,8 +1,10 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Started } from '../../../control/bench/workshop.js';
+import type { BenchTransport } from '../../../model/bench.js';
 import { notPossible } from '../../../support/errors.js';
-import type { Case, Context, PlanOptions, Program, Rig } from '../cases.js';
+import type { Case, Context, PlanOptions, Program, Rig, Sample } from '../cases.js';
+import { watchUpgrades } from './upgrades.js';
 
 /** A server and its own load generator. */
 export interface App {
@@ -17,11 +19,18 @@ export type Place = number | string;
 /** A server that runs, and the load that is put on it. */
 export interface AppRig extends Rig {
   place: Place;
+  /** That of shared memory: its socket. */
+  monitor?: string;
   /** Runs a load generator on the client's CPU; what it wrote to stdout. */
   load(command: readonly string[], env?: Readonly<Record<string, string>>): Promise<string>;
 }
 
 const START_PATIENCE_MS = 10_000;
+
+/** How many requests a second a load gets answered. */
+export const requestsCase = <Of extends AppRig>(
+  parts: Pick<Case<Of>, 'name' | 'bytes' | 'cpus' | 'rig' | 'measure'> & { transports: readonly BenchTransport[] },
+): Case<Of> => ({ suite: 'apps', metric: 'requests', unit: '1/s', better: 'higher', ...parts });
 
 /** Starts the server on the first CPU and waits until it takes connections. */
 export async function openApp(
@@ -31,12 +40,14 @@ export async function openApp(
   command: readonly string[],
 ): Promise<AppRig> {
   const shm = transport === 'shm';
+  const monitor = shm ? { monitor: await workshop.monitor() } : {};
   const server = await workshop.start(command, { cpus: cpus.slice(0, 1), shm });
   server.child.stdout?.resume();
   await listening(place, server, command[0] ?? '');
   const loads = new Set<number>();
   return {
     place,
+    ...monitor,
     pids: () => [server.child.pid as number, ...loads],
     load: async (words, env = {}) => {
       const started = await workshop.start(words, { cpus: cpus.slice(1), shm, env });
@@ -50,6 +61,13 @@ export async function openApp(
     },
     close: () => workshop.end(server),
   };
+}
+
+/** The rate that a load comes to, with what carried its connections where the monitor knows. */
+export async function rateOf({ monitor }: AppRig, durationMs: number, load: Promise<number>): Promise<Sample> {
+  const watched = monitor === undefined ? undefined : watchUpgrades(monitor, durationMs, load);
+  const [carried, value] = await Promise.all([watched, load]);
+  return { value, ...(carried ? { carried } : {}) };
 }
 
 /** Everything that it says until it ends well. */

@@ -2,9 +2,8 @@ import type { BenchTransport } from '../../../model/bench.js';
 import { notPossible } from '../../../support/errors.js';
 import { type Case, type Context, type PlanOptions, placements, type Sample } from '../cases.js';
 import { programFile } from '../programs.js';
-import { type App, type AppRig, openApp } from './app.js';
+import { type App, type AppRig, openApp, rateOf, requestsCase } from './app.js';
 import { freePort } from './ports.js';
-import { watchUpgrades } from './upgrades.js';
 
 const TRANSPORTS: readonly BenchTransport[] = ['kernel', 'unix', 'shm'];
 
@@ -40,23 +39,19 @@ export const redis: App = {
 };
 
 interface RedisRig extends AppRig {
-  monitor?: string;
   /** Requests per second that a load had last, so that the next takes as long as it should. */
   rates: Map<string, number>;
 }
 
-const caseOf = (load: Load, cpus: readonly number[]): Case<RedisRig> => ({
-  suite: 'apps',
-  name: load.name,
-  bytes: PAYLOAD,
-  cpus,
-  metric: 'requests',
-  unit: '1/s',
-  better: 'higher',
-  transports: TRANSPORTS,
-  rig: { key: `redis ${cpus.join(',')}`, open: (context) => open(context, cpus) },
-  measure: (rig, durationMs) => measure(rig, load, durationMs),
-});
+const caseOf = (load: Load, cpus: readonly number[]): Case<RedisRig> =>
+  requestsCase({
+    name: load.name,
+    bytes: PAYLOAD,
+    cpus,
+    transports: TRANSPORTS,
+    rig: { key: `redis ${cpus.join(',')}`, open: (context) => open(context, cpus) },
+    measure: (rig, durationMs) => measure(rig, load, durationMs),
+  });
 
 async function open(context: Context, cpus: readonly number[]): Promise<RedisRig> {
   const unix = context.transport === 'unix';
@@ -72,20 +67,13 @@ async function open(context: Context, cpus: readonly number[]): Promise<RedisRig
     '--daemonize',
     'no',
   ];
-  const rig = await openApp(context, cpus, place, command);
-  const monitor = context.transport === 'shm' ? { monitor: await context.workshop.monitor() } : {};
-  return { ...rig, ...monitor, rates: new Map() };
+  return { ...(await openApp(context, cpus, place, command)), rates: new Map() };
 }
 
 async function measure(rig: RedisRig, load: Load, durationMs: number): Promise<Sample> {
   if (!rig.rates.has(load.name)) await once(rig, load, 2000 * load.pipeline);
   const requests = Math.ceil(((rig.rates.get(load.name) ?? 0) * durationMs) / 1000);
-  const running = once(rig, load, Math.max(1000, requests));
-  const [carried, value] = await Promise.all([
-    rig.monitor === undefined ? undefined : watchUpgrades(rig.monitor, durationMs, running.then(String)),
-    running,
-  ]);
-  return { value, ...(carried ? { carried } : {}) };
+  return rateOf(rig, durationMs, once(rig, load, Math.max(1000, requests)));
 }
 
 async function once(rig: RedisRig, { name, test, clients, pipeline }: Load, requests: number): Promise<number> {

@@ -8,7 +8,7 @@ import type { Carried } from '../cases.js';
  * Asks the monitor a few times during a load what carries its connections. Of a program that nobody can look into this is
  * the proof that it was measured on shared memory: most of its connections were, at one of these moments.
  */
-export async function watchUpgrades(socket: string, durationMs: number, load: Promise<string>): Promise<Carried> {
+export async function watchUpgrades(socket: string, durationMs: number, load: Promise<unknown>): Promise<Carried> {
   let over = false;
   const ended = load.then(
     () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { wrkRate } from '../../../../src/services/bench/apps/nginx.js';
+import { memaslapRate } from '../../../../src/services/bench/apps/memcached.js';
+import { pgbenchRate } from '../../../../src/services/bench/apps/postgres.js';
 import { redisRate } from '../../../../src/services/bench/apps/redis.js';
+import { wrkRate } from '../../../../src/services/bench/apps/wrk.js';
 import { placements } from '../../../../src/services/bench/cases.js';
 import { allowedCpus } from '../../../../src/services/bench/host.js';
 import { othersPercent } from '../../../../src/services/bench/neighbours.js';
@@ -90,5 +92,20 @@ describe('what load generators print', () => {
       'Socket errors',
     );
     expect(() => wrkRate('unable to connect')).toThrow('unable to connect');
+  });
+
+  test('memaslap: operations a second', () => {
+    expect(memaslapRate('object_bytes: 5934464\n\nRun time: 3.0s Ops: 463560 TPS: 154489 Net_rate: 31.1M/s\n')).toBe(
+      154_489,
+    );
+    expect(() => memaslapRate('cmd_get: 417197\n')).toThrow('cmd_get');
+  });
+
+  test('pgbench: transactions a second, unless one failed', () => {
+    const text = (failed: string) =>
+      `number of failed transactions: ${failed}\ntps = 23456.789012 (without initial connection time)\n`;
+    expect(pgbenchRate(text('0 (0.000%)'))).toBeCloseTo(23_456.789);
+    expect(() => pgbenchRate(text('3 (0.100%)'))).toThrow('number of failed transactions: 3 (0.100%)');
+    expect(() => pgbenchRate('connection to server failed')).toThrow('connection to server failed');
   });
 });
