@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { LIBSD } from './libsd.js';
 
@@ -66,6 +67,25 @@ export function injecting(pid: number, args: readonly string[]) {
 export function killedAt(step: number, verb: 'attach' | 'detach', pid: number): boolean {
   const [file, ...args] = commandLine(verb, pid, { args: ['--end-at', String(step)] });
   return spawnSync(file, args, { timeout: 60_000, killSignal: 'SIGTERM' }).signal === 'SIGKILL';
+}
+
+/**
+ * Listens at `path` for programs that want to be attached to, or left (fixtures/programs/libsd/attacher.c): the injector refuses who started it.
+ */
+export function injectorAt(path: string, monitor: string): Server {
+  const server = createServer((client) => {
+    client.on('error', () => {});
+    client.once('data', (line) => {
+      const [verb, pid] = String(line).trim().split(' ') as ['attach' | 'detach', string];
+      const args = verb === 'attach' ? ['--monitor', monitor, '--after-calls', '1'] : [];
+      const [file, ...rest] = commandLine(verb, Number(pid), { args });
+      execFile(file, rest, { timeout: 30_000 }, (error, stdout) => {
+        const done = stdout.includes(`"state":"${verb}ed"`);
+        client.end(done ? 'done' : stdout || String(error));
+      });
+    });
+  });
+  return server.listen(path);
 }
 
 /** A program that speaks line by line; ended with the test that started it. */

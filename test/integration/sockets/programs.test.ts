@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { injectorAt } from '../../support/inject.js';
 import {
   attaching,
   compileAll,
@@ -180,6 +182,54 @@ describe.runIf(hasLibsd).concurrent.each([
     const reason = notYet(name) ?? not[name.slice('sockets/'.length)];
     if (reason !== undefined) skip(reason);
     await behaves(name, attaching(bench.socket, detaching), skip);
+  });
+});
+
+/** Some of all kinds in the short run: threads, epoll sets, calls that wait, children, ends of streams. */
+const INJECTED = [
+  'both_write_2mb',
+  'close_unread',
+  'epoll_edges',
+  'epoll_kinds',
+  'epoll_threads',
+  'exec_keeps',
+  'fork_unread',
+  'half_closed',
+  'interrupted_calls',
+  'pass_pending',
+  'peeking',
+  'readiness',
+  'shutdown',
+  'stdio',
+  'threads_share',
+  'two_ways',
+  'waits_and_threads',
+].map((name) => `sockets/${name}`);
+
+// The same where the injector brings libsd, with whatever threads there are, and takes it out again; all of them in the long run.
+describe.runIf(hasLibsd).concurrent.each(
+  [
+    { name: 'attached to and left', detaching: true, not: NOT_DETACHED, some: INJECTED },
+    { name: 'attached to', detaching: false, not: NOT_ATTACHED, some: ['sockets/exec_itself'] },
+  ].map((way) => (process.env.SOCKDOC_LONG ? { ...way, some: socketPrograms } : way)),
+)('programs that were $name from outside behave as before', ({ detaching, not, some }) => {
+  let bench: MonitorBench;
+  let injector: Server;
+  beforeAll(async () => {
+    bench = new MonitorBench();
+    await bench.running();
+    injector = injectorAt(bench.policy('injector.sock'), bench.socket);
+  });
+  afterAll(async () => {
+    injector.close();
+    await bench.remove();
+  });
+
+  it.for(some)('%s', { timeout: TEST_MS }, async (name, { skip }) => {
+    const reason = notYet(name) ?? not[name.slice('sockets/'.length)];
+    if (reason !== undefined) skip(reason);
+    const env = { ...attaching(bench.socket, detaching), SOCKDOC_INJECT: bench.policy('injector.sock') };
+    await behaves(name, env, skip);
   });
 });
 
