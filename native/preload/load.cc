@@ -100,6 +100,7 @@ void start() {
   if (disabled_by_environment()) return stay_out(SOCKDOC_LIBSD_DISABLED, {.what = "SOCKDOC_DISABLE is set"});
   if (another_copy_works()) return stay_out(SOCKDOC_LIBSD_SECOND, {.what = "another copy is at work"});
   remember_environment();
+  remember_variables(environ);
   start();
 }
 

@@ -147,13 +147,20 @@ Connection* lent(int fd) {
   return found;
 }
 
-/** The descriptors that a program is told of: the standard ones, and each number in its arguments and environment. */
+/**
+ * The descriptors that a program is told of: the standard ones, and each number in its arguments and environment. What
+ * stood in the environment when we were started tells of what we were started with.
+ */
 class ToldOf {
  public:
-  explicit ToldOf(const Successor& next) {
+  enum class About { all, sockets_of_ours };
+
+  ToldOf(const Successor& next, About about) {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) add(fd);
-    read(next.arguments);
-    read(next.environment);
+    for (char* const* one = next.arguments; one != nullptr && *one != nullptr; one++) read(*one);
+    for (char* const* one = next.environment; one != nullptr && *one != nullptr; one++) {
+      if (about == About::all || !was_there_at_start(*one)) read(*one);
+    }
   }
   [[nodiscard]] bool has(int fd) const {
     const auto number = static_cast<unsigned>(fd);
@@ -179,23 +186,27 @@ class ToldOf {
       beyond_ = true;
     }
   }
-  void read(char* const* texts) {
-    for (; texts != nullptr && *texts != nullptr; texts++) {
-      for (const char* at = *texts; *at != 0;) {
-        if (*at < '0' || *at > '9') {
-          at++;
-          continue;
-        }
-        long number = 0;
-        for (; *at >= '0' && *at <= '9'; at++) number = number > INT_MAX ? number : number * 10 + (*at - '0');
-        add(number);
+  void read(const char* at) {
+    while (*at != 0) {
+      if (*at < '0' || *at > '9') {
+        at++;
+        continue;
       }
+      long number = 0;
+      for (; *at >= '0' && *at <= '9'; at++) number = number > INT_MAX ? number : number * 10 + (*at - '0');
+      add(number);
     }
   }
 
   std::uint64_t words_[kMost / kBits] = {};
   bool beyond_ = false;  // one of the numbers is larger
 };
+
+/** The socket is older than this program, or came from another process. */
+bool is_inherited(const Connection& connection) {
+  const SocketState* state = table.state(connection.handle());
+  return state == nullptr || state->kind.load() == SOCKDOC_SOCKET_INHERITED;
+}
 
 /** The socket goes to who reads from the kernel alone: what is unread comes by it, or the connection ends. */
 void give_to_kernel(Connection& connection, int fd, abi::Reason reason, std::uint64_t deadline) {
@@ -231,7 +242,8 @@ void pass(int fd) {
   const bool executes = will_execute(next.folder, next.path, next.flags);
   const bool has_libsd = brings_libsd(next.fit, next.environment);
   const std::uint64_t deadline = coarse_ms() + kPatienceMs;
-  const ToldOf told(next);
+  const ToldOf told(next, ToldOf::About::all);
+  const ToldOf told_of_ours(next, ToldOf::About::sockets_of_ours);
   TheirDescriptors parents;
   const auto prepare = [&](int fd) {
     if (!inheritable(fd)) return;
@@ -239,7 +251,9 @@ void pass(int fd) {
     Connection* connection = on_loan ? lent(fd) : connection_of(table.find(fd));
     if (connection == nullptr) return;
     const bool ours = !on_loan && connection->here();
-    if (!ours && !told.has(fd) && parents.inherited(connection->process(), fd)) {
+    const bool is_told = is_inherited(*connection) ? told.has(fd) : told_of_ours.has(fd);
+    if (!executes && !is_told) return;
+    if (!ours && !is_told && parents.inherited(connection->process(), fd)) {
       if (has_libsd) (void)connection->leave_unread(true);
       return;
     }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <link.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -91,7 +92,54 @@ void write_preload(const char* variable, bool leave_out, char* into) {
   std::strcpy(into + before, ours + std::strlen(library()));
 }
 
+/** Names and values that the program was started with, as hashes, of those with a digit. 0: free. */
+constexpr std::size_t kPlaces = 1024;
+constinit std::uint64_t first_variables[kPlaces] = {};
+
+/** 0 of one that holds no number. */
+std::uint64_t hash_of(const char* variable) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  bool digits = false;
+  for (; *variable != 0; variable++) {
+    digits = digits || (*variable >= '0' && *variable <= '9');
+    hash = (hash ^ static_cast<unsigned char>(*variable)) * 0x100000001b3;
+  }
+  return digits ? hash | 1 : 0;
+}
+
+bool names_descriptors(const char* variable) {
+  constexpr const char* kCustoms[] = {"FD", "SOCK", "LISTEN", "DESC", "HANDLE", "CONN", "STREAM"};
+  const std::size_t length = std::strcspn(variable, "=");
+  for (const char* custom : kCustoms) {
+    for (std::size_t at = 0; at + std::strlen(custom) <= length; at++) {
+      if (strncasecmp(variable + at, custom, std::strlen(custom)) == 0) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
+
+void remember_variables(char* const* environment) {
+  constexpr std::size_t kMost = kPlaces / 2;
+  for (std::size_t count = 0; environment != nullptr && *environment != nullptr; environment++) {
+    const std::uint64_t hash = hash_of(*environment);
+    if (hash == 0) continue;
+    if (count++ == kMost) return;
+    std::size_t place = hash / 2 % kPlaces;
+    while (first_variables[place] != 0) place = (place + 1) % kPlaces;
+    first_variables[place] = hash;
+  }
+}
+
+bool was_there_at_start(const char* variable) {
+  const std::uint64_t hash = hash_of(variable);
+  if (hash == 0) return false;
+  for (std::size_t place = hash / 2 % kPlaces; first_variables[place] != 0; place = (place + 1) % kPlaces) {
+    if (first_variables[place] == hash) return !names_descriptors(variable);
+  }
+  return false;
+}
 
 void remember_environment() {
   const char* path = nullptr;

@@ -19,7 +19,16 @@ namespace sockdoc::preload {
  */
 void remember_environment();
 
-/** The same for a process that libsd came into later: programs that it executes get what it got, or nothing of it. */
+/** At load: what was_there_at_start() knows. */
+void remember_variables(char* const* environment);
+/**
+ * Whether the program was started with this very variable, whose name is none that by custom tells of a descriptor: a
+ * socket that came later cannot be meant by it. False of all where libsd came later.
+ */
+[[nodiscard]] bool was_there_at_start(const char* variable);
+
+/** As remember_environment() for a process that libsd came into later: programs that it executes get what it got, or
+ * nothing of it. */
 void keep_environment(const sockdoc_attach_config& attachment);
 void forget_environment();
 

@@ -39,3 +39,31 @@ describe.runIf(hasLibsd)('children of a process with many sockets cost few syste
     });
   }
 });
+
+const EXECUTED = 36; // of native/abi/reasons.h
+
+// A child is told of a descriptor in its arguments or its environment. What was there before the socket can hardly mean it.
+describe.runIf(hasLibsd)('a number in the environment that is also that of a socket', () => {
+  let bench: MonitorBench;
+  beforeAll(async () => {
+    bench = new MonitorBench();
+    await bench.running();
+  });
+  afterAll(() => bench.remove());
+
+  it.each([
+    ['was there when the program was started: it stays on its ring', { LEVEL: '200' }, 0],
+    ['was there, by the custom of its name for a descriptor: it goes back', { CLIENT_FD: '200' }, EXECUTED],
+    ['was set since: it goes back', {}, 0],
+  ])('%s', async (_, variables, first) => {
+    const env = { ...upgrading(bench.socket), ...variables } as Record<string, string>;
+    const { stdout, stderr, status } = await outcomeOf([compiled('libsd/told')], env);
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+    expect(stdout.trim().split('\n')).toEqual([
+      `at its start: reason ${first}, status 0`,
+      'read: 8',
+      `since: reason ${EXECUTED}, status 0`,
+      'read: 8',
+    ]);
+  });
+});
