@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,6 +49,26 @@ async function migrate(args: readonly (string | number)[], ...codes: number[]): 
   const document = JSON.parse(result.stdout);
   await expectValid('migrate', document);
   return document;
+}
+
+/** A program that says "ready", by another user. */
+async function startAs(uid: number, program: string, ...args: (string | number)[]): Promise<Victim> {
+  const user = [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
+  const child = spawn('setpriv', [...user, program, ...args.map(String)], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    cwd: '/',
+  });
+  const gone = once(child, 'exit');
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await gone;
+  };
+  const no = () => Promise.reject(new Error('it is not asked'));
+  const victim: Victim = { pid: child.pid as number, ready: undefined, ask: no, tell: no, stop };
+  victims.push(victim);
+  const [line] = await once(child.stdout, 'data');
+  victim.ready = JSON.parse(String(line).split('\n')[0]?.slice('ready '.length) || 'null');
+  return victim;
 }
 
 /** A pair that goes on talking. */
@@ -120,6 +140,41 @@ describe.runIf(hasInjector())('a pair that runs', () => {
       expect((await migrate([client.pid, server.pid, '--back'])).connections.moved).toBe(0);
       const after = await asked();
       await poll('it goes on by the kernel', async () => (await asked()) > after + 100);
+    });
+  });
+
+  test('beside others of another namespace and of other users, all at once: who may not share memory stays', async (ctx) => {
+    requireRoot(ctx);
+    requireTool(ctx, 'setpriv');
+    // The repository may be where other users cannot go, and they have to find the monitor.
+    chmodSync(folder, 0o755);
+    const program = join(folder, 'pingpong');
+    execFileSync('cc', ['-O1', '-pthread', '-o', program, PINGPONG]);
+    await withNetns(async (ns) => {
+      const within = await ns.start('pingpong.c', 'server', 0, 0);
+      await ns.start('pingpong.c', 'client', within.ready.port, 64, PAUSE_US);
+      const servers = [
+        within,
+        await startAs(OTHER_USER, program, 'server', 0, 0),
+        await startAs(0, program, 'server', 0, 0),
+      ];
+      for (const { ready } of servers.slice(1)) await startAs(OTHER_USER, program, 'client', ready.port, 64, PAUSE_US);
+      const pids = servers.map(({ pid }) => pid);
+      const forth = await migrate([...pids, '--with-peers', '--timeout', 2]);
+      expect(forth.processes.map(({ state, named }) => ({ state, named }))).toEqual([
+        ...Array(3).fill({ state: 'attached', named: true }),
+        ...Array(3).fill({ state: 'attached', named: false }),
+      ]);
+      const all = forth.processes.map(({ pid }) => pid);
+      const { connections } = await poll('two have moved', async () => {
+        const now = await migrate([...all, '--timeout', 0]);
+        return now.connections.moved === 2 ? now : undefined;
+      });
+      expect(connections).toMatchObject({ moved: 2, kept: 1 });
+      expect(Object.keys(connections.reasons).join()).toMatch(/different users/);
+      const back = await migrate([...all, '--back']);
+      expect(back.processes.map(({ state }) => state)).toEqual(Array(6).fill('detached'));
+      expect(back.connections).toMatchObject({ moved: 0, kept: 3 });
     });
   });
 

@@ -4,7 +4,7 @@ import { requireCgroup, type TestGroup, withCgroup } from '../../support/cgroup.
 import { hasLibsd } from '../../support/libsd.js';
 import { requireRoot } from '../../support/live.js';
 import { poll } from '../../support/poll.js';
-import { state, Talking, together, upgraded } from '../../support/talking.js';
+import { ask, type Done, state, Talking, together, upgraded } from '../../support/talking.js';
 import type { Victim } from '../../support/victim.js';
 
 /** Of native/abi/reasons.h. */
@@ -57,6 +57,32 @@ describe.runIf(hasLibsd)('connections stay on the kernel, and share nothing', ()
     expect(sharedBy(ends[0])).toBe(false);
     expect(await state(ends[0])).toMatchObject({ mapped: false });
     for (const end of ends) expect(await state(end)).toMatchObject({ ringSent: 0, ringReceived: 0 });
+  });
+
+  it('where one half was shut down before, of which the other goes on', async () => {
+    const ends = await talking.pair();
+    await together(ends, 'push 1000', 'pull 1000');
+    await ask(ends[0], 'shut');
+    expect(await ask<Done>(ends[1], 'eof')).toMatchObject({ result: 0 });
+    await talking.bench.running();
+    for (let turn = 0; turn < 100; turn++) await together(ends, 'pull 20000', 'push 20000');
+    for (const end of ends) expect(await state(end)).toMatchObject({ ringSent: 0, ringReceived: 0 });
+    await ask(ends[1], 'close');
+    expect(await ask<Done>(ends[0], 'eof')).toMatchObject({ result: 0, wrong: 0 });
+  });
+
+  it('or not, where one half is shut down while it crosses: no byte is lost, and the end is the end', async () => {
+    await talking.bench.running();
+    for (let messages = 0; messages < 5; messages++) {
+      const ends = await talking.pair();
+      if (messages > 0) await together(ends, `both ${messages}`, `both ${messages}`);
+      await ask(ends[1], 'shut');
+      for (let turn = 0; turn < 20; turn++) await together(ends, 'push 20000', 'pull 20000');
+      expect(await ask<Done>(ends[0], 'eof')).toMatchObject({ result: 0 });
+      await together(ends, 'push 500000', 'pull 500000');
+      await ask(ends[0], 'close');
+      expect(await ask<Done>(ends[1], 'eof')).toMatchObject({ result: 0, wrong: 0 });
+    }
   });
 
   // Pages that come where a group is full would have the kernel kill one of its processes.
