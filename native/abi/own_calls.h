@@ -129,6 +129,7 @@ static const struct sockdoc_own_call sockdoc_own_calls[] = {
     SOCKDOC_ANYHOW(nanosleep, SOCKDOC_NEEDED),
     SOCKDOC_ANYHOW(sched_yield, SOCKDOC_NEEDED),
     SOCKDOC_ANYHOW(getpid, SOCKDOC_NEEDED),
+    SOCKDOC_ANYHOW(waitid, SOCKDOC_MAY_FAIL), /* whether a child has ended */
 
     /* Descriptors. Without kcmp(2) epoll sets that have more than one descriptor are not understood. */
     SOCKDOC_OPEN(O_RDONLY | O_DIRECTORY | O_CLOEXEC, SOCKDOC_NEEDED),

@@ -329,20 +329,24 @@ inline void before_clone(std::uint64_t flags) {
   constexpr std::uint64_t kSharesDescriptors = 0x400;  // CLONE_FILES
   if ((flags & kSharesMemory) != 0 || !table.mine()) return;
   connections.before_fork();
-  table.before_fork();
+  (void)table.before_fork(DescriptorTable::Fork::does_not);
   table.begin_epoch();
+  connections.after_fork();
   // What the child closes then is closed here too, and we are not told.
   if ((flags & kSharesDescriptors) != 0) connections.stop(abi::Reason::shared_by_more);
 }
 
 template <typename Call>
 inline auto forking(Call call) {
-  if (table.mine()) {
+  const bool ours = table.mine();
+  unsigned number = Holders::kUnknown;
+  if (ours) {
     connections.before_fork();
-    table.before_fork();
+    number = table.before_fork(DescriptorTable::Fork::comes_back);
   }
   const auto child = call();
-  if (child >= 0) table.forked(child == 0);
+  table.forked(child, number);
+  if (ours && child != 0) connections.after_fork();
   return child;
 }
 

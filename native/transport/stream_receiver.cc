@@ -10,10 +10,6 @@ using std::memory_order_relaxed;
 using std::memory_order_release;
 using std::memory_order_seq_cst;
 
-void StreamReceiver::begin(std::uint64_t received) {
-  shared_.receiver.kernel_received.store(received, memory_order_relaxed);
-}
-
 std::uint64_t StreamReceiver::received() const {
   return shared_.receiver.kernel_received.load(memory_order_relaxed) +
          shared_.receiver.ring_head.load(memory_order_relaxed);
@@ -225,6 +221,24 @@ StreamReceiver::Step StreamReceiver::receive_kernel(std::span<std::byte> into, M
   }
   mine.kernel_reads.store(before + 2, memory_order_release);
   return step;
+}
+
+bool StreamReceiver::go_on(std::uint64_t received) {
+  const std::uint64_t by_ring = shared_.receiver.ring_head.load(memory_order_relaxed);
+  if (received < by_ring || ring_.readable() != 0) return false;
+  shared_.receiver.kernel_received.store(received - by_ring, memory_order_relaxed);
+  // Switches that the sender published when it had not seen yet that nothing may go by the ring: none went, and it
+  // switched back where it was.
+  for (unsigned turn = 0; turn <= abi::kSwitches; ++turn) {
+    const std::uint64_t taken = shared_.receiver.taken.load(memory_order_relaxed) >> 1;
+    const std::uint64_t pending = (shared_.sender.published.load(memory_order_seq_cst) >> 1) - taken;
+    if (pending == 0) return true;
+    if (pending > abi::kSwitches) return false;
+    const auto next = abi::Switch::of(shared_.sender.switches[taken % abi::kSwitches].load(memory_order_relaxed));
+    if (next.at > received) return true;
+    take(next);
+  }
+  return false;
 }
 
 void StreamReceiver::defer(const Moved& by_kernel) {

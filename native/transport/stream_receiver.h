@@ -20,9 +20,6 @@ class StreamReceiver {
   StreamReceiver(abi::Direction& shared, ByteRing ring, KernelStream kernel)
       : shared_(shared), ring_(ring), kernel_(kernel) {}
 
-  /** From where in the stream this direction goes on. Once, before the sender may use the ring. */
-  void begin(std::uint64_t received);
-
   /**
    * Takes what is there without waiting, up to the next switch. The end of the stream is reported once everything that
    * came before it has been taken. No signal handler may use the same role meanwhile.
@@ -64,6 +61,13 @@ class StreamReceiver {
   /** Like rest(), whatever the ring holds. */
   void forbid_ring() { ring_.forbid(); }
   [[nodiscard]] bool resting() const { return ring_.kernel_wanted(); }
+
+  /**
+   * From where in the stream this direction goes on: before the sender may use the ring, and after a while in which it
+   * was forbidden and the program read by itself what the kernel had. False: the shared words cannot be what an honest
+   * peer wrote.
+   */
+  [[nodiscard]] bool go_on(std::uint64_t received);
 
   /** Keeps an error that the kernel has told, until all that came before it is taken. */
   void defer(const Moved& by_kernel);

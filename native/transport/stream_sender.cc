@@ -31,6 +31,11 @@ void StreamSender::begin(std::uint64_t sent, std::size_t pages) {
   ring_.begin_with_pages(pages);
 }
 
+void StreamSender::go_on(std::uint64_t sent) {
+  const std::uint64_t by_ring = abi::tail_bytes(shared_.sender.ring_tail.load(memory_order_relaxed));
+  shared_.sender.kernel_sent.store(sent - by_ring, memory_order_relaxed);
+}
+
 std::uint64_t StreamSender::sent() const {
   return shared_.sender.kernel_sent.load(memory_order_relaxed) +
          abi::tail_bytes(shared_.sender.ring_tail.load(memory_order_relaxed));

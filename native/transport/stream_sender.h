@@ -24,6 +24,8 @@ class StreamSender {
    * sure to have memory; the rest is asked for by missing_pages().
    */
   void begin(std::uint64_t sent, std::size_t pages = ~std::size_t{0});
+  /** After a while in which the program sent by itself, all by the kernel: `sent` bytes in all by now. */
+  void go_on(std::uint64_t sent);
 
   /**
    * Sends what can be sent without waiting. What the ring has no room for goes by the kernel, so that it takes at

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <tuple>
 
 #include "preload/connection/connections.h"
 #include "preload/monitor/link.h"
@@ -35,7 +36,7 @@ bool Connection::let_kernel_wake(bool once) {
   if (!here()) return true;
   const Holding holding(receiving_);
   if (has(kBroken) || has_unread()) return false;
-  if (natively_.load() == 0) {
+  if (natively_.load() == 0 && !rested()) {
     const std::uint64_t taken = slot_->directions[1 - end_].receiver.ring_head.load(std::memory_order_relaxed);
     if (taken != once_at_) once_ = 0;
     once_at_ = taken;
@@ -54,7 +55,7 @@ void Connection::mark(Handle self) {
   if (!here()) return has_unread() ? void() : sleepers.fall_asleep(self);
   const Holding holding(receiving_);
   if (handle_.load() != self.word() || has_unread()) return;
-  if (natively_.load() == 0) {
+  if (natively_.load() == 0 && !rested()) {
     inbound().forbid_ring();
     marked_ = 1;
     remember_pages();
@@ -74,6 +75,7 @@ std::uint64_t Connection::arrivals() const {
 }
 
 void Connection::receive_by_kernel(abi::Reason reason) {
+  lent_ = 0;
   if (!here() || (flags_.fetch_or(kStayReceiving) & kStayReceiving) != 0) return;
   inbound().forbid_ring();
   marked_ = 1;
@@ -136,19 +138,27 @@ void Connection::said_shutdown() {
   if (here()) slot_->ends[end_].flags.fetch_or(abi::kSaidShutdown);
 }
 
+std::pair<std::uint64_t, std::uint64_t> Connection::by_ring() const {
+  return {abi::tail_bytes(slot_->directions[end_].sender.ring_tail.load()),
+          slot_->directions[1 - end_].receiver.ring_head.load()};
+}
+
 void Connection::read(sockdoc_socket_state& into) {
   if (!here()) return;
   into.mapped = 1;
   if (into.reason == 0) into.reason = reason_.load();
   into.sends_by_ring = outbound().carrier() == abi::Carrier::ring;
   into.receives_by_ring = inbound().carrier() == abi::Carrier::ring;
-  into.ring_sent = abi::tail_bytes(slot_->directions[end_].sender.ring_tail.load());
-  into.ring_received = slot_->directions[1 - end_].receiver.ring_head.load();
+  std::tie(into.ring_sent, into.ring_received) = by_ring();
 }
 
 bool Connection::hand_over(int fd, abi::Reason reason, std::uint64_t deadline) {
   if (!here()) return natively_.load() != 0 && sends_natively_.load() != 0;
   keep_on_kernel(reason);
+  return go_back(fd, deadline);
+}
+
+bool Connection::go_back(int fd, std::uint64_t deadline) {
   give_back_options(fd);
   for (;;) {
     int error = 0;
@@ -197,6 +207,8 @@ void Connection::finish(int fd, bool last) {
       raw(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     }
     slot_->ends[end_].flags.fetch_or(abi::kSaidClose);
+  } else {
+    slot_->ends[end_].mapped = 0;  // who has the socket now does not look there
   }
   slab_->users.fetch_sub(1);
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "abi/messages.h"
 #include "abi/slab.h"
@@ -23,7 +24,10 @@ struct Result {
   long value = 0;
   int error = 0;
   bool native = false;  // the program's own call has said it: what else it wrote is right
+  bool again = false;   // nothing was done, the connection rests now: to be called anew, by the gate
 };
+
+inline constexpr Result kAgain = {-1, 0, false, true};
 
 /** The program's own call, to be made at most once. */
 class Native {
@@ -44,9 +48,10 @@ struct Transfer {
   int fd;
   int flags;  // MSG_…
   std::span<const iovec> parts;
-  std::size_t bytes;  // of all parts
-  bool waits;         // neither O_NONBLOCK nor MSG_DONTWAIT
-  bool cancellable;   // a cancellation point
+  std::size_t bytes;       // of all parts
+  bool waits;              // neither O_NONBLOCK nor MSG_DONTWAIT
+  bool cancellable;        // a cancellation point
+  bool as_kernel = false;  // how it waits was not asked: only the kernel was to be called
 };
 
 /** How long somebody who gives a socket away waits for what the peer, or the kernel, has to do. */
@@ -163,6 +168,13 @@ class Connection {
   [[nodiscard]] bool in_use() const { return sending_.taken() || receiving_.taken(); }
   /** After hand_over(): who still looks at its memory finds nothing there. With all other threads stopped. */
   void make_inert(MappedSlab& no_slab);
+  /** It has its memory, and is on the kernel for a while by the program's own calls, which the gate counts. */
+  [[nodiscard]] bool rested() const { return has(kRested); }
+  [[nodiscard]] bool gone_back_for_good() const { return has(kStayReceiving | kStaySending | kBroken); }
+  /** Bytes that were sent, and received, by the ring. */
+  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> by_ring() const;
+  /** Before a fork: to the kernel in both directions until this process has the socket alone again. */
+  void lend(int fd, std::uint64_t deadline);
 
   /** The peer has said that its stream ends, or closed; or is out of sight. */
   [[nodiscard]] bool peer_ends() const {
@@ -181,6 +193,7 @@ class Connection {
   static constexpr std::uint32_t kStayReceiving = 1;
   static constexpr std::uint32_t kStaySending = 2;
   static constexpr std::uint32_t kBroken = 4;  // the peer's words cannot be
+  static constexpr std::uint32_t kRested = 8;
   static constexpr std::int32_t kNobody = -1;  // of a program that executed us: no process has the memory
 
   [[nodiscard]] abi::SlotHead& slot() const { return *slot_; }
@@ -189,6 +202,11 @@ class Connection {
   [[nodiscard]] StreamReceiver inbound(int fd = -1) const;
   [[nodiscard]] bool has(std::uint32_t flag) const { return (flags_.load(std::memory_order_relaxed) & flag) != 0; }
 
+  [[nodiscard]] bool come_back(std::uint32_t own_reads);
+  [[nodiscard]] bool may_cross(Handle socket);
+  [[nodiscard]] bool take_over(SocketState& state, std::uint64_t word);
+  void taken_over(Handle socket);
+  [[nodiscard]] bool go_back(int fd, std::uint64_t deadline);
   Moved take(const Transfer& transfer, std::size_t skip);
   Moved throw_away(StreamReceiver& from, std::size_t bytes);
   Moved peek(StreamReceiver& from, const Transfer& transfer);
@@ -258,7 +276,7 @@ class Connection {
   Role receiving_;
   std::atomic<std::uint32_t> sleepers_{0};
   std::atomic<std::uint32_t> marked_{0};          // we may have set kernel_wanted
-  std::atomic<std::uint32_t> natively_{0};        // receiving: the ring is drained for good
+  std::atomic<std::uint32_t> natively_{0};        // receiving: the ring is drained, and stays so
   std::atomic<std::uint32_t> native_sends_{0};    // calls of the program that send by themselves now
   std::atomic<std::uint32_t> sends_natively_{0};  // so did a process that forked us, for good: see before_fork()
   std::atomic<std::uint32_t> reason_{0};
@@ -272,6 +290,9 @@ class Connection {
   std::atomic<std::uint32_t> sends_{0};
   std::atomic<std::uint32_t> unproven_{0};     // how often what was sent has to be seen received: see prove()
   std::atomic<std::uint64_t> proved_at_{0};    // what was sent when it was seen last
+  std::atomic<std::uint64_t> rest_until_{0};   // in ticks
+  std::atomic<std::uint32_t> lent_{0};         // on the kernel because of a fork, and for no other reason
+  std::atomic<std::uint32_t> long_reads_{0};   // under way: by the kernel alone while lent, or MSG_WAITALL
   std::atomic<std::uint64_t> in_doubt_ms_{0};  // since when it is not known whether the peer is alive
 
   std::atomic<std::uint64_t> granted_{0};  // the handle, while the memory is there but not in use

@@ -149,9 +149,8 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
   if (gate::phase(word) != Phase::asked) return;
   monitor_link.look();
   Connection* connection = at(socket.index());
-  if (connection->granted_.load(std::memory_order_acquire) == socket.word()) {
-    return cross(socket, state, *connection, fd, word);
-  }
+  if (gate::under_way(word) == 0 && connection->may_cross(socket)) return cross(socket, state, *connection, fd, word);
+  if (connection->handle_.load(std::memory_order_relaxed) == socket.word()) return;
   if (calls % kAskAgain != 0) return;
   monitor_link.tend_at_times();
   // One that was started anew knows nothing of the question.
@@ -182,11 +181,16 @@ void Connections::refuse(SocketState& state, int fd, std::uint64_t word) {
 
 /** Whether it is known what was sent and received: by our counts, which are the kernel's, or by the kernel's alone. */
 bool Connections::counted(SocketState& state, Connection& connection, int fd) const {
-  connection.unproven_ = 0;
-  if ((state.flags.load() & kAdopted) == 0) return counts_agree(state, fd);
+  const bool again = connection.rested();
+  if (!again) connection.unproven_ = 0;
+  if ((state.flags.load() & kAdopted) == 0) return counts_agree(state, connection, fd);
   constexpr std::uint32_t kWhereSentAnew = 8;
   KernelCounts counts;
   if (count_by_kernel(fd, counts) != Counting::counted) return false;
+  const auto [sent_by_ring, received_by_ring] = connection.by_ring();
+  if (again)
+    return counts.sent + sent_by_ring == state.sent.load() &&
+           counts.received + received_by_ring == state.received.load();
   state.sent = counts.sent;
   state.received = counts.received;
   connection.unproven_ = counts.sent_anew ? kWhereSentAnew : 1;
@@ -195,7 +199,7 @@ bool Connections::counted(SocketState& state, Connection& connection, int fd) co
 }
 
 /** Whether the kernel's counts are ours: nothing moved bytes that we did not see. */
-bool Connections::counts_agree(const SocketState& state, int fd) const {
+bool Connections::counts_agree(const SocketState& state, const Connection& connection, int fd) const {
   struct {
     std::uint8_t before[120];
     std::uint64_t acknowledged, received;
@@ -210,8 +214,9 @@ bool Connections::counts_agree(const SocketState& state, int fd) const {
   }
   // The opener's SYN is acknowledged as a byte.
   const std::uint64_t flag_bytes = state.kind.load() == SOCKDOC_SOCKET_OPENED ? 1 : 0;
-  return info.acknowledged + static_cast<std::uint64_t>(unsent) - flag_bytes == state.sent.load() &&
-         info.received - static_cast<std::uint64_t>(unread) == state.received.load();
+  const auto [sent_by_ring, received_by_ring] = connection.by_ring();
+  return info.acknowledged + static_cast<std::uint64_t>(unsent) - flag_bytes + sent_by_ring == state.sent.load() &&
+         info.received - static_cast<std::uint64_t>(unread) + received_by_ring == state.received.load();
 }
 
 /** From the kernel to the rings, if no call of the program is with the kernel now. */
@@ -221,25 +226,22 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
   // One at a time, and not in a handler that interrupted it: what is written here counts once the word has changed.
   if (connection.crossing_.exchange(1) != 0) return;
   // Who had looked at the word before another thread crossed would begin anew what carries bytes already.
-  if (leaving_.load() != 0 || state.gate.load() != word) return connection.crossing_.store(0);
+  if (leaving_.load() != 0 || forks_.load() != 0 || state.gate.load() != word) return connection.crossing_.store(0);
   look_for_io_uring();
   if (!search_for_setup()) {
     if (!found_setup()) return connection.crossing_.store(0);  // goes on at the next call
     stop(abi::Reason::io_uring);
   }
   if (const std::uint32_t stopped = stopped_.load(); stopped != 0) stay(socket, static_cast<abi::Reason>(stopped));
-  const bool stays = (state.flags.load() & kStays) != 0;
+  const bool again = connection.rested();
+  const bool stays = (state.flags.load() & kStays) != 0 || (again && connection.gone_back_for_good());
   const bool later = !stays && !table.complete(state) && !table.regain(state, fd) && table.may_regain(state);
   const bool may = !stays && table.complete(state);
   const bool fits = may && counted(state, connection, fd);
   if (fits) {
-    connection.outbound().begin(state.sent.load(), kFirstBytes);
-    StreamReceiver inbound = connection.inbound();
-    inbound.begin(state.received.load());
-    inbound.forbid_ring();  // somebody may sleep in the kernel; who reads next opens the ring
-    connection.marked_ = 1;
-    if (gate::change(state, word, Phase::mapped)) {
+    if (forks_.load() == 0 && connection.take_over(state, word)) {
       send_without_delay(state, fd);
+      connection.tries_ = 0;
       connection.granted_ = 0;
       connection.handle_.store(socket.word(), std::memory_order_release);
       const std::uint32_t flags = state.flags.load();
@@ -250,6 +252,7 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
       if ((flags & kShutWrite) != 0) mine.flags.fetch_or(abi::kSaidShutdown);
       mine.mapped.store(connection.place_.generation, std::memory_order_release);
       state.reason = 0;
+      connection.reason_ = 0;
       monitor_link.report(connection.cookie_, abi::Carrier::ring, abi::Reason::none);
       // In the same moment, by another thread.
       const std::uint32_t stopped = stopped_.load();
@@ -260,7 +263,7 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
       const auto reason = may ? abi::Reason::counters_differ : abi::Reason::shared_by_more;
       if (state.reason.load() == 0 || may) state.reason = static_cast<std::uint32_t>(reason);
       connection.granted_ = 0;
-      connection.slab_->users.fetch_sub(1);
+      if (!again) connection.slab_->users.fetch_sub(1);
       monitor_link.report(connection.cookie_, abi::Carrier::kernel, static_cast<abi::Reason>(state.reason.load()));
     }
   }
@@ -333,6 +336,9 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->vain_looks_ = 0;
   connection->once_at_ = 0;
   connection->once_ = 0;
+  connection->rest_until_ = 0;
+  connection->lent_ = 0;
+  connection->long_reads_ = 0;
   connection->crossing_ = 0;
   connection->run_ = monitor_link.runs();
   connection->granted_.store(socket.word(), std::memory_order_release);
@@ -388,18 +394,27 @@ void Connections::taken_apart(Handle socket) {
 
 /** Parent and child will both have the sockets, and only the kernel orders what two processes do with one. */
 void Connections::before_fork() {
+  forks_.fetch_add(1);
   if (!any()) return;
   const std::uint64_t deadline = coarse_ms() + kPatienceMs;
   table.each([&](int fd, Handle socket) {
-    Connection* connection = find(socket);
-    if (connection == nullptr) return;
-    (void)connection->hand_over(fd, abi::Reason::shared_by_more, deadline);
-    if (!connection->set_aside(fd, deadline)) connection->was_reset();  // for the child
+    SocketState* state = table.state(socket);
+    if (state == nullptr || gate::phase(state->gate.load()) == Phase::native) return;
+    // One that another thread takes across at this moment; from now on it sees that we are here.
+    const Connection* record = at(socket.index());
+    while (record != nullptr && record->crossing_.load() != 0 && coarse_ms() < deadline) raw(SYS_sched_yield);
+    if (Connection* connection = find(socket); connection != nullptr) connection->lend(fd, deadline);
   });
 }
 
 void Connections::forked() {
-  if (any()) each_record([](Connection& connection) { connection.forked(); });
+  forks_ = 0;
+  if (any()) {
+    each_record([](Connection& connection) {
+      connection.forked();
+      if (connection.rested()) connection.handle_ = 0;
+    });
+  }
   // What the monitor was asked, it answers to our parent.
   table.each([this](int, Handle socket) {
     SocketState* state = table.state(socket);

@@ -60,7 +60,7 @@ class Connections {
   /** The connection of a socket whose word says that it crossed; whoever sees that first may be another thread. */
   [[nodiscard]] Connection* crossed(Handle socket) {
     Connection* connection = at(socket.index());
-    if (connection != nullptr) connection->handle_.store(socket.word(), std::memory_order_release);
+    if (connection != nullptr) connection->taken_over(socket);
     return connection;
   }
 
@@ -88,8 +88,9 @@ class Connections {
   void closing(Handle socket, int fd);
   /** A socket was disconnected; it may be connected anew. */
   void taken_apart(Handle socket);
-  /** Before the process is copied: its child may use the sockets too. */
+  /** Before the process is copied: its child may use the sockets too. Until after_fork() nothing crosses. */
   void before_fork();
+  void after_fork() { forks_.fetch_sub(1); }
   /** In a child with its own memory. */
   void forked();
   /** At the start of a program: what an earlier one left of bytes that come before what its sockets hold. */
@@ -113,7 +114,7 @@ class Connections {
   [[nodiscard]] Connection* at(std::uint32_t index);
   [[nodiscard]] bool suits(Handle socket, int fd);
   [[nodiscard]] bool counted(SocketState& state, Connection& connection, int fd) const;
-  [[nodiscard]] bool counts_agree(const SocketState& state, int fd) const;
+  [[nodiscard]] bool counts_agree(const SocketState& state, const Connection& connection, int fd) const;
   void refuse(SocketState& state, int fd, std::uint64_t word);
   void cross(Handle socket, SocketState& state, Connection& connection, int fd, std::uint64_t word);
 
@@ -123,6 +124,7 @@ class Connections {
   std::atomic<std::uint32_t> any_{0};
   std::atomic<std::uint32_t> leaving_{0};
   std::atomic<std::uint32_t> era_{0};
+  std::atomic<std::uint32_t> forks_{0};  // under way
   MappedSlabs slabs_;
 };
 

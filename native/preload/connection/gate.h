@@ -38,5 +38,11 @@ inline void leave(SocketState& socket) { socket.gate.fetch_sub(kUnderWay); }
   return socket.gate.compare_exchange_strong(seen, (seen & ~kPhase) | static_cast<std::uint64_t>(to));
 }
 
+/** From `mapped` back to `asked`, with the connection's roles. */
+inline void turn_back(SocketState& socket) {
+  std::uint64_t word = socket.gate.load();
+  while (phase(word) == Phase::mapped && !change(socket, word, Phase::asked)) word = socket.gate.load();
+}
+
 }  // namespace gate
 }  // namespace sockdoc::preload

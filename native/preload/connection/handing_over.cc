@@ -236,6 +236,7 @@ void pass(int fd) {
 }  // namespace
 
 [[gnu::noinline]] void before_exec(const Successor& next) {
+  if (!table.on_loan()) table.before_exec();
   if (next.path == nullptr) return;
   const bool on_loan = table.on_loan();
   if (!on_loan && !connections.any()) return;

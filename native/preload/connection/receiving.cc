@@ -32,6 +32,22 @@ bool others_ran() {
   return __builtin_ia32_rdtsc() - before > kTicksPerUs;
 }
 
+/** Counts a call while it lasts. */
+class Counted {
+ public:
+  Counted(std::atomic<std::uint32_t>& count, bool counts) : count_(counts ? &count : nullptr) {
+    if (count_ != nullptr) count_->fetch_add(1);
+  }
+  ~Counted() {
+    if (count_ != nullptr) count_->fetch_sub(1);
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::atomic<std::uint32_t>* count_;
+};
+
 bool nothing_now(const Moved& moved) { return moved.bytes == 0 && !moved.end && moved.error == EAGAIN; }
 
 }  // namespace
@@ -158,6 +174,8 @@ Result Connection::receive_again(const Transfer& transfer, std::uint32_t era, Na
 }
 
 Result Connection::receive(const Transfer& transfer, Native call) {
+  const bool all = (transfer.flags & MSG_WAITALL) != 0 && (transfer.flags & MSG_PEEK) == 0 && transfer.waits;
+  const Counted whole(long_reads_, all);
   if (has_unread()) [[unlikely]] {
     const Result first = receive_unread(transfer);
     if (first.value != 0) return first;
@@ -190,7 +208,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     // Before the kernel is asked, which costs as much as many looks here; unless it is the one that has them.
     const bool sleeps = slept_.load(std::memory_order_relaxed) != 0;
     const bool by_ring = inbound().carrier() == abi::Carrier::ring;
-    if (transfer.waits && !spun && (by_ring || sleeps) && !something_new()) {
+    if (transfer.waits && !transfer.as_kernel && !spun && (by_ring || sleeps) && !something_new()) {
       spun = true;
       if (!spin() && !by_ring && got == 0 && natively_.load(std::memory_order_relaxed) == 0) {
         // As the last time: a look that finds nothing costs as much as the sleep.
@@ -200,14 +218,20 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     }
     Moved moved;
     bool natively = false;
+    bool lent = false;
     bool set_aside = false;
     bool renewed = false;
     {
       const Holding holding(receiving_);
       renewed = handle_.load(std::memory_order_relaxed) != socket;
       if (!renewed && has(kBroken)) return got > 0 ? Result{long(got)} : Result{-1, ECONNRESET};
+      const bool back = rested() || (transfer.as_kernel && natively_.load() == 0);
+      if (!renewed && back) return got > 0 ? Result{static_cast<long>(got)} : kAgain;
       set_aside = !renewed && has_unread();  // since this call began: a fork
       natively = !renewed && receives_natively() && got == 0;
+      lent = natively && !set_aside && lent_.load(std::memory_order_relaxed) != 0;
+      if (lent && !holding.nested() && come_back(all ? 1 : 0)) return kAgain;
+      if (lent) long_reads_++;
       if (!natively && !set_aside && !renewed) moved = take(transfer, got);
       if (moved.error == EPROTO) broke();
       if (got > 0 && moved.bytes == 0 && moved.error != 0 && moved.error != EAGAIN && moved.error != EPROTO) {
@@ -217,16 +241,17 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     if (renewed) return got > 0 ? Result{static_cast<long>(got)} : receive_again(transfer, era, call);
     if (set_aside) return receive_behind(transfer, got, call);
     if (natively) {
-      if (const int error = inbound().deferred(); error != 0) return {-1, error};
-      const long result = call();
-      return {result, errno, true};
+      const int deferred = inbound().deferred();
+      const long result = deferred != 0 ? -1 : call();
+      const int error = deferred != 0 ? deferred : errno;
+      if (lent) long_reads_--;
+      return {result, error, deferred == 0};
     }
     constexpr int kPeekAll = MSG_PEEK | MSG_WAITALL;
     if ((transfer.flags & kPeekAll) == kPeekAll && transfer.waits && moved.bytes > 0 && moved.bytes < transfer.bytes) {
       return peek_all(transfer);
     }
     got += moved.bytes;
-    const bool all = (transfer.flags & MSG_WAITALL) != 0 && (transfer.flags & MSG_PEEK) == 0 && transfer.waits;
     if (got == transfer.bytes || (got > 0 && !all)) return {static_cast<long>(got)};
     if (moved.bytes > 0) {
       spun = false;  // it may come in quick succession now
@@ -269,6 +294,7 @@ Result Connection::peek_all(const Transfer& transfer) {
   {
     const Holding holding(receiving_);
     if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
+    if (rested()) return kAgain;
     StreamReceiver from = inbound(transfer.fd);
     from.forbid_ring();
     marked_ = 1;

@@ -244,6 +244,7 @@ Result Connection::send(const Transfer& transfer, Native call) {
     const Holding holding(sending_);
     renewed = handle_.load(std::memory_order_relaxed) != socket;
     if (!renewed && has(kBroken)) return {-1, ECONNRESET};
+    if (!renewed && rested()) return kAgain;
     if (!renewed) moved = give(transfer, holding.nested());
   }
   if (renewed) return send_again(transfer, era, call);
@@ -332,6 +333,7 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
       const Holding holding(sending_);
       if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
       if (has(kBroken)) return {-1, ECONNRESET};
+      if (rested()) return kAgain;
       if (holding.nested()) ring(end_).interrupt();
       const int refused = go_to_kernel(fd);
       if (refused == 0) {

@@ -43,7 +43,7 @@ template <typename Count>
 Connection* connection_or_call(Handle socket, int fd, Native call, Count counted, long& result) {
   SocketState* state = monitor_link.wanted() || connections.any() ? table.state(socket) : nullptr;
   Connection* connection = state == nullptr ? nullptr : connection_of(socket);
-  if (connection != nullptr) return connection;
+  if (connection != nullptr && !connection->rested()) return connection;
   std::uint64_t word = state == nullptr ? std::uint64_t{0} : state->gate.load();
   if (state == nullptr || gate::phase(word) == Phase::refused) {
     result = call();
@@ -132,6 +132,20 @@ long told(const Result& result) {
   return result.value;
 }
 
+/** A call by the connection, which may have gone to rest when its turn comes. */
+template <typename Count, typename By>
+long moving(Handle socket, int fd, Native call, Count counted, By by) {
+  for (;;) {
+    long value = 0;
+    Connection* connection = connection_or_call(socket, fd, call, counted, value);
+    if (connection == nullptr) return value;
+    const Result result = by(*connection);
+    if (result.again) continue;
+    counted(result.value);
+    return told(result);
+  }
+}
+
 /** A call that takes nothing, such as one for 0 bytes or into impossible memory: the kernel answers, once something is
  * there if it waits for that. */
 Result ask_kernel(Connection& connection, Native call) {
@@ -161,7 +175,8 @@ Result receive_by(Connection& connection, Handle socket, int fd, const iovec* pa
     const long value = call();
     return {value, errno, true};
   }
-  transfer.waits = connection.all_by_kernel() || waits(socket, fd, flags);
+  transfer.as_kernel = connection.all_by_kernel();
+  transfer.waits = transfer.as_kernel || waits(socket, fd, flags);
   return connection.receive(transfer, call);
 }
 
@@ -184,56 +199,45 @@ long receive_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_
                    socklen_t* from_length, Native call) {
   const auto counted = [&](long moved) { count(socket, Way::in, flags, moved); };
   if ((flags & MSG_ERRQUEUE) != 0) return call();
-  long value = 0;
-  Connection* connection = connection_or_call(socket, fd, call, counted, value);
-  if (connection == nullptr) return value;
-  const Result result = receive_by(*connection, socket, fd, parts, parts_count, flags, cancellable, call);
-  counted(result.value);
-  if (!result.native && result.value >= 0 && from_length != nullptr) *from_length = 0;
-  return told(result);
+  return moving(socket, fd, call, counted, [&](Connection& connection) {
+    const Result result = receive_by(connection, socket, fd, parts, parts_count, flags, cancellable, call);
+    if (!result.native && result.value >= 0 && from_length != nullptr) *from_length = 0;
+    return result;
+  });
 }
 
 long receive_message(Handle socket, int fd, msghdr* message, int flags, bool cancellable, Native call) {
   const auto counted = [&](long moved) { count(socket, Way::in, flags, moved); };
   if ((flags & MSG_ERRQUEUE) != 0) return call();
-  long value = 0;
-  Connection* connection = connection_or_call(socket, fd, call, counted, value);
-  if (connection == nullptr) return value;
-  const bool odd = impossible(message, sizeof *message);
-  const Result result =
-      odd ? ask_kernel(*connection, call)
-          : receive_by(*connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call);
-  counted(result.value);
-  if (!result.native && result.value >= 0 && !odd) {
-    message->msg_namelen = 0;
-    message->msg_controllen = 0;
-    message->msg_flags = flags & MSG_CMSG_CLOEXEC;
-  }
-  return told(result);
+  return moving(socket, fd, call, counted, [&](Connection& connection) {
+    const bool odd = impossible(message, sizeof *message);
+    const Result result =
+        odd ? ask_kernel(connection, call)
+            : receive_by(connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call);
+    if (!result.native && result.value >= 0 && !odd) {
+      message->msg_namelen = 0;
+      message->msg_controllen = 0;
+      message->msg_flags = flags & MSG_CMSG_CLOEXEC;
+    }
+    return result;
+  });
 }
 
 long send_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags, bool cancellable,
                 Native call) {
   const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
-  long value = 0;
-  Connection* connection = connection_or_call(socket, fd, call, counted, value);
-  if (connection == nullptr) return value;
-  const Result result = send_by(*connection, socket, fd, parts, parts_count, flags, cancellable, call);
-  counted(result.value);
-  return told(result);
+  return moving(socket, fd, call, counted, [&](Connection& connection) {
+    return send_by(connection, socket, fd, parts, parts_count, flags, cancellable, call);
+  });
 }
 
 long send_message(Handle socket, int fd, const msghdr* message, int flags, bool cancellable, Native call) {
   const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
-  long value = 0;
-  Connection* connection = connection_or_call(socket, fd, call, counted, value);
-  if (connection == nullptr) return value;
-  const bool plain = !impossible(message, sizeof *message) && message->msg_controllen == 0;
-  const Result result =
-      plain ? send_by(*connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call)
-            : connection->send_by_kernel(fd, waits_to_send(*connection, socket, fd, flags), call);
-  counted(result.value);
-  return told(result);
+  return moving(socket, fd, call, counted, [&](Connection& connection) {
+    const bool plain = !impossible(message, sizeof *message) && message->msg_controllen == 0;
+    return plain ? send_by(connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call)
+                 : connection.send_by_kernel(fd, waits_to_send(connection, socket, fd, flags), call);
+  });
 }
 
 long receive_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_count, int flags,
@@ -278,7 +282,8 @@ long send_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_c
   Connection* connection = connection_or_call(socket, fd, call, counted, value);
   if (connection == nullptr) return value;
   if (messages_count == 0 || impossible(messages, messages_count * sizeof *messages)) {
-    return told(connection->send_by_kernel(fd, waits(socket, fd, flags), call));
+    const Result result = connection->send_by_kernel(fd, waits(socket, fd, flags), call);
+    return result.again ? call() : told(result);
   }
   unsigned done = 0;
   for (; done < messages_count && done < IOV_MAX; done++) {
@@ -299,12 +304,9 @@ long send_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_c
 
 long send_natively(Handle socket, int fd, Native call) {
   const auto counted = [&](long moved) { count(socket, Way::out, 0, moved); };
-  long value = 0;
-  Connection* connection = connection_or_call(socket, fd, call, counted, value);
-  if (connection == nullptr) return value;
-  const Result result = connection->send_by_kernel(fd, waits_to_send(*connection, socket, fd, 0), call);
-  counted(result.value);
-  return told(result);
+  return moving(socket, fd, call, counted, [&](Connection& connection) {
+    return connection.send_by_kernel(fd, waits_to_send(connection, socket, fd, 0), call);
+  });
 }
 
 long splice_from(Handle socket, int fd, int to, std::size_t size, unsigned flags, Native call) {

@@ -71,12 +71,23 @@ bool DescriptorTable::mine() {
   const std::int32_t owner = owner_->process.load(std::memory_order_relaxed);
   if (owner == me) return true;
   if (owner != 0) return false;
-  forked(true);
+  forked(0, child_expected_.load());
   return true;
 }
 
-void DescriptorTable::before_fork() {
-  if (owner_ == nullptr) return;
+/** Of two threads that fork at the same time one has a child with a number: the child may have to find it here. */
+unsigned DescriptorTable::number_of_child() {
+  count_out_ended();
+  const unsigned number = holders_.expect_child();
+  unsigned nobody = Holders::kUnknown;
+  if (number == Holders::kUnknown || child_expected_.compare_exchange_strong(nobody, number)) return number;
+  holders_.born(number, -1);
+  return Holders::kUnknown;
+}
+
+unsigned DescriptorTable::before_fork(Fork fork) {
+  unsigned child = Holders::kUnknown;
+  if (owner_ == nullptr) return child;
   fork_expected_ = 1;
   const std::uint32_t used = used_.load();
   for (std::uint32_t index = 0; index < used; index++) {
@@ -87,16 +98,37 @@ void DescriptorTable::before_fork() {
       continue;
     }
     const std::uint32_t before = holders_place(socket);
-    const std::uint32_t place = holders_.share(before);
+    if (fork == Fork::comes_back) child = number_of_child();
+    fork = Fork::does_not;
+    const std::uint32_t place = holders_.share(before, child);
     if (before == Holders::kNone) socket.flags.fetch_or(place << kHoldersShift);
   }
+  return child;
 }
 
-void DescriptorTable::forked(bool in_child) {
+/** Children of ours that have ended without closing. */
+void DescriptorTable::count_out_ended() {
+  holders_.ended([this](unsigned child) {
+    const std::uint32_t used = used_.load();
+    for (std::uint32_t index = 0; index < used; index++) holders_.ended_with(holders_place(at(index)), child);
+  });
+}
+
+void DescriptorTable::before_exec() {
+  const std::uint32_t used = used_.load();
+  for (std::uint32_t index = 0; index < used; index++) holders_.end_says_nothing(holders_place(at(index)));
+}
+
+void DescriptorTable::forked(std::int32_t child, unsigned number) {
   if (owner_ == nullptr) return;
-  begin_epoch();
+  if (child == 0 && owner_->process.load() == static_cast<std::int32_t>(raw(SYS_getpid))) return;  // seen before
   const bool expected = fork_expected_.exchange(0) != 0;
-  if (!in_child) return;
+  if (child == 0 || number != Holders::kUnknown) child_expected_ = Holders::kUnknown;
+  if (child != 0) holders_.born(number, child);
+  if (child < 0) return count_out_ended();
+  begin_epoch();
+  if (child != 0) return;
+  holders_.begin_as(number);
   // Nobody counted us where no hook saw the fork.
   if (!expected && owner_->process.load() == 0) {
     const std::uint32_t used = used_.load();
@@ -140,7 +172,9 @@ void DescriptorTable::raise(Handle handle, std::uint32_t flags) {
 
 bool DescriptorTable::regain(SocketState& socket, int fd) {
   // Others may have shut it down, or changed whether it waits.
-  if (!may_regain(socket) || tcp_state(fd) != kEstablished || !holders_.alone(holders_place(socket))) return false;
+  if (!may_regain(socket)) return false;
+  count_out_ended();
+  if (tcp_state(fd) != kEstablished || !holders_.alone(holders_place(socket))) return false;
   const long now = raw(SYS_fcntl, fd, F_GETFL, 0);
   const bool waits = failed(now) || (now & O_NONBLOCK) == 0;
   socket.flags.fetch_and(((1U << kHoldersShift) - 1) & ~kNonBlocking);

@@ -136,12 +136,15 @@ class DescriptorTable {
   /** `to` now means what `from` means. */
   void share(int from, int to);
 
-  /** Before a fork: the child will have what we have. */
-  void before_fork();
+  enum class Fork { comes_back, does_not };
+  /** Before a fork: the child will have what we have. What forked() has to be given. */
+  unsigned before_fork(Fork fork);
   /** After it, or right before where nothing can be done after it: neither's counts hold all bytes any more. */
   void begin_epoch() { epoch_.fetch_add(1, std::memory_order_relaxed); }
-  /** After fork: both have the sockets. */
-  void forked(bool in_child);
+  /** After fork: both have the sockets. What fork() said, to each. */
+  void forked(std::int32_t child, unsigned number);
+  /** In the process that executes another program. */
+  void before_exec();
 
   /** `visit(fd, handle)` for every descriptor with a socket. */
   template <typename Visit>
@@ -189,6 +192,8 @@ class DescriptorTable {
   [[nodiscard]] bool claim(std::uint32_t& index);
   [[nodiscard]] bool hold(Handle handle);
   void set(int fd, Handle handle);
+  void count_out_ended();
+  [[nodiscard]] unsigned number_of_child();
 
   std::atomic<Slots*> slots_[kChunks] = {};
   std::atomic<States*> states_[kChunks] = {};
@@ -196,6 +201,7 @@ class DescriptorTable {
   std::atomic<std::uint32_t> used_{0};
   std::atomic<std::uint32_t> epoch_{0};
   std::atomic<std::uint32_t> fork_expected_{0};
+  std::atomic<unsigned> child_expected_{Holders::kUnknown};  // its number, while a fork is under way
   Holders holders_;
   Owner* owner_ = nullptr;
 };

@@ -21,13 +21,73 @@ TEST(Stream, GoesOnAtTheOffsetThatBothEndsHaveReached) {
   auto sender = link.sender();
   auto receiver = link.receiver();
   sender.begin(10);
-  receiver.begin(0);  // none of them has been read
+  (void)receiver.go_on(0);  // none of them has been read
   ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
   ASSERT_EQ(sender.send(std::span(bytes).subspan(10)).bytes, 20u);
   std::byte got[30];
   EXPECT_EQ(receiver.receive(got).bytes, 10u);
   EXPECT_EQ(receiver.receive(std::span(got).subspan(10)).bytes, 20u);
   EXPECT_EQ(wrong(got, 0), 0u);
+}
+
+/** One direction carries 20 bytes by its ring and 10 by the kernel; then its ends move 30 without it. */
+void rest_between(Link& link, std::span<const std::byte> all, bool late_switch) {
+  auto sender = link.sender();
+  auto receiver = link.receiver();
+  std::byte got[100];
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  ASSERT_EQ(sender.send(all.first(20)).bytes, 20u);
+  ASSERT_EQ(receiver.receive(got).bytes, 20u);
+  receiver.forbid_ring();
+  ASSERT_EQ(sender.send(all.subspan(20, 10)).bytes, 10u);
+  ASSERT_EQ(receiver.receive(got).bytes, 10u);
+  if (late_switch) {
+    // It had looked before the ring was forbidden.
+    ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+    ASSERT_TRUE(sender.switch_to(abi::Carrier::kernel));
+  }
+  ASSERT_EQ(::send(link.from(), all.subspan(30).data(), 30, 0), 30);
+  ASSERT_EQ(::recv(link.to(), got, 30, MSG_WAITALL), 30);
+}
+
+TEST(Stream, GoesOnBehindWhatTheProgramMovedByItself) {
+  for (const bool late_switch : {false, true}) {
+    Link link;
+    ASSERT_TRUE(link.ok());
+    std::byte bytes[90];
+    fill(bytes, 0);
+    const std::span<const std::byte> all(bytes);
+    rest_between(link, all, late_switch);
+    auto sender = link.sender();
+    auto receiver = link.receiver();
+    sender.go_on(60);
+    ASSERT_TRUE(receiver.go_on(60));
+    EXPECT_EQ(sender.sent(), 60u);
+    EXPECT_EQ(receiver.received(), 60u);
+    receiver.awake();
+    ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+    ASSERT_EQ(sender.send(all.subspan(60)).bytes, 30u);
+    EXPECT_EQ(sender.carrier(), abi::Carrier::ring);
+    std::byte got[30];
+    EXPECT_EQ(receiver.receive(got).bytes, 30u);
+    EXPECT_EQ(wrong(got, 60), 0u);
+  }
+}
+
+TEST(Stream, DoesNotGoOnBehindBytesThatCannotBe) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  auto sender = link.sender();
+  auto receiver = link.receiver();
+  const std::byte bytes[10] = {};
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  ASSERT_EQ(sender.send(bytes).bytes, 10u);
+  EXPECT_FALSE(receiver.go_on(20)) << "the ring is not empty";
+  std::byte got[10];
+  ASSERT_EQ(receiver.receive(got).bytes, 10u);
+  EXPECT_FALSE(receiver.go_on(9)) << "fewer than came by the ring";
+  link.shared().sender.published = 100 << 1;
+  EXPECT_FALSE(receiver.go_on(10)) << "more switches than there are places";
 }
 
 TEST(Stream, AResetComesAfterWhatTheRingHolds) {

@@ -3,7 +3,7 @@ import { hasLibsd } from '../../../support/libsd.js';
 import { requireTool } from '../../../support/live.js';
 import { poll } from '../../../support/poll.js';
 import { freePort } from '../../../support/ports.js';
-import { byMemory, type End, ServerBench } from '../../../support/servers.js';
+import { byMemory, ServerBench } from '../../../support/servers.js';
 
 const FORKED = 'more processes hold the socket than may share the memory';
 const NOT_YET = 'the peer is not under libsd, or has not asked yet';
@@ -97,12 +97,16 @@ describe.runIf(hasLibsd)('redis', () => {
     expect(await ask(port, 'info', 'stats')).toContain('sync_partial_ok:1');
   });
 
-  it('saves by a forked child under load, and connections that come later go by shared memory again', async () => {
+  const written = () =>
+    poll('the snapshot is written', async () =>
+      (await ask(port, 'info', 'persistence')).includes('rdb_bgsave_in_progress:0'),
+    );
+
+  it('saves by a forked child under load', async () => {
     await server(port, '--dir', bench.folder, '--rdb-key-save-delay', '20');
     let saving = false;
-    const kept = (ends: readonly End[]) => saving && ends.some(({ reason }) => reason === FORKED);
     const command = load('-n', '100000', '-c', '10', '-P', '4', '-t', 'incr', '-r', '2000');
-    const running = bench.load(port, command, { enough: kept });
+    const running = bench.load(port, command, { enough: () => saving });
     await poll('the load is on', async () => Number(await ask(port, 'dbsize')) > 500);
     expect(await ask(port, 'bgsave')).toBe('Background saving started');
     saving = true;
@@ -110,14 +114,24 @@ describe.runIf(hasLibsd)('redis', () => {
     for (const run of runs) expect(run, run.stderr).toMatchObject({ status: 0, stderr: '' });
     expect(await counted()).toBe(`${100_000 * runs.length}`);
     const reasons = ends.filter(({ transport }) => transport === 'kernel').map(({ reason }) => reason);
-    expect(reasons).toContain(FORKED);
     // Their other ends, and who was looked at before he had been answered.
     for (const reason of reasons) expect([FORKED, 'the peer stays on the kernel', NOT_YET]).toContain(reason);
-    await poll('the snapshot is written', async () =>
-      (await ask(port, 'info', 'persistence')).includes('rdb_bgsave_in_progress:0'),
-    );
+    await written();
     expect(await ask(port, 'info', 'persistence')).toContain('rdb_last_bgsave_status:ok');
-    const later = bench.start(cli(port));
-    await bench.upgraded(port, () => later.say('PING\n', /PONG/));
+  });
+
+  it('has its connections on shared memory again once the child that saved has ended', async () => {
+    await server(port, '--dir', bench.folder, '--rdb-key-save-delay', '2000');
+    await bench.output(load('-n', '1000', '-t', 'set', '-r', '1000'));
+    const talk = bench.start(cli(port));
+    const ping = () => talk.say('PING\n', /PONG/);
+    await bench.upgraded(port, ping);
+    await talk.say('BGSAVE\n', /Background saving started/);
+    await ping();
+    const [during] = (await bench.ends(port)).filter(({ reason }) => reason === FORKED);
+    expect(during?.transport, 'while the child lives').toBe('kernel');
+    await written();
+    await bench.upgraded(port, ping);
+    expect((await bench.ends(port)).map(({ local }) => local)).toContain(during?.local);
   });
 });
