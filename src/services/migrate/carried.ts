@@ -6,9 +6,15 @@ import { placeOf } from '../watch/places.js';
 import { Scope, someOf } from '../watch/scope.js';
 import { readTransports } from '../watch/transports.js';
 
+/** The monitor's words for what a policy has decided (native/abi/reasons.h): no waiting changes it. */
+const DECIDED: readonly string[] = [
+  'the two ends belong to different users and no rule allows that',
+  'the policy denies it',
+];
+
 export interface Carried {
   connections: MigrateDocument['connections'];
-  /** Connections on the kernel that could still move: both ends are under libsd. */
+  /** Connections on the kernel that could still move: both ends are under libsd, and no policy is against it. */
   pending: number;
   /** Of these processes and of their peers on this host. */
   rows: readonly ConnectionRow[];
@@ -42,7 +48,10 @@ export async function carriedNow(
   for (const { reason = 'not known' } of kept) reasons[reason] = (reasons[reason] ?? 0) + 1;
   return {
     connections: { moved: once.size - kept.length, kept: kept.length, reasons },
-    pending: kept.filter(({ pid = -1, peer }) => clients.has(pid) && clients.has(peer?.pid ?? -1)).length,
+    pending: kept.filter(
+      ({ pid = -1, peer, reason = '' }) =>
+        clients.has(pid) && clients.has(peer?.pid ?? -1) && !DECIDED.includes(reason),
+    ).length,
     rows: [...once.values()],
   };
 }

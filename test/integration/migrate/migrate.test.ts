@@ -160,18 +160,15 @@ describe.runIf(hasInjector())('a pair that runs', () => {
       ];
       for (const { ready } of servers.slice(1)) await startAs(OTHER_USER, program, 'client', ready.port, 64, PAUSE_US);
       const pids = servers.map(({ pid }) => pid);
-      const forth = await migrate([...pids, '--with-peers', '--timeout', 2]);
+      // Nobody waits for what a policy is against.
+      const forth = await migrate([...pids, '--with-peers', '--timeout', 600]);
       expect(forth.processes.map(({ state, named }) => ({ state, named }))).toEqual([
         ...Array(3).fill({ state: 'attached', named: true }),
         ...Array(3).fill({ state: 'attached', named: false }),
       ]);
+      expect(forth.connections).toMatchObject({ moved: 2, kept: 1 });
+      expect(Object.keys(forth.connections.reasons).join()).toMatch(/different users/);
       const all = forth.processes.map(({ pid }) => pid);
-      const { connections } = await poll('two have moved', async () => {
-        const now = await migrate([...all, '--timeout', 0]);
-        return now.connections.moved === 2 ? now : undefined;
-      });
-      expect(connections).toMatchObject({ moved: 2, kept: 1 });
-      expect(Object.keys(connections.reasons).join()).toMatch(/different users/);
       const back = await migrate([...all, '--back']);
       expect(back.processes.map(({ state }) => state)).toEqual(Array(6).fill('detached'));
       expect(back.connections).toMatchObject({ moved: 0, kept: 3 });
