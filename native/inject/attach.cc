@@ -66,7 +66,9 @@ Refused visiting(const Try& one, Work work) {
   Threads threads(one.memory);
   Thread* host = stop_at_safe_point(threads, one.memory, one.deadline);
   if (host == nullptr) {
-    return too_late("None of its threads came to a call on a socket, where it can be held without harm.");
+    return too_late(
+        "None of its threads came to a call where it can be held without harm: on a socket, or one that waits for a "
+        "signal, a child or a long sleep.");
   }
   if (!same_process(one)) return Refusal{"gone", "It has ended, or has executed another program.", ""};
   Hold hold(one.outcome);

@@ -10,6 +10,9 @@ namespace {
 constexpr std::size_t kMostOfStack = 256 * 1024;
 constexpr std::size_t kTrampoline = 32;
 
+/** What sockdoc_libsd_pending and the hooks below it use of a stack, and a signal handler's frame. */
+constexpr std::size_t kRoomBelow = 16 * 1024;
+
 Refusal busy(const char* why) {
   return {"busy-text", std::string("A thread ") + why + " whenever all were stopped.", "Try again."};
 }
@@ -84,6 +87,10 @@ Refused Redirection::plan(Thread& thread) {
   }
   if (auto refusal = look_at_handlers(thread)) return refusal;
   const bool waits = thread.call.broken() && thread.call.hooked;
+  if (waits && !memory_.has_stack(Address{now.rsp}, kRoomBelow)) {
+    return Refusal{"stack", "The stack of a thread that waits has too little room for libsd below what it uses.",
+                   "Try again when that thread has gone on."};
+  }
   if (waits) {
     const auto to = arch::redirected(now, pending_, *back, thread.call.done, thread.waited_ms);
     changes_.push_back({&thread, to.by_kernel, to.alone});

@@ -69,6 +69,11 @@ export class ServerBench {
     await this.monitors.remove();
   }
 
+  /** The monitor's. */
+  get socket(): string {
+    return this.monitors.socket;
+  }
+
   environment({ env = {}, plain = false }: StartOptions = {}): Record<string, string> {
     return {
       ...(plain ? {} : { ...upgrading(this.monitors.socket), LD_PRELOAD: this.libsd }),
@@ -257,10 +262,16 @@ export const hasIt = (pid: number) => /\blibsd\b/.test(readFileSync(`/proc/${pid
 
 /** The process and its descendants. */
 export function family(pid: number): number[] {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number),
-  );
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) => childrenOf(`/proc/${pid}/task/${task}`));
   return [pid, ...children.flatMap(family)];
+}
+
+function childrenOf(task: string): number[] {
+  try {
+    return readFileSync(`${task}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number);
+  } catch {
+    return []; // the thread has ended
+  }
 }
 
 const asUser = (command: readonly string[], uid: number | undefined) =>

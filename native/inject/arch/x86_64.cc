@@ -124,6 +124,11 @@ bool behind_system_call(const Memory& memory, const Registers& registers) {
          is_system_call(memory, Address{registers.rip - kSystemCallBytes});
 }
 
+SystemCall call_in(const Registers& registers) {
+  const Registers& of = registers;
+  return {static_cast<long>(of.orig_rax), {of.rdi, of.rsi, of.rdx, of.r10, of.r8, of.r9}, of.rsp, of.rip};
+}
+
 std::optional<long> restarted_number(const Memory& memory, Address behind) {
   constexpr std::uint8_t kMoveToEax = 0xb8;
   std::uint8_t code[7];

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "inject/process/facts.h"
 #include "inject/target/memory.h"
 
 /*
@@ -30,6 +31,9 @@ inline constexpr long kSigreturn = 15;          // rt_sigreturn
 
 /** Whether the thread stopped at the end of a system call, or within one that the stop broke off. */
 [[nodiscard]] bool behind_system_call(const Memory& memory, const Registers& registers);
+
+/** The call that a thread stands behind; its number is where the kernel keeps it. */
+[[nodiscard]] SystemCall call_in(const Registers& registers);
 
 /**
  * The number of a call that the kernel made again by restart_syscall(2), of which it does not tell: from the code

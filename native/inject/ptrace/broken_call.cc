@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -206,6 +207,21 @@ std::optional<arch::Registers> mended(const BrokenCall& call, const arch::Regist
       call.way == BrokenCall::Way::interrupted || (call.way == BrokenCall::Way::restarts && call.number == SYS_poll);
   if (!ours) return std::nullopt;
   return arch::by_kernel(shortened(call, registers, waited_ms));
+}
+
+arch::Registers mended_after_others(const BrokenCall& call, const arch::Registers& registers, std::uint32_t waited_ms) {
+  if (call.way == BrokenCall::Way::restarts) return arch::by_kernel(shortened(call, registers, waited_ms));
+  return mended(call, registers, waited_ms).value_or(registers);
+}
+
+std::optional<Address> left_of_sleep(const BrokenCall& call, const arch::Registers& registers) {
+  const SystemCall made = arch::call_in(registers);
+  const auto& argument = made.arguments;
+  if (call.way != BrokenCall::Way::restarts) return std::nullopt;
+  if (call.number == SYS_nanosleep && argument[0] == argument[1]) return Address{argument[0]};
+  const bool relative = call.number == SYS_clock_nanosleep && (argument[1] & TIMER_ABSTIME) == 0;
+  if (relative && argument[2] == argument[3]) return Address{argument[2]};
+  return std::nullopt;
 }
 
 arch::Registers standing_alone(const BrokenCall& call, const arch::Registers& registers, std::uint32_t waited_ms) {

@@ -54,6 +54,14 @@ class Sleeps {
 std::optional<arch::Registers> mended(const BrokenCall& call, const arch::Registers& registers,
                                       std::uint32_t waited_ms);
 
+/**
+ * The same for a thread that has made other calls since, for which the kernel has forgotten how to make this one again.
+ */
+arch::Registers mended_after_others(const BrokenCall& call, const arch::Registers& registers, std::uint32_t waited_ms);
+
+/** Where what is left of a sleep lies, which the call would begin anew with; nothing for other calls. */
+std::optional<Address> left_of_sleep(const BrokenCall& call, const arch::Registers& registers);
+
 /** The same with nothing left to the kernel: what has to be known where other calls come between. */
 arch::Registers standing_alone(const BrokenCall& call, const arch::Registers& registers, std::uint32_t waited_ms);
 

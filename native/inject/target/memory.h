@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace sockdoc::inject {
@@ -27,6 +28,15 @@ class Memory {
   /** How many bytes could be read from `at` on; errno tells why there are none. */
   std::size_t read(Address at, void* into, std::size_t size) const;
   [[nodiscard]] bool write(Address at, const void* from, std::size_t size) const;
+
+  /**
+   * Onto a stack. That of the first thread grows as if the thread had touched it, which process_vm_writev(2) does not
+   * make it do since Linux 6.5, but /proc/PID/mem.
+   */
+  [[nodiscard]] bool write_stack(Address at, std::span<const std::uint8_t> bytes) const;
+
+  /** Whether a stack that a thread uses down to `top` has `size` bytes more, or grows. */
+  [[nodiscard]] bool has_stack(Address top, std::size_t size) const;
 
   template <typename T>
   [[nodiscard]] std::optional<T> value(Address at) const {

@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
+
+#include <algorithm>
 
 #include "base/procfs.h"
 
@@ -13,6 +16,9 @@ constexpr int kTurnMs = 50;  // how long a busy thread is led from call to call
 constexpr int kStillMs = 3;  // a call that takes longer waits for something
 constexpr std::int64_t kPause = 2'000'000;
 
+/** Locks that back off by sleeping, as allocators have them, sleep for less. */
+constexpr std::int64_t kLongSleepNs = 100'000'000;
+
 /** The loader and allocators read files; none of them reads sockets. */
 bool is_socket(pid_t pid, std::uint64_t fd) {
   char buffer[64];
@@ -21,8 +27,56 @@ bool is_socket(pid_t pid, std::uint64_t fd) {
   return target && (target->starts_with("socket:[") || *target == "anon_inode:[eventpoll]");
 }
 
-bool is_safe(pid_t pid, long number, std::uint64_t fd) {
-  switch (number) {
+/** Of what the target's memory says, which may be anything. */
+std::int64_t ns_of(const timespec& time) {
+  constexpr std::int64_t kMostSeconds = 4'000'000'000;
+  return std::clamp<std::int64_t>(time.tv_sec, 0, kMostSeconds) * 1'000'000'000 +
+         std::clamp<std::int64_t>(time.tv_nsec, 0, 999'999'999);
+}
+
+struct Nap {
+  clockid_t clock;
+  bool absolute;
+  std::uint64_t wanted, left;  // where the time is, and where the kernel writes what is left of it
+};
+
+/**
+ * Long, and made again as it was: until a point in time, or where the kernel writes what is left over what was asked
+ * for. Of others nobody knows how much is left once they have been broken off and another call has been made.
+ */
+bool sleeps_long(const Memory& memory, const Nap& nap) {
+  const bool passes_for_all =
+      nap.clock == CLOCK_REALTIME || nap.clock == CLOCK_MONOTONIC || nap.clock == CLOCK_BOOTTIME;
+  const auto time = memory.value<timespec>(Address{nap.wanted});
+  if (!time || !passes_for_all || (!nap.absolute && nap.wanted != nap.left)) return false;
+  timespec now{};
+  if (nap.absolute) ::clock_gettime(nap.clock, &now);
+  return ns_of(*time) - ns_of(now) >= kLongSleepNs;
+}
+
+/** Waits for a signal, a child or the clock, where no loader or allocator does, and can be made again unseen. */
+bool waits_idly(const Memory& memory, const SystemCall& call) {
+  const auto& argument = call.arguments;
+  switch (call.number) {
+    case SYS_pause:
+    case SYS_rt_sigsuspend:
+    case SYS_wait4:
+    case SYS_waitid:
+      return true;
+    case SYS_rt_sigtimedwait:  // how much is left of a limit nobody tells
+      return argument[2] == 0;
+    case SYS_nanosleep:
+      return sleeps_long(memory, {CLOCK_MONOTONIC, false, argument[0], argument[1]});
+    case SYS_clock_nanosleep:
+      return sleeps_long(
+          memory, {static_cast<clockid_t>(argument[0]), (argument[1] & TIMER_ABSTIME) != 0, argument[2], argument[3]});
+    default:
+      return false;
+  }
+}
+
+bool is_safe(const Memory& memory, const SystemCall& call) {
+  switch (call.number) {
     case SYS_poll:
     case SYS_ppoll:
     case SYS_select:
@@ -33,7 +87,8 @@ bool is_safe(pid_t pid, long number, std::uint64_t fd) {
     case SYS_sendfile:
       return false;
     default:
-      return may_wait_in_hook(number) && is_socket(pid, fd);
+      if (may_wait_in_hook(call.number)) return is_socket(memory.pid(), call.arguments[0]);
+      return waits_idly(memory, call);
   }
 }
 
@@ -64,7 +119,7 @@ bool stands_safely(const Memory& memory, const Thread& thread) {
     return false;
   const auto condition = thread.tracee.condition();
   if (condition != Tracee::Condition::interrupted && condition != Tracee::Condition::system_call) return false;
-  return is_safe(memory.pid(), static_cast<long>(thread.registers.orig_rax), thread.registers.rdi);
+  return is_safe(memory, arch::call_in(thread.registers));
 }
 
 /** From the end of a call that is not safe, or from within the program's own code, to the end of one that is. */
@@ -102,7 +157,7 @@ Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadlin
       SystemCall call;
       const Activity activity = look_at_call(memory, tid, call);
       if (activity == Activity::running) busy.push_back(tid);
-      const bool good = activity == Activity::sleeping && is_safe(memory.pid(), call.number, call.arguments[0]);
+      const bool good = activity == Activity::sleeping && is_safe(memory, call);
       if (!good || moves_parts(call)) continue;
       Thread* thread = threads.stop(tid, deadline);
       if (thread == nullptr) continue;

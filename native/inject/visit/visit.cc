@@ -3,8 +3,9 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -53,7 +54,7 @@ Refusal Visit::failed(const char* what) const {
 /** Registers are set last: until then nothing has happened, and from then on the thread comes back by itself. */
 bool Visit::prepare_own_stack(Address function, std::span<const std::uint64_t> arguments) {
   const arch::Frame frame = arch::return_frame(home_, libc_.restorer, Address{home_.registers.rsp - arch::kRedZone});
-  return memory_.write(frame.begin, frame.bytes.data(), frame.bytes.size()) &&
+  return memory_.write_stack(frame.begin, frame.bytes) &&
          host_.tracee.set(arch::calling(home_.registers, function, arguments, frame.at)) &&
          host_.tracee.block(kBlocked);
 }
@@ -85,7 +86,7 @@ Refused Visit::enter(const Deadline& deadline) {
   const auto home = host_.tracee.context(standing_alone(host_.call, host_.registers, host_.waited_ms));
   if (!home) return failed("Its registers cannot be read");
   home_ = *home;
-  if (host_.call.broken()) let_go_ = mended(host_.call, host_.registers, host_.waited_ms).value_or(host_.registers);
+  if (host_.call.broken()) let_go_ = mended_after_others(host_.call, host_.registers, host_.waited_ms);
   host_.settled = true;
   if (!host_.tracee.set(home_.registers)) return failed("Its registers cannot be set");
   long region = 0;
@@ -181,10 +182,24 @@ Refused Visit::system_call(std::initializer_list<std::uint64_t> number_and_argum
   return std::nullopt;
 }
 
+/** A sleep goes on with what was left of it when the visit began. */
+void Visit::take_off_sleep() const {
+  const auto at = left_of_sleep(host_.call, host_.registers);
+  auto left = at ? memory_.value<timespec>(*at) : std::nullopt;
+  constexpr std::int64_t kMostSeconds = 4'000'000'000;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  if (!left || left->tv_sec < 0 || left->tv_sec > kMostSeconds || left->tv_nsec < 0 || left->tv_nsec >= kSecond) return;
+  const std::int64_t ns = std::max<std::int64_t>(0, left->tv_sec * kSecond + left->tv_nsec - (now_ns() - begin_));
+  left->tv_sec = ns / kSecond;
+  left->tv_nsec = ns % kSecond;
+  (void)memory_.set(*at, *left);
+}
+
 void Visit::leave() {
   if (state_ != State::inside) return;
   state_ = State::outside;
   if (!host_.tracee.stopped()) return;
+  take_off_sleep();
   if (number(errno_at_) != 0) (void)memory_.set(errno_at_, errno_value_);
   long unmapped = 0;
   constexpr int kPatienceMs = 1000;

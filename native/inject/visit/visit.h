@@ -67,11 +67,13 @@ class Visit {
   Refused await_result(const Deadline& deadline);
   [[nodiscard]] Refusal failed(const char* what) const;
   Refusal back_home(const char* why);
+  void take_off_sleep() const;
 
   Memory memory_;
   EntryPoints libc_;
   Thread& host_;
   State state_ = State::outside;
+  std::int64_t begin_ = now_ns();
   arch::Context home_;
   std::optional<arch::Registers> let_go_;
   Address errno_at_{};

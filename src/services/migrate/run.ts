@@ -11,6 +11,7 @@ import { GapList } from '../diagnose/collecting/gaps.js';
 import { runningMonitor } from '../monitor/running.js';
 import { type Carried, carriedNow } from './carried.js';
 import { effectsOf } from './effect.js';
+import { withLateChildren } from './late-children.js';
 import { targetsOf } from './targets.js';
 import { undone } from './undone.js';
 
@@ -86,10 +87,7 @@ async function attachAll(
   signal: AbortSignal,
 ): Promise<{ injected: InjectedProcess[]; done: InjectedProcess[] }> {
   const how = { dryRun: options.dryRun, signal };
-  const injected = await attach(pids, monitor, how);
-  const late = options.withChildren && !options.dryRun ? await targetsOf(options) : [];
-  const fresh = late.filter((pid) => !pids.includes(pid));
-  if (fresh.length > 0 && !signal.aborted) injected.push(...(await attach(fresh, monitor, how)));
+  const injected = await withLateChildren(options, pids, signal, (some) => attach(some, monitor, how));
   const done = injected.filter(({ state }) => state === 'attached');
   if (signal.aborted) throw await undone(signal.reason, done);
   return { injected, done };
@@ -100,7 +98,7 @@ async function goBack(options: MigrateOptions, signal: AbortSignal, tell: Tell):
   const pids = await targetsOf(options);
   tell('detaching');
   const { dryRun, timeoutMs } = options;
-  const injected = await detach(pids, { dryRun, timeoutMs, signal });
+  const injected = await withLateChildren(options, pids, signal, (some) => detach(some, { dryRun, timeoutMs, signal }));
   signal.throwIfAborted();
   const processes = injected.map((process) => shown(process, options, SO_ALREADY.detach));
   return documentOf(options, { processes, carried: await carriedNow(pids, gaps), gaps });

@@ -29,7 +29,7 @@ describe.runIf(hasLibsd)('programs that never rest', () => {
     expect(inject('attach', victim.pid, { args: ['--timeout-ms', '500'] })).toMatchObject({
       state: 'refused',
       code: 'timeout',
-      reason: 'None of its threads came to a call on a socket, where it can be held without harm.',
+      reason: expect.stringContaining('None of its threads came to a call where it can be held without harm'),
     });
     expect(await victim.ask('well?')).toBe('fine');
   });

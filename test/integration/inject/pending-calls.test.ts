@@ -49,6 +49,29 @@ describe.runIf(hasLibsd)('calls that wait when somebody attaches', () => {
     expect(turned).toBe(plain);
   });
 
+  it('on a small stack are left alone before there is no room for another hook', async () => {
+    const victim = new Speaker([compiled('inject/small_stack')]);
+    try {
+      expect(await victim.line()).toBe('ready');
+      let turns = 0;
+      let last = inject('attach', victim.pid);
+      // The thread sleeps in the hooks of each turn, since nobody wakes it.
+      for (; last.state === 'attached' && turns < 50; turns++) {
+        expect(inject('detach', victim.pid).state).toBe('detached');
+        last = inject('attach', victim.pid);
+      }
+      expect(last).toMatchObject({
+        state: 'refused',
+        code: 'stack',
+        reason: expect.stringContaining('too little room'),
+      });
+      expect(turns).toBeGreaterThan(3);
+      expect(await victim.finish('go')).toBe('fine\nended 0');
+    } finally {
+      await victim.stop();
+    }
+  });
+
   const STEPS = { attach: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], detach: [2, 3, 7, 8, 11, 12] } as const;
   it.each(STEPS.attach)(
     'give the same when the injector is killed at step %i, and it can be attached',

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hasInjector } from '../../../src/control/inject/client.js';
 import type { MigrateDocument } from '../../../src/model/migrate.js';
 import { BIN, sockdoc } from '../../support/cli.js';
+import { compiled } from '../../support/libsd.js';
 import { poll, requireRoot, requireTool, withNetns } from '../../support/live.js';
 import { freePort } from '../../support/ports.js';
 import { expectValid } from '../../support/schemas.js';
@@ -226,34 +227,80 @@ describe.runIf(hasInjector())('servers under load', () => {
     expect(Number(counter)).toBeGreaterThan(0);
   });
 
-  test('nginx with its worker, as a family', async (ctx) => {
+  test('nginx as a family: its master too, so that workers of a later reload come with it', async (ctx) => {
     requireRoot(ctx);
     requireTool(ctx, 'nginx', 'wrk');
     const port = await freePort();
     const conf = join(bench.folder, 'nginx.conf');
     writeFileSync(
       conf,
-      `daemon off; user root; worker_processes 1; pid ${bench.folder}/pid; error_log /dev/null; events {}
+      `daemon off; user root; worker_processes 1; pid ${bench.folder}/pid; error_log ${bench.folder}/log; events {}
        http { access_log off; keepalive_requests 1000000000; server { listen 127.0.0.1:${port}; location / { return 200 "x"; } } }`,
     );
     const master = await bench.server(port, ['nginx', '-c', conf, '-p', bench.folder], plain);
     const wrk = bench.start(['wrk', '-t1', '-c8', '-d600', `http://127.0.0.1:${port}/`], plain);
     await poll('all are connected', async () => (await bench.ends(port)).length >= 16);
     const worker = family(master.pid)[1] as number;
-    // The master waits for signals alone, where it may not be possible to stop it: that is told, and has no connections.
-    const forth = await migrate([master.pid, '--with-children', '--with-peers', '--timeout', 30], 0, 1);
-    expect(forth.processes.map(({ pid, named }) => ({ pid, named }))).toEqual([
-      { pid: master.pid, named: true },
-      { pid: worker, named: false },
-      { pid: wrk.pid, named: false },
+    const forth = await migrate([master.pid, '--with-children', '--with-peers', '--timeout', 30]);
+    expect(forth.processes.map(({ pid, named, state }) => ({ pid, named, state }))).toEqual([
+      { pid: master.pid, named: true, state: 'attached' },
+      { pid: worker, named: false, state: 'attached' },
+      { pid: wrk.pid, named: false, state: 'attached' },
     ]);
-    expect(forth.processes.slice(1).map(({ state }) => state)).toEqual(['attached', 'attached']);
     expect(forth.connections).toEqual({ moved: 8, kept: 0, reasons: {} });
-    const back = await migrate([worker, wrk.pid, '--back']);
+    for (let turn = 0; turn < 3; turn++) {
+      const before = family(master.pid).slice(1);
+      process.kill(master.pid, 'SIGHUP');
+      await poll('another worker is there alone', () => {
+        const now = family(master.pid).slice(1);
+        return now.length === 1 && !before.includes(now[0] as number) && hasIt(now[0] as number);
+      });
+      await poll('its connections move', async () => {
+        const { connections } = await migrate([wrk.pid, '--timeout', 30]);
+        return connections.moved === 8 && connections.kept === 0;
+      });
+    }
+    const back = await migrate([master.pid, wrk.pid, '--with-children', '--back']);
+    expect(back.processes.map(({ state }) => state)).toEqual(['detached', 'detached', 'detached']);
     expect(back.connections).toMatchObject({ moved: 0, kept: 8 });
-    expect([master.running(), wrk.running()]).toEqual([true, true]);
+    process.kill(wrk.pid, 'SIGINT');
+    expect([master.running(), await wrk.over()]).toEqual([true, 0]);
+    // A worker that leaves ends idle connections, which may cross a request, as without libsd; no answer is wrong or late.
+    expect(wrk.said).toMatch(/requests in/);
+    expect(wrk.said).not.toMatch(/Non-2xx|timeout [1-9]|connect [1-9]|write [1-9]/);
+    expect(readFileSync(join(bench.folder, 'log'), 'utf8')).not.toMatch(/\[(alert|crit|emerg)\]/);
+  });
+
+  test('a family that makes children all the time', async (ctx) => {
+    requireTool(ctx, 'cc');
+    const calls = compiled('servers/calls');
+    const server = bench.start([calls, 'serve', 'forking'], plain);
+    const port = Number(/"port": ?(\d+)/.exec(await server.say('', /ready .*\n/))?.[1]);
+    const client = bench.start([calls, 'ask', `${port}`], plain);
+    const count = async () => Number(/\d+/.exec(await client.say('well?\n', /fine \d+\n/))?.[0]);
+    await poll('all are connected', async () => (await bench.ends(port)).length >= 56);
+    const args = [server.pid, client.pid, '--with-children'];
+    const forth = await migrate([...args, '--timeout', 30]);
+    expect(forth.processes.filter(({ state, code }) => state !== 'attached' && code !== 'gone')).toEqual([]);
+    expect(forth.connections.moved).toBeGreaterThanOrEqual(28);
+    expect(family(server.pid).filter((pid) => !hasItStill(pid))).toEqual([]);
+    const before = await count();
+    await poll('it goes on', async () => (await count()) > before + 100);
+    const back = await migrate([...args, '--back', '--timeout', 30]);
+    expect(back.processes.filter(({ state, code }) => state !== 'detached' && code !== 'gone')).toEqual([]);
+    expect([server.running(), client.running()]).toEqual([true, true]);
+    expect(server.said + client.said).not.toContain('wrong');
   });
 });
+
+/** True also of one that has ended meanwhile. */
+function hasItStill(pid: number): boolean {
+  try {
+    return hasIt(pid);
+  } catch {
+    return true;
+  }
+}
 
 describe.runIf(hasInjector())('what cannot be', () => {
   test('is refused with the reason: some of those named, or all', async () => {

@@ -1,9 +1,12 @@
 #include "inject/visit/visit.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include <cerrno>
+#include <initializer_list>
 
 #include "inject/victim.h"
 #include "inject/visit/safe_point.h"
@@ -146,13 +149,200 @@ TEST_F(VisitTest, ASignalMeanwhileIsThePrograms) {
   EXPECT_EQ(other.ended(), 0);
 }
 
-TEST_F(VisitTest, WhoeverIsNeverInACallOnASocketIsNotVisited) {
-  Victim sleeper([](int) { return ::pause(); });
-  sleeper.await(SYS_pause);
-  const Memory memory(sleeper.pid());
-  Threads threads(memory);
-  EXPECT_EQ(stop_at_safe_point(threads, memory, Deadline::in_ms(30)), nullptr);
-  EXPECT_TRUE(threads.all().empty());
+/** Waits where the stack that is mapped ends. */
+[[gnu::noinline]] int await_byte_at_the_end(int socket, std::uint64_t end) {
+  volatile char frame[2048] = {};
+  if (reinterpret_cast<std::uint64_t>(&frame) > end + 2 * sizeof frame) {
+    const int result = await_byte_at_the_end(socket, end);
+    frame[0] = 0;  // no tail call
+    return result;
+  }
+  return await_byte(socket);
+}
+
+TEST_F(VisitTest, TheStackOfTheFirstThreadGrows) {
+  Victim deep([](int socket) {
+    const auto maps = read_maps(::getpid());
+    for (const Mapping& one : *maps) {
+      if (one.path == "[stack]") return await_byte_at_the_end(socket, one.begin);
+    }
+    return 1;
+  });
+  deep.await(SYS_recvfrom);
+  const Memory memory(deep.pid());
+  {
+    Threads threads(memory);
+    Thread* host = stop_at_safe_point(threads, memory, deadline_);
+    ASSERT_NE(host, nullptr);
+    const Address top{host->registers.rsp};
+    char byte = 0;
+    ASSERT_EQ(memory.read(Address{number(top) - 8192}, &byte, 1), 0u) << "there is room anyway";
+    EXPECT_TRUE(memory.has_stack(top, 16384));
+    Visit visit(memory, entry_, *host);
+    const auto refusal = visit.enter(deadline_);
+    ASSERT_FALSE(refusal) << refusal->reason;
+  }
+  EXPECT_EQ(::send(deep.peer(), "x", 1, 0), 1);
+  EXPECT_EQ(deep.ended(), 0);
+}
+
+/** A thread is taken for calls of ours at a safe point, and comes back as it was. */
+class IdleCallTest : public VisitTest {
+ protected:
+  /** What the victim ends with, when `meanwhile` is done while its thread makes calls for us; and `then` afterwards. */
+  int visited(Victim& victim, long number, const std::function<void(pid_t)>& meanwhile,
+              const std::function<void(pid_t)>& then) {
+    victim.await(number);
+    const Memory memory(victim.pid());
+    for (int i = 0; i < 3; i++) {
+      Threads threads(memory);
+      Thread* host = stop_at_safe_point(threads, memory, deadline_);
+      EXPECT_NE(host, nullptr);
+      if (host == nullptr) return -1;
+      Visit visit(memory, entry_, *host);  // a child of the same process: its libc is at the same place
+      EXPECT_FALSE(visit.enter(deadline_));
+      if (i == 2) meanwhile(victim.pid());
+      long result = 0;
+      EXPECT_FALSE(visit.system_call({SYS_getpid}, deadline_, result));
+      EXPECT_EQ(result, victim.pid());
+    }
+    then(victim.pid());
+    return victim.ended();
+  }
+};
+
+volatile sig_atomic_t handled[3];
+
+void count_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int signal) { handled[signal == SIGUSR1 ? 1 : 2] = 1; };
+  ::sigaction(SIGUSR1, &action, nullptr);
+  ::sigaction(SIGUSR2, &action, nullptr);
+}
+
+sigset_t set_of(std::initializer_list<int> signals) {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int one : signals) ::sigaddset(&set, one);
+  return set;
+}
+
+const auto nothing = [](pid_t) {};
+const auto send_both = [](pid_t pid) {
+  ::kill(pid, SIGUSR2);
+  ::kill(pid, SIGUSR1);
+};
+
+/** Is ended by SIGUSR1 alone, with both blocked again afterwards. */
+int suspend(int) {
+  count_signals();
+  const sigset_t both = set_of({SIGUSR1, SIGUSR2});
+  const sigset_t other = set_of({SIGUSR2});
+  ::sigprocmask(SIG_BLOCK, &both, nullptr);
+  const int result = ::sigsuspend(&other);
+  const int error = errno;
+  sigset_t now;
+  ::sigprocmask(SIG_BLOCK, nullptr, &now);
+  const bool blocked = ::sigismember(&now, SIGUSR1) == 1 && ::sigismember(&now, SIGUSR2) == 1;
+  return result == -1 && error == EINTR && blocked && handled[1] == 1 && handled[2] == 0 ? 0 : 1;
+}
+
+TEST_F(IdleCallTest, SigsuspendHasItsMaskAndItsSignals) {
+  Victim after(suspend);
+  EXPECT_EQ(visited(after, SYS_rt_sigsuspend, nothing, send_both), 0);
+  Victim meanwhile(suspend);
+  EXPECT_EQ(visited(meanwhile, SYS_rt_sigsuspend, send_both, nothing), 0);
+}
+
+int await_signal(int) {
+  const sigset_t set = set_of({SIGUSR1, SIGUSR2});
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  siginfo_t info{};
+  return ::sigwaitinfo(&set, &info) == SIGUSR1 && info.si_pid == ::getppid() ? 0 : 1;
+}
+
+TEST_F(IdleCallTest, SigwaitTakesWhatCame) {
+  const auto send = [](pid_t pid) { ::kill(pid, SIGUSR1); };
+  Victim after(await_signal);
+  EXPECT_EQ(visited(after, SYS_rt_sigtimedwait, nothing, send), 0);
+  Victim meanwhile(await_signal);
+  EXPECT_EQ(visited(meanwhile, SYS_rt_sigtimedwait, send, nothing), 0);
+}
+
+int await_child(int) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::pause();
+    ::_exit(1);
+  }
+  struct sigaction action {};
+  static pid_t to_end;
+  to_end = child;
+  action.sa_handler = [](int) { ::kill(to_end, SIGKILL); };
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGUSR1, &action, nullptr);
+  int status = 0;
+  return ::wait4(child, &status, 0, nullptr) == child && WTERMSIG(status) == SIGKILL ? 0 : 1;
+}
+
+TEST_F(IdleCallTest, WaitHasItsChildBehindARestartingHandler) {
+  const auto send = [](pid_t pid) { ::kill(pid, SIGUSR1); };
+  Victim after(await_child);
+  EXPECT_EQ(visited(after, SYS_wait4, nothing, send), 0);
+  Victim meanwhile(await_child);
+  EXPECT_EQ(visited(meanwhile, SYS_wait4, send, nothing), 0);
+}
+
+/** Ended by a signal: what is left and what has passed are what was asked for, but for the time that it took to wake.
+ */
+int sleep_well(int) {
+  count_signals();
+  constexpr double kAsked = 1000;
+  constexpr double kToWake = 1.5;
+  timespec begin{};
+  timespec end{};
+  timespec left{static_cast<time_t>(kAsked), 0};
+  ::clock_gettime(CLOCK_MONOTONIC, &begin);
+  const int result = ::nanosleep(&left, &left);
+  ::clock_gettime(CLOCK_MONOTONIC, &end);
+  const auto seconds = [](const timespec& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+  };
+  const double more = seconds(end) - seconds(begin) + seconds(left) - kAsked;
+  return result == -1 && errno == EINTR && more > -0.001 && more < kToWake ? 0 : 1;
+}
+
+TEST_F(IdleCallTest, ASleepIsNotBegunAnew) {
+  const auto send = [](pid_t pid) { ::kill(pid, SIGUSR1); };
+  Victim after(sleep_well);
+  after.await(SYS_clock_nanosleep);
+  ::sleep(2);
+  EXPECT_EQ(visited(after, SYS_clock_nanosleep, nothing, send), 0);
+  Victim meanwhile(sleep_well);
+  EXPECT_EQ(visited(meanwhile, SYS_clock_nanosleep, send, nothing), 0);
+}
+
+TEST_F(IdleCallTest, WhoeverSleepsOtherwiseIsNotVisited) {
+  const std::initializer_list<std::function<int(int)>> works = {[](int) {  // what is left is known to nobody
+                                                                  const timespec time{1000, 0};
+                                                                  return ::nanosleep(&time, nullptr);
+                                                                },
+                                                                [](int) {  // as a lock backs off
+                                                                  for (;;) {
+                                                                    timespec time{0, 50'000'000};
+                                                                    ::nanosleep(&time, &time);
+                                                                  }
+                                                                  return 0;
+                                                                }};
+  for (const auto& work : works) {
+    Victim sleeper(work);
+    sleeper.await(SYS_clock_nanosleep);
+    const Memory memory(sleeper.pid());
+    Threads threads(memory);
+    EXPECT_EQ(stop_at_safe_point(threads, memory, Deadline::in_ms(150)), nullptr);
+    EXPECT_TRUE(threads.all().empty());
+  }
 }
 
 }  // namespace
