@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { LIBSD } from './libsd.js';
 
 export const INJECT = fileURLToPath(new URL('../../build/release/sockdoc-inject', import.meta.url));
@@ -143,4 +144,18 @@ export class Speaker {
     this.child.kill('SIGKILL');
     await this.ended;
   }
+}
+
+/** What the injector says of several processes, which go one after the other. */
+export async function injectAll(
+  verb: 'attach' | 'detach',
+  pids: readonly number[],
+  args: readonly string[] = [],
+): Promise<Injected[]> {
+  const library = verb === 'attach' ? ['--library', LIBSD] : [];
+  const { stdout } = await promisify(execFile)(INJECT, [verb, ...pids.map(String), ...library, ...args], {
+    timeout: 120_000,
+    killSignal: 'SIGTERM',
+  });
+  return JSON.parse(stdout).processes;
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hasLibsd } from '../../../support/libsd.js';
 import { requireTool } from '../../../support/live.js';
 import { freePort } from '../../../support/ports.js';
+import { PGBENCH_SUMS, postgresPrograms, startPostgres } from '../../../support/postgres.js';
 import { byMemory, ServerBench, type StartOptions } from '../../../support/servers.js';
 
 let bench: ServerBench;
@@ -54,49 +55,20 @@ describe.runIf(hasLibsd)('memcached with four threads', () => {
   });
 });
 
-const NOBODY = 65534;
-
-/** The folder of the newest PostgreSQL's programs. */
-function postgres(): string | undefined {
-  const root = '/usr/lib/postgresql';
-  try {
-    const versions = readdirSync(root).filter((name) => readdirSync(`${root}/${name}/bin`).includes('pgbench'));
-    return versions.sort((a, b) => Number(b) - Number(a)).map((version) => `${root}/${version}/bin`)[0];
-  } catch {
-    return undefined;
-  }
-}
-
 describe.runIf(hasLibsd)('PostgreSQL, a process for each connection', () => {
   it('answers pgbench and psql, and loses no row', async (context) => {
-    const programs = postgres();
-    if (programs === undefined) context.skip('needs postgresql');
+    if (postgresPrograms() === undefined) context.skip('needs postgresql');
     requireTool(context, 'setpriv', 'ss');
-    // It refuses to run as root.
-    const uid = process.geteuid?.() || NOBODY;
-    const [data, options] = [join(bench.folder, 'data'), { uid }];
-    mkdirSync(data, { mode: 0o700 });
-    chownSync(data, uid, uid);
-    const make = ['-D', data, '-A', 'trust', '-U', 'tester', '--locale=C', '--no-sync'];
-    await bench.output([`${programs}/initdb`, ...make], { ...options, plain: true });
-    const settings = ['fsync=off', 'unix_socket_directories=', `port=${port}`].flatMap((one) => ['-c', one]);
-    await bench.server(port, [`${programs}/postgres`, '-D', data, '-h', '127.0.0.1', ...settings], options);
-
-    const where = ['-h', '127.0.0.1', '-p', `${port}`, '-U', 'tester'];
-    const pgbench = (...more: string[]) => [`${programs}/pgbench`, ...where, ...more, 'postgres'];
+    const { options, client } = await startPostgres(bench, port);
+    const pgbench = (...more: string[]) => [...client('pgbench'), ...more, 'postgres'];
     const sql = async (text: string) =>
-      (await bench.output([`${programs}/psql`, ...where, '-XAtqc', text, 'postgres'], options)).trim();
+      (await bench.output([...client('psql'), '-XAtqc', text, 'postgres'], options)).trim();
     await bench.output(pgbench('-i', '-q'), options);
     for (const work of [pgbench('-S', '-c', '4', '-j', '2', '-T', '1'), pgbench('-c', '4', '-j', '2', '-t', '50')]) {
       const said = await bench.output(work, options);
       expect(said).toContain('number of failed transactions: 0 (0.000%)');
     }
-    const sums = ['accounts', 'tellers', 'branches'].map(
-      (name) => `(select sum(${name[0]}balance) from pgbench_${name})`,
-    );
-    const [total, ...others] = (await sql(`select ${sums.join(', ')}, (select sum(delta) from pgbench_history)`)).split(
-      '|',
-    );
+    const [total, ...others] = (await sql(`select ${PGBENCH_SUMS.join(', ')}`)).split('|');
     expect(others).toEqual([total, total, total]);
     expect(await sql('select count(*) from pgbench_history')).toBe('200');
 
@@ -104,7 +76,7 @@ describe.runIf(hasLibsd)('PostgreSQL, a process for each connection', () => {
     const rows = Array.from({ length: 20_000 }, (_, i) => `${i}\t${'row'.repeat(i % 40)}\n`).join('');
     writeFileSync(join(bench.folder, 'rows'), rows);
     await sql('create table copied (id int, text text)');
-    const psql = [`${programs}/psql`, ...where, '-Xq', 'postgres'];
+    const psql = [...client('psql'), '-Xq', 'postgres'];
     await bench.output([...psql, '-c', `\\copy copied from '${join(bench.folder, 'rows')}'`], options);
     expect(await bench.output([...psql, '-c', 'copy (select * from copied order by id) to stdout'], options)).toBe(
       rows,
