@@ -152,10 +152,11 @@ export async function injectAll(
   pids: readonly number[],
   args: readonly string[] = [],
 ): Promise<Injected[]> {
-  const library = verb === 'attach' ? ['--library', LIBSD] : [];
-  const { stdout } = await promisify(execFile)(INJECT, [verb, ...pids.map(String), ...library, ...args], {
-    timeout: 120_000,
-    killSignal: 'SIGTERM',
-  });
-  return JSON.parse(stdout).processes;
+  const said: Injected[] = [];
+  for (const pid of pids) {
+    const [file, ...words] = commandLine(verb, pid, { args });
+    const { stdout } = await promisify(execFile)(file, words, { timeout: 60_000, killSignal: 'SIGKILL' });
+    said.push(JSON.parse(stdout).process);
+  }
+  return said;
 }

@@ -21,10 +21,11 @@ long trace(int request, pid_t tid, std::uintptr_t address, std::uintptr_t data) 
                   reinterpret_cast<void*>(data));
 }
 
-}  // namespace
-
-void await_news(const Deadline& deadline) {
-  // Blocked, it stays until it is waited for: what came between the look and the sleep ends the sleep at once.
+/**
+ * By which the kernel tells of threads that we trace. Blocked, it stays until it is waited for: what comes between a
+ * look and the sleep ends the sleep at once. So before the first thread is traced.
+ */
+const sigset_t& news() {
   static const sigset_t signals = [] {
     sigset_t set;
     ::sigemptyset(&set);
@@ -32,11 +33,17 @@ void await_news(const Deadline& deadline) {
     ::sigprocmask(SIG_BLOCK, &set, nullptr);
     return set;
   }();
+  return signals;
+}
+
+}  // namespace
+
+void await_news(const Deadline& deadline) {
   constexpr std::int64_t kMost = 5'000'000;
   const std::int64_t ns = std::min(kMost, deadline.left_ns());
   if (ns <= 0) return;
   const timespec time{0, ns};
-  ::sigtimedwait(&signals, nullptr, &time);
+  ::sigtimedwait(&news(), nullptr, &time);
 }
 
 Tracee::Tracee(Tracee&& other) noexcept
@@ -47,6 +54,7 @@ Tracee::Tracee(Tracee&& other) noexcept
       seized_(std::exchange(other.seized_, false)) {}
 
 int Tracee::seize() {
+  (void)news();
   constexpr std::uintptr_t kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
   if (trace(PTRACE_SEIZE, tid_, 0, kOptions) != 0) return errno;
   seized_ = true;
