@@ -262,15 +262,18 @@ export const hasIt = (pid: number) => /\blibsd\b/.test(readFileSync(`/proc/${pid
 
 /** The process and its descendants. */
 export function family(pid: number): number[] {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) => childrenOf(`/proc/${pid}/task/${task}`));
-  return [pid, ...children.flatMap(family)];
+  const children = unlessGone(() => readdirSync(`/proc/${pid}/task`)).flatMap((task) =>
+    unlessGone(() => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(/\s+/)),
+  );
+  return [pid, ...children.filter(Boolean).map(Number).flatMap(family)];
 }
 
-function childrenOf(task: string): number[] {
+/** Nothing of a process or thread that has ended meanwhile. */
+function unlessGone(read: () => string[]): string[] {
   try {
-    return readFileSync(`${task}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number);
+    return read();
   } catch {
-    return []; // the thread has ended
+    return [];
   }
 }
 
