@@ -11,8 +11,8 @@ packages=(
   bpftool ethtool iproute2 nftables procps python3 strace systemd
   # workloads whose numbers are known, and a terminal for the live screen
   iperf3 stress-ng tmux
-  # another C library; programs that use io_uring
-  musl-tools liburing-dev
+  # another C library; a Go program; programs that use io_uring
+  musl-tools fzf liburing-dev
   # servers and their clients, and Python's own tests of sockets
   curl haproxy libmemcached-tools lighttpd memcached nginx openssl postgresql redis-server redis-tools sockperf wrk
   libpython3.11-testsuite

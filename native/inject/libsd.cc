@@ -198,7 +198,7 @@ Refused Libsd::write_trampolines(Visit& visit, const Deadline& deadline) {
   if (!function) return refused();
   if (auto refusal = visit.call(*function, {number(visit.room())}, deadline, unused)) return refusal;
   const auto code = memory_.value<sockdoc_attach_code>(visit.room());
-  constexpr std::uint64_t kMost = 1 << 20;
+  constexpr std::uint64_t kMost = 1 << 16;
   if (!code || code->bytes > kMost) return gone();
   std::vector<std::uint8_t> bytes(code->bytes);
   if (memory_.read(Address{code->from}, bytes.data(), bytes.size()) != bytes.size()) return gone();

@@ -71,6 +71,7 @@
        (path, arguments, environment))                                                                                 \
   CALL(execveat, int, (int folder, const char* path, char* const* arguments, char* const* environment, int flags),     \
        (folder, path, arguments, environment, flags))                                                                  \
+  CALL(prctl, int, (int option, long a, long b, long c, long d), (option, a, b, c, d))                                 \
   CALL(fexecve, int, (int fd, char* const* arguments, char* const* environment), (fd, arguments, environment))         \
   CALL(syscall, long, (long number, long a, long b, long c, long d, long e, long f), (number, a, b, c, d, e, f))
 

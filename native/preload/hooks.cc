@@ -1,3 +1,6 @@
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+
 #include "preload/exec/environment.h"
 #include "preload/tracking.h"
 
@@ -150,6 +153,11 @@ int sockdoc_hook_execveat(int folder, const char* path, char* const* arguments, 
 int sockdoc_hook_fexecve(int fd, char* const* arguments, char* const* environment) {
   return executing({fd, "", AT_EMPTY_PATH, arguments, environment, fit_of_target(fd, "", AT_EMPTY_PATH)},
                    [&](char* const* changed) { return sockdoc_original_fexecve(fd, arguments, changed); });
+}
+
+int sockdoc_hook_prctl(int option, long a, long b, long c, long d) {
+  return limiting(option == PR_SET_SECCOMP && (a == SECCOMP_MODE_STRICT || b != 0),
+                  SOCKDOC_CALL(prctl, option, a, b, c, d));
 }
 
 #define SOCKDOC_FORWARD(symbol, result, parameters, arguments) \

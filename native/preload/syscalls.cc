@@ -1,5 +1,7 @@
 #include "preload/syscalls.h"
 
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "preload/exec/environment.h"
@@ -104,6 +106,10 @@ long sockdoc_tracked_syscall(long number, long a, long b, long c, long d, long e
     }
     case SYS_ioctl:
       return requesting(fd, static_cast<unsigned long>(b), reinterpret_cast<void*>(c), call);
+    case SYS_prctl:
+      return limiting(fd == PR_SET_SECCOMP && (b == SECCOMP_MODE_STRICT || c != 0), call);
+    case SYS_seccomp:
+      return limiting(fd == SECCOMP_SET_MODE_STRICT || (fd == SECCOMP_SET_MODE_FILTER && c != 0), call);
     default:
       return waiting_by_syscall(number, a, b, c, d, e, f);
   }
@@ -119,13 +125,14 @@ struct Numbers {
 constexpr Numbers numbers() {
   Numbers result;
   for (const int number :
-       {SYS_read,      SYS_readv,       SYS_preadv2,     SYS_recvfrom,     SYS_recvmsg,       SYS_recvmmsg,
-        SYS_write,     SYS_writev,      SYS_pwritev2,    SYS_sendfile,     SYS_sendto,        SYS_sendmsg,
-        SYS_sendmmsg,  SYS_splice,      SYS_socket,      SYS_accept,       SYS_accept4,       SYS_connect,
-        SYS_close,     SYS_close_range, SYS_dup,         SYS_dup2,         SYS_dup3,          SYS_fcntl,
-        SYS_ioctl,     SYS_shutdown,    SYS_setsockopt,  SYS_getsockopt,   SYS_execve,        SYS_execveat,
-        SYS_poll,      SYS_ppoll,       SYS_select,      SYS_pselect6,     SYS_epoll_create,  SYS_epoll_create1,
-        SYS_epoll_ctl, SYS_epoll_wait,  SYS_epoll_pwait, SYS_epoll_pwait2, SYS_io_uring_setup}) {
+       {SYS_read,      SYS_readv,       SYS_preadv2,     SYS_recvfrom,     SYS_recvmsg,        SYS_recvmmsg,
+        SYS_write,     SYS_writev,      SYS_pwritev2,    SYS_sendfile,     SYS_sendto,         SYS_sendmsg,
+        SYS_sendmmsg,  SYS_splice,      SYS_socket,      SYS_accept,       SYS_accept4,        SYS_connect,
+        SYS_close,     SYS_close_range, SYS_dup,         SYS_dup2,         SYS_dup3,           SYS_fcntl,
+        SYS_ioctl,     SYS_shutdown,    SYS_setsockopt,  SYS_getsockopt,   SYS_execve,         SYS_execveat,
+        SYS_poll,      SYS_ppoll,       SYS_select,      SYS_pselect6,     SYS_epoll_create,   SYS_epoll_create1,
+        SYS_epoll_ctl, SYS_epoll_wait,  SYS_epoll_pwait, SYS_epoll_pwait2, SYS_io_uring_setup, SYS_prctl,
+        SYS_seccomp}) {
     result.tracked[number] = 1;
   }
   for (const int number : {SYS_fork, SYS_clone, kClone3}) result.tracked[number] = 2;

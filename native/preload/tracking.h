@@ -323,6 +323,13 @@ inline auto executing(const Successor& next, Call call) {
   return result;
 }
 
+/** What only asks what this kernel can do has no filter. */
+template <typename Call>
+inline auto limiting(bool limits, Call call) {
+  if (limits) before_limiting();
+  return call();
+}
+
 /** Before a call that makes a process or a thread, where nobody can come back to us after it. */
 inline void before_clone(std::uint64_t flags) {
   constexpr std::uint64_t kSharesMemory = 0x100;       // CLONE_VM

@@ -131,7 +131,8 @@ bool may_look() {
 
 class Judge {
  public:
-  Judge(const Memory& memory, const Deadline& deadline) : memory_(memory), deadline_(deadline) {}
+  Judge(const Memory& memory, const Deadline& deadline, std::vector<double>& stops)
+      : memory_(memory), deadline_(deadline), stops_(stops) {}
 
   Refused thread(pid_t tid);
   [[nodiscard]] Refused verdict() const {
@@ -142,6 +143,7 @@ class Judge {
  private:
   Memory memory_;
   const Deadline& deadline_;
+  std::vector<double>& stops_;
   std::set<std::string> forbidden_;
   std::vector<Filters> known_;  // most threads have those of the one that made them
 };
@@ -153,6 +155,7 @@ Refused Judge::thread(pid_t tid) {
     return limits_itself("may do no more than read, write and end (SECCOMP_MODE_STRICT).", "");
   }
   if (!may_look()) return not_shown(EACCES);
+  const std::int64_t begin = now_ns();
   Threads threads(memory_);
   Thread* stopped = threads.stop(tid, deadline_);
   if (stopped == nullptr) {
@@ -163,6 +166,7 @@ Refused Judge::thread(pid_t tid) {
   const int error = read_filters(tid, filters);
   if (error == 0) spare_restart(*stopped, filters);
   threads.release();
+  stops_.push_back(static_cast<double>(now_ns() - begin) / 1e6);
   if (error != 0) return not_shown(error);
   const auto same = [&](const Filters& other) {
     return std::equal(filters.begin(), filters.end(), other.begin(), other.end(), [](const Filter& a, const Filter& b) {
@@ -177,8 +181,8 @@ Refused Judge::thread(pid_t tid) {
 
 }  // namespace
 
-Refused judge_filters(const Memory& memory, const Deadline& deadline) {
-  Judge judge(memory, deadline);
+Refused judge_filters(const Memory& memory, const Deadline& deadline, std::vector<double>& stops) {
+  Judge judge(memory, deadline, stops);
   std::set<pid_t> judged;
   for (bool found = true; found && !deadline.passed();) {
     found = false;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "inject/deadline.h"
 #include "inject/refusal.h"
 #include "inject/target/memory.h"
@@ -9,8 +11,8 @@ namespace sockdoc::inject {
 /**
  * Whether the filters of system calls (seccomp(2)) of all threads allow each call that sockdoc makes in the process
  * (abi/own_calls.h). Nothing is stopped where there are none; else each thread that has some stands still for as long
- * as it takes to read them, and goes on as it was.
+ * as it takes to read them, and goes on as it was; `stops`: the milliseconds for which each did.
  */
-Refused judge_filters(const Memory& memory, const Deadline& deadline);
+Refused judge_filters(const Memory& memory, const Deadline& deadline, std::vector<double>& stops);
 
 }  // namespace sockdoc::inject

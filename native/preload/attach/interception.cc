@@ -44,6 +44,7 @@ void Interception::interpose() {
 }
 
 Refusal Interception::prepare(const Image& libc) {
+  libc_single_threaded = static_cast<const char*>(libc.symbol("__libc_single_threaded"));
   if (status.entries != 0) return {};
   requests = requests_for(libc);
   const Refusal refusal = patcher.prepare(requests);
@@ -74,7 +75,6 @@ bool another_copy_works() {
 void prepare_for_rings(const Image& libc) {
   if (has_liburing()) connections.stop(abi::Reason::io_uring);
   prepare_search(libc);
-  libc_single_threaded = static_cast<const char*>(libc.symbol("__libc_single_threaded"));
   epoll_sets.start();
 }
 

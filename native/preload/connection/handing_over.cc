@@ -12,6 +12,8 @@
 #include "base/raw.h"
 #include "preload/connection/connections.h"
 #include "preload/monitor/link.h"
+#include "preload/readiness/sets.h"
+#include "preload/readiness/sleepers.h"
 #include "preload/readiness/user_memory.h"
 #include "preload/table/open_descriptors.h"
 
@@ -276,6 +278,17 @@ void all_go_back(abi::Reason reason) {
     Connection* connection = connection_of(socket);
     if (connection != nullptr) give_to_kernel(*connection, fd, reason, deadline);
   });
+}
+
+void before_limiting() {
+  if (!table.mine()) return;
+  all_go_back(abi::Reason::switched_off);
+  // Also without a question to the monitor.
+  connections.hold();
+  if (!one_thread() || connections.left() != 0) return;
+  epoll_sets.stop();
+  monitor_link.end();
+  table.forget_all();
 }
 
 void before_passing(const msghdr* message) {

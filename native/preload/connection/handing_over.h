@@ -37,4 +37,10 @@ void before_passing(const msghdr* message);
 /** Every connection of this process, also of those to come: the kernel itself will move bytes on their sockets. */
 void all_go_back(abi::Reason reason);
 
+/**
+ * Before the process limits its system calls (seccomp(2)): perhaps to less than libsd needs. All goes back, and where no
+ * other thread runs libsd forgets every socket, so that from then on it only passes calls on.
+ */
+void before_limiting();
+
 }  // namespace sockdoc::preload

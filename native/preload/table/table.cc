@@ -329,6 +329,12 @@ void DescriptorTable::forget_range(unsigned first, unsigned last) {
   }
 }
 
+/** Who is in a call keeps the state that it has; the memory stays. */
+void DescriptorTable::forget_all() {
+  owner_ = nullptr;
+  for (std::atomic<Slots*>& slots : slots_) slots.store(nullptr, std::memory_order_release);
+}
+
 void DescriptorTable::share(int from, int to) {
   const Handle handle = find(from);
   if (!handle && !find(to)) return;

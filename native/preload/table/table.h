@@ -133,6 +133,8 @@ class DescriptorTable {
   void drop(Handle handle, int fd = -1);
   void forget(int fd) { drop(take(fd), fd); }
   void forget_range(unsigned first, unsigned last);
+  /** Every descriptor, without a system call; none is recorded any more, until start(). */
+  void forget_all();
   /** `to` now means what `from` means. */
   void share(int from, int to);
 

@@ -99,6 +99,31 @@ describe.runIf(hasLibsd)('hardened processes', () => {
     expect(await victim.finish('talk 100')).toBe('done\nended 0');
   });
 
+  it.for([
+    ['by seccomp(2)', 'limit alone', true],
+    ['by prctl(2)', 'prctl', true],
+    ['where no connection could move', 'limit alone', false],
+  ] as const)('one that limits itself later, to less than libsd needs, %s: goes on', async ([, command, moves]) => {
+    const victim = await confined();
+    const monitor = moves ? ['--monitor', bench.socket] : [];
+    const attached = inject('attach', victim.pid, { args: [...monitor, '--after-calls', '1'] });
+    expect(attached).toMatchObject({ state: 'attached' });
+    expect(await victim.ask('new')).toBe('done');
+    expect(await victim.ask('talk 100')).toBe('done');
+    if (moves) {
+      await poll('its connection moves', async () => {
+        expect(await victim.ask('talk 100')).toBe('done');
+        return (await shared()) === 2;
+      });
+    }
+    expect(await victim.ask(command)).toBe('done');
+    expect(await victim.ask('talk 200')).toBe('done');
+    expect(await victim.ask('new')).toBe('done');
+    expect(await victim.ask('talk 200')).toBe('done');
+    if (moves) await poll('nothing goes by memory', async () => (await shared()) === 0);
+    expect(await victim.finish('talk 100')).toBe('done\nended 0');
+  });
+
   it.runIf(isRoot)('one with a filter, for who is not root: refused', async () => {
     const folder = bench.folderFor(NOBODY, 0o755);
     const [injector, program] = [INJECT, compiled('inject/confined')].map((file) => {

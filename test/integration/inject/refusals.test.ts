@@ -60,14 +60,18 @@ describe.runIf(hasLibsd)('what is not attached to', () => {
     expect(inject('attach', other)).toMatchObject(refusal('traced', new RegExp(`odd.*\\(${pid}\\)`)));
   });
 
-  it.runIf(has('gdb') || has('strace'))('one under a debugger', async ({ skip }) => {
+  it.for([
+    ['strace', '-o', '/dev/null', '-p'],
+    ['gdb', '-q', '-p'],
+  ] as const)('one under %s', async ([program, ...words], { skip }) => {
+    if (!has(program)) skip(`${program} is not installed`);
     const { pid } = await oddOne('waiting');
-    const command = has('strace') ? ['strace', '-o', '/dev/null', '-p', String(pid)] : ['gdb', '-q', '-p', String(pid)];
+    const command = [program, ...words, String(pid)];
     const tracer = spawn(command[0] as string, command.slice(1), { stdio: ['pipe', 'ignore', 'ignore'] });
     try {
       const traced = () => !/TracerPid:\t0\n/.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
       await poll('it is traced', traced).catch(() => skip('the debugger may not trace here'));
-      expect(inject('attach', pid)).toMatchObject(refusal('traced', /strace|gdb/));
+      expect(inject('attach', pid)).toMatchObject(refusal('traced', new RegExp(program)));
     } finally {
       const gone = new Promise((resolve) => tracer.once('exit', resolve));
       tracer.kill('SIGKILL');
@@ -110,6 +114,12 @@ describe.runIf(hasLibsd)('what is not attached to', () => {
 
   it('us', () => {
     expect(inject('attach', process.pid)).toMatchObject(refusal('self', /has started it/));
+  });
+
+  it('a Go program', ({ skip }) => {
+    if (!has('fzf')) skip('fzf is not installed');
+    const { pid } = started(['fzf', '--filter=x']);
+    expect(inject('attach', pid)).toMatchObject(refusal('go', /Go program/));
   });
 
   it('static programs and those of musl', async ({ skip }) => {
