@@ -107,16 +107,14 @@ Refusal forbidden(const std::set<std::string>& names) {
   std::string in_unit;
   bool code = false;
   for (const std::string& name : names) {
-    if (name.starts_with("mmap("))
-      code = true;
-    else if (!name.ends_with(')'))
-      in_unit += (in_unit.empty() ? "SystemCallFilter=" : " ") + name;
+    code = code || name.starts_with("mmap(");
+    if (!name.ends_with(')')) in_unit += (in_unit.empty() ? "SystemCallFilter=" : " ") + name;
   }
-  if (names.count("socket(AF_UNIX)") != 0)
+  if (names.count("socket(AF_UNIX)") != 0) {
     in_unit += std::string(in_unit.empty() ? "" : ", ") + "RestrictAddressFamilies=AF_UNIX";
+  }
   Refusal refusal = limits_itself("its filters do not surely allow what libsd needs: " + text_of(names) + ".", "");
-  if (!code && !in_unit.empty())
-    refusal.next = "Allow that, in a unit of systemd by " + in_unit + ", and start it anew.";
+  if (!code) refusal.next = "Allow that, in a unit of systemd by " + in_unit + ", and start it anew.";
   return refusal;
 }
 
@@ -127,6 +125,10 @@ bool may_look() {
   if (!status || parse_number<int>(line_of(*status, "Seccomp:")).value_or(0) != 0) return false;
   const auto effective = parse_number<std::uint64_t>(line_of(*status, "CapEff:"), 16).value_or(0);
   return (effective >> CAP_SYS_ADMIN & 1) != 0;
+}
+
+Refusal too_late() {
+  return {"timeout", "Its threads did not all stop in time, so that their filters could be looked at.", "Try again."};
 }
 
 class Judge {
@@ -160,7 +162,7 @@ Refused Judge::thread(pid_t tid) {
   Thread* stopped = threads.stop(tid, deadline_);
   if (stopped == nullptr) {
     if (has_ended(memory_.pid()) || !read_facts(thread_folder(memory_.pid(), tid))) return std::nullopt;
-    return Refusal{"timeout", "A thread did not stop in time, so that its filters could be looked at.", "Try again."};
+    return too_late();
   }
   Filters filters;
   const int error = read_filters(tid, filters);
@@ -184,7 +186,8 @@ Refused Judge::thread(pid_t tid) {
 Refused judge_filters(const Memory& memory, const Deadline& deadline, std::vector<double>& stops) {
   Judge judge(memory, deadline, stops);
   std::set<pid_t> judged;
-  for (bool found = true; found && !deadline.passed();) {
+  for (bool found = true; found;) {
+    if (deadline.passed()) return too_late();
     found = false;
     for (const pid_t tid : threads_of(memory.pid())) {
       if (!judged.insert(tid).second) continue;

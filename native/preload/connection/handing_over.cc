@@ -282,10 +282,18 @@ void all_go_back(abi::Reason reason) {
 
 void before_limiting() {
   if (!table.mine()) return;
-  all_go_back(abi::Reason::switched_off);
-  // Also without a question to the monitor.
-  connections.hold();
-  if (!one_thread() || connections.left() != 0) return;
+  connections.stop(abi::Reason::switched_off);
+  const std::uint64_t deadline = coarse_ms() + kPatienceMs;
+  bool reads_from_memory = false;
+  table.each([&](int fd, Handle socket) {
+    Connection* connection = connection_of(socket);
+    if (connection == nullptr) return;
+    (void)connection->hand_over(fd, abi::Reason::switched_off, deadline);
+    (void)connection->set_aside(fd, deadline);
+    reads_from_memory = reads_from_memory || connection->has_unread();
+  });
+  connections.hold();  // nobody asks the monitor any more either
+  if (!one_thread() || reads_from_memory || connections.left() != 0) return;
   epoll_sets.stop();
   monitor_link.end();
   table.forget_all();

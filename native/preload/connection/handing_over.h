@@ -38,8 +38,8 @@ void before_passing(const msghdr* message);
 void all_go_back(abi::Reason reason);
 
 /**
- * Before the process limits its system calls (seccomp(2)): perhaps to less than libsd needs. All goes back, and where no
- * other thread runs libsd forgets every socket, so that from then on it only passes calls on.
+ * Before the process limits its system calls (seccomp(2)): perhaps to less than libsd needs. All goes back, and where
+ * no other thread runs and nothing lies unread, libsd forgets every socket: from then on it only passes calls on.
  */
 void before_limiting();
 
