@@ -1,12 +1,15 @@
 import { type BenchRow, placeText } from './rows.js';
 
+/** Suites whose cases differ in the size of the message alone; applications differ in all else. */
+const BY_SIZE = ['rtt', 'throughput'];
+
 /**
  * What a message costs and what each byte of it adds, by transport and placement: "rtt on CPU 0, 1: kernel 52 µs + 0.2 ns a
  * byte". The first number says how well small messages do, the second large ones.
  */
 export function fittedLines(rows: readonly BenchRow[]): string[] {
   const places = new Map<string, BenchRow[]>();
-  for (const row of rows) {
+  for (const row of rows.filter(({ suite }) => BY_SIZE.includes(suite))) {
     const place = placeText(row.cpus);
     places.set(place, [...(places.get(place) ?? []), row]);
   }

@@ -28,4 +28,6 @@ test('it is told for each placement and transport, of rates as the time that a m
   );
   expect(fittedLines(benchRows(rates))).toEqual(['Cost of a message, fitted, CPU 0, 1: kernel 1 µs + 1 ns a byte']);
   expect(fittedLines(benchRows([benchResult()]))).toEqual([]);
+  // Servers of which each answers with so many bytes are not one thing of three sizes.
+  expect(fittedLines(benchRows(rates.map((rate) => ({ ...rate, suite: 'apps' }))))).toEqual([]);
 });
