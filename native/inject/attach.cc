@@ -178,10 +178,22 @@ void stay_after_all(const Try& one) {
   });
 }
 
+Refusal already() { return {"already", "libsd is at work in it already.", ""}; }
+
 Refused nothing_to_do(const Memory& memory, const Suitable& target, Purpose purpose) {
   const bool at_work = target.libsd && Libsd(memory, *target.libsd).at_work();
-  if (purpose == Purpose::attach && at_work) return Refusal{"already", "libsd is at work in it already.", ""};
+  if (purpose == Purpose::attach && at_work) return already();
   if (purpose == Purpose::detach && !at_work) return Refusal{"not-attached", "libsd is not at work in it.", ""};
+  return std::nullopt;
+}
+
+/** Another injector came first, while we looked. */
+Refused overtaken(const Memory& memory, Purpose purpose) {
+  const auto maps = purpose == Purpose::attach ? read_maps(memory.pid()) : std::nullopt;
+  if (!maps) return std::nullopt;
+  for (Image& image : exporting(memory, *maps, "sockdoc_libsd_present")) {
+    if (Libsd(memory, image).at_work()) return already();
+  }
   return std::nullopt;
 }
 
@@ -204,6 +216,7 @@ Refused perform(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back, 
   for (int stop_ms = kFirstStopMs;; stop_ms = std::min(2 * stop_ms, kLongestStopMs)) {
     auto refusal = attempt(Try{memory, target, *entry, job, deadline, outcome, stop_ms});
     if (!refusal) return refusal;
+    if (auto overtaking = overtaken(memory, job.purpose)) return overtaking;
     const bool again = worth_another_try(*refusal) && !has_ended(pid);
     if (again) nap(kPause);
     if (again && !deadline.passed()) continue;

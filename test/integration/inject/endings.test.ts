@@ -45,6 +45,18 @@ describe.runIf(hasLibsd)('what ends while it is attached to', () => {
     expect(await victim.ask('well?')).toBe('fine');
   });
 
+  it('its way in, since another injector came first: one attaches', async () => {
+    for (let i = 0; i < 10; i++) {
+      const victim = await started([busy, 'thread', 'socket']);
+      const both = [injecting(victim.pid, []), injecting(victim.pid, [])];
+      const said = await Promise.all(both.map(({ said }) => said));
+      expect(said.filter(({ state }) => state === 'attached')).toHaveLength(1);
+      expect(['already', 'traced']).toContain(said.find(({ state }) => state === 'refused')?.code);
+      expect(await victim.ask('well?')).toBe('fine');
+      await victim.stop();
+    }
+  });
+
   it('the work of a libsd that came with the program', async () => {
     const victim = await started([busy, 'thread', 'socket'], preloaded);
     expect(inject('attach', victim.pid)).toMatchObject({ state: 'refused', code: 'already' });
