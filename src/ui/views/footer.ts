@@ -1,4 +1,4 @@
-import { width } from '../../report/layout.js';
+import { width, wrap } from '../../report/layout.js';
 import type { Line } from '../draw/spans.js';
 import type { Edit, UiState } from '../state/state.js';
 import type { Origin } from './header.js';
@@ -10,23 +10,28 @@ const PROMPT = ' filter: ';
 export function footerLines(scene: Scene, prepared: Prepared, origin: Origin, hidden: number): Line[] {
   const { state, columns } = scene;
   if (state.edit) return editLines(state.edit, scene);
-  return [questionLine(scene) ?? statusLine(scene, prepared), keysLine(state, origin, columns, hidden)];
+  const keys = keysLine(state, origin, columns, hidden);
+  if (state.said) return saidLines(state.said, keys, columns);
+  return state.ask ? askLines(state.ask, scene) : [statusLine(scene, prepared), keys];
 }
 
 /** Where a process is attached to: it must be one that runs here. */
 export const canMigrate = ({ tab }: UiState, { canMigrate: can = false, replay }: Origin): boolean =>
   can && tab === 'user-space' && replay === undefined;
 
-/** What is to be confirmed, or what became of it. */
-function questionLine({ state, frame }: Scene): Line | undefined {
-  const { ask, said } = state;
-  if (said) return [{ text: ` ${said.text}`, ink: said.isBad ? 'yellow' : 'bold' }];
-  if (!ask) return undefined;
-  const process = `${frame.processes.find(({ pid }) => String(pid) === ask.key)?.comm ?? 'process'} ${ask.key}`;
-  const what = ask.back
+/** What became of it: where that is more than a line, the keys can wait. */
+function saidLines({ text, isBad }: NonNullable<UiState['said']>, keys: Line, columns: number): Line[] {
+  const lines = wrap(text, columns - 1).map((line): Line => [{ text: ` ${line}`, ink: isBad ? 'yellow' : 'bold' }]);
+  return lines.length > 1 ? lines.slice(0, 2) : [...lines, keys];
+}
+
+/** What is to be confirmed, and how: the keys are seen on the narrowest screen too. */
+function askLines({ back, key }: NonNullable<UiState['ask']>, { frame }: Scene): Line[] {
+  const process = `${frame.processes.find(({ pid }) => String(pid) === key)?.comm ?? 'process'} ${key}`;
+  const what = back
     ? `Detach from ${process}, all its connections back to the kernel?`
     : `Attach to ${process} and to who it talks to here, connections to memory?`;
-  return [{ text: ` ${what} `, ink: 'bold' }, 'y yes, any other key no'];
+  return [[{ text: ` ${what}`, ink: 'bold' }], [' y yes   any other key no']];
 }
 
 function statusLine({ frame, state }: Scene, { keys, sort }: Prepared): Line {

@@ -219,10 +219,18 @@ describe('sockets in user space', () => {
 
   test('asks before it attaches, says what became of it, and offers nothing where it cannot', () => {
     expect(press('6', { frame, origin }).text).toContain('a attach   d detach');
-    expect(press('6a', { frame, origin }).text).toMatch(/Attach to server2 2 .*\? y yes, any other key no/);
-    expect(press('6jd', { frame, origin }).text).toMatch(/Detach from server1 1, .*\? y yes, any other key no/);
+    expect(press('6a', { frame, origin }).text).toMatch(/Attach to server2 2 .*\?\n y yes {3}any other key no/);
+    expect(press('6jd', { frame, origin }).text).toMatch(/Detach from server1 1, .*\?\n y yes {3}any other key no/);
+    const narrow = { columns: 60, rows: 15 };
+    expect(press('6a', { frame, origin, size: narrow }).text).toMatch(
+      /Attach to server2 2 .*\n y yes {3}any other key no$/,
+    );
     const state = { ...initialState([]), tab: 'user-space' as const, said: { text: 'Attached to it', isBad: false } };
     expect(press('', { frame, origin, state }).text).toContain('Attached to it');
+    const long = { ...state, said: { text: `${'no '.repeat(22)}and why`, isBad: true } };
+    expect(press('', { frame, origin, state: long, size: narrow }).text).toMatch(/^ no no .*\n no .*and why$/m);
+    const hostile = { ...state, said: { text: HOSTILE, isBad: true } };
+    expect(press('', { frame, origin, state: hostile }).text).not.toMatch(/[^\P{Cc}\n]|[\u202e\u2028]/u);
     expect(press('6', { frame }).text).not.toContain('a attach');
     expect(press('6a', { frame }).text).not.toContain('Attach to');
     expect(press('1a', { frame, origin }).text).not.toContain('Attach to');
