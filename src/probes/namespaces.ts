@@ -58,17 +58,24 @@ export async function netnsOfAllPids(): Promise<{ namespaces: Namespace[]; gaps:
     if (id !== undefined) found.set(id, Math.min(found.get(id) ?? pid, pid));
   }
   const denied = Object.values(answer.errors).filter((code) => code === 'EACCES' || code === 'EPERM').length;
-  const gap: Gap = {
-    probe: 'namespaces',
-    what: 'network namespaces of processes of other users',
-    reason: 'permission denied',
-    needs: 'CAP_SYS_PTRACE',
-    count: denied,
-  };
   return {
     namespaces: [...found].map(([id, pid]) => ({ id, path: `/proc/${pid}/ns/net`, current: false })),
-    gaps: denied > 0 ? [gap] : [],
+    gaps: denied > 0 ? [notSeen(denied)] : [],
   };
+}
+
+/** Root is denied only what is above its own user namespace, or forbidden by a security module: no privilege helps there. */
+function notSeen(count: number): Gap {
+  const probe = 'namespaces';
+  if (process.geteuid?.() === 0)
+    return {
+      probe,
+      what: 'network namespaces of processes above our user namespace, or guarded by a security module',
+      reason: 'permission denied',
+      count,
+    };
+  const what = 'network namespaces of processes of other users';
+  return { probe, what, reason: 'permission denied', needs: 'CAP_SYS_PTRACE', count };
 }
 
 /** Whether we may enter it; the reason when not. */
