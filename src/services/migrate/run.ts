@@ -13,7 +13,7 @@ import { type Carried, carriedNow } from './carried.js';
 import { effectsOf } from './effect.js';
 import { withLateChildren } from './late-children.js';
 import { targetsOf } from './targets.js';
-import { undone } from './undone.js';
+import { brokenOff, undone } from './undone.js';
 
 export interface MigrateOptions {
   pids: readonly number[];
@@ -99,7 +99,7 @@ async function goBack(options: MigrateOptions, signal: AbortSignal, tell: Tell):
   tell('detaching');
   const { dryRun, timeoutMs } = options;
   const injected = await withLateChildren(options, pids, signal, (some) => detach(some, { dryRun, timeoutMs, signal }));
-  signal.throwIfAborted();
+  if (signal.aborted) throw brokenOff(signal.reason, injected);
   const processes = injected.map((process) => shown(process, options, SO_ALREADY.detach));
   return documentOf(options, { processes, carried: await carriedNow(pids, gaps), gaps });
 }
