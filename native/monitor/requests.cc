@@ -148,6 +148,7 @@ void Daemon::refuse(Channel& channel, std::uint64_t sequence, Reason reason, boo
 void Daemon::status(Channel& channel, std::uint64_t sequence) {
   Json json;
   json.begin_object().field("pid", static_cast<int>(::getpid())).field("version", version_);
+  json.field("memoryVersion", abi::kSharedMemoryVersion);
   json.field("uid", std::uint64_t{::geteuid()}).field("uptimeS", uptime_seconds(started_ns_));
   registry_.write_status(json, channel.sender().uid);
   json.end_object();

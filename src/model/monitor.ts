@@ -9,6 +9,11 @@ const head = <Name extends string>(command: Name) => ({
 const Running = {
   pid: Type.Integer(),
   version: Type.String(),
+  memoryVersion: Type.Optional(
+    Type.Integer({
+      description: 'How it shares memory: libsd has to do it in the same way. Absent: before it was told.',
+    }),
+  ),
   uid: Type.Integer({ description: 'The user that it runs as; 0 serves all.' }),
   uptimeS: Type.Integer(),
   clients: Type.Array(
@@ -55,6 +60,10 @@ const Running = {
   reasons: Type.Record(Type.String(), Type.Integer(), { description: 'All such ends, by reason.' }),
 };
 
+/** How the monitor of this build comes in the place of one of another. */
+export const restartOf = (socket: string): string =>
+  `Restart it: sockdoc monitor stop --socket ${socket} && sockdoc monitor start --socket ${socket} (a service: systemctl restart sockdoc-monitor). Connections that run go on meanwhile.`;
+
 export const MonitorRunning = Type.Object(Running);
 export type MonitorRunning = Static<typeof MonitorRunning>;
 
@@ -66,6 +75,11 @@ export const MonitorStatusDocument = Type.Object({
   ...head('monitor status'),
   running: Type.Boolean(),
   socket: Type.String(),
+  usable: Type.Optional(
+    Type.Boolean({
+      description: 'False of one of another build: all that libsd of this one is in stays on the kernel.',
+    }),
+  ),
   ...Type.Partial(MonitorRunning).properties,
 });
 export type MonitorStatusDocument = Static<typeof MonitorStatusDocument>;

@@ -7,7 +7,7 @@ export default class MonitorStop extends BaseCommand {
   static override summary = 'End the monitor. Connections carry on; new ones stay on the kernel.';
 
   static override examples = [
-    { command: '<%= config.bin %> monitor stop', description: 'End the monitor of this user' },
+    { command: '<%= config.bin %> monitor stop', description: 'End the monitor of SOCKDOC_MONITOR, or of this user' },
   ];
 
   static override flags = { socket: Flags.string({ description: 'The one that listens here.', helpValue: 'PATH' }) };

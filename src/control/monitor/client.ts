@@ -1,17 +1,20 @@
 import { connect } from 'node:net';
+import { restartOf } from '../../model/monitor.js';
 import { notPermitted, notPossible, type SockdocError } from '../../support/errors.js';
 import { type Message, messageIn, REASON, refusalIn, requestOf, TYPE } from './messages.js';
 
 const PATIENCE_MS = 5000;
 
 /**
- * Asks the monitor at this socket one thing; undefined when none listens there. What it refuses, and silence, are
- * errors with the reason.
+ * Asks the monitor at this socket one thing; undefined when none listens there. One of another build is asked in its own
+ * version. What it refuses, and silence, are errors with the reason.
  */
 export async function askMonitor(socket: string, type: number, patienceMs = PATIENCE_MS): Promise<Message | undefined> {
   let answer: Message | undefined;
   try {
     answer = await exchange(socket, requestOf(type), patienceMs);
+    const version = otherVersion(answer);
+    if (version !== undefined) answer = await exchange(socket, requestOf(type, version), patienceMs);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR' || code === 'ENOTSOCK') return undefined;
@@ -25,11 +28,17 @@ export async function askMonitor(socket: string, type: number, patienceMs = PATI
       next: 'It may be stopped or overloaded. Its process is in the file beside the socket, with .lock behind its name.',
     });
   }
-  if (answer.type === TYPE.refused) throw refusal(answer.body);
+  if (answer.type === TYPE.refused) throw refusal(answer.body, socket);
   return answer;
 }
 
-function refusal(body: Buffer): SockdocError {
+function otherVersion({ type, body }: Message): number | undefined {
+  if (type !== TYPE.refused) return undefined;
+  const { reason, version } = refusalIn(body);
+  return reason === REASON.otherVersion ? version : undefined;
+}
+
+function refusal(body: Buffer, socket: string): SockdocError {
   const { reason, version } = refusalIn(body);
   if (reason === REASON.notPermitted)
     return notPermitted('only root and the user that the monitor runs as may do that', {
@@ -37,7 +46,7 @@ function refusal(body: Buffer): SockdocError {
     });
   if (reason === REASON.otherVersion)
     return notPossible(`the monitor speaks version ${version} of the protocol, this sockdoc another`, {
-      next: 'Start the monitor that came with this sockdoc: the connections of running programs go on meanwhile.',
+      next: restartOf(socket),
     });
   return notPossible(`the monitor refuses, reason ${reason}`);
 }

@@ -13,11 +13,14 @@ export interface Message {
   body: Buffer;
 }
 
-/** A request that is a header only. */
-export function requestOf(type: number): Buffer {
+/** Of the shared memory, as native/abi/direction.h has it: libsd and the monitor have to have the same. */
+export const MEMORY_VERSION = 4;
+
+/** A request that is a header only: the same in every version. */
+export function requestOf(type: number, version = VERSION): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt32LE(HEADER_BYTES, 0);
-  header.writeUInt16LE(VERSION, 4);
+  header.writeUInt16LE(version, 4);
   header.writeUInt16LE(type, 6);
   header.writeBigUInt64LE(1n, 8);
   return header;

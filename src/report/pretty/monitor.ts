@@ -1,4 +1,4 @@
-import type { MonitorPolicyDocument, MonitorStatusDocument } from '../../model/monitor.js';
+import { type MonitorPolicyDocument, type MonitorStatusDocument, restartOf } from '../../model/monitor.js';
 import type { Column } from '../table.js';
 import { type Look, Paper } from './paper.js';
 
@@ -43,6 +43,14 @@ export function prettyMonitor(status: MonitorStatusDocument, look: Look): string
     kept = [],
   } = status;
   paper.text(`Monitor ${version}, pid ${pid}, up ${duration(uptimeS)}, at ${status.socket}`, { ink: 'bold' });
+  if (status.usable === false)
+    paper.text(
+      `It is of another build than this sockdoc: all that libsd of this one is in stays on the kernel. ${restartOf(status.socket)}`,
+      {
+        ink: 'yellow',
+        first: '! ',
+      },
+    );
   paper.text(
     `${connections?.shm} connections by shared memory, ${connections?.kernel} by the kernel; ${Math.ceil(memoryBytes / 1024)} KiB in ${slabs} slabs`,
   );

@@ -35,7 +35,7 @@ export class Obstacles {
     private readonly ofProcesses: ReadonlyMap<number, Obstacle>,
   ) {}
 
-  /** Asks the injector about all processes at once: it looks, and does nothing. */
+  /** Asks the injector about each process: it looks, and does nothing. */
   static async lookFor(pairs: readonly PairReading[]): Promise<Obstacles> {
     const ends = pairs.flatMap(({ client, server }) => [client, server]).filter(({ underLibsd }) => !underLibsd);
     const pids = [...new Set(ends.map(({ pid }) => pid))];

@@ -1,13 +1,17 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { askMonitor } from '../../control/monitor/client.js';
-import { TYPE } from '../../control/monitor/messages.js';
 import { socketsToAsk } from '../../control/monitor/places.js';
+import { restartOf } from '../../model/monitor.js';
+import { notPossible } from '../../support/errors.js';
 import { startMonitor } from './start.js';
+import { isUsable, statusAt } from './status.js';
 
 const PATIENCE_MS = 2000;
 
-/** The socket of a monitor that serves us, the one that is named or ours or the system's; it is started where none runs. */
+/**
+ * The socket of a monitor that serves us, the one that is named or ours or the system's; it is started where none runs. One
+ * of another build is an error: it would keep everything on the kernel.
+ */
 export async function runningMonitor(named: string | undefined): Promise<string> {
   const wanted = named ?? (process.env.SOCKDOC_MONITOR || undefined);
   const sockets = socketsToAsk(wanted).map((socket) => resolve(socket));
@@ -24,4 +28,11 @@ export async function runningMonitor(named: string | undefined): Promise<string>
   }
 }
 
-const answers = async (socket: string) => (await askMonitor(socket, TYPE.status, PATIENCE_MS)) !== undefined;
+async function answers(socket: string): Promise<boolean> {
+  const running = await statusAt(socket, PATIENCE_MS);
+  if (running === undefined || isUsable(running)) return running !== undefined;
+  throw notPossible(
+    `the monitor at ${socket} (${running.version}) is of another build than this sockdoc: all would stay on the kernel`,
+    { next: restartOf(socket) },
+  );
+}

@@ -53,6 +53,7 @@ test('two processes get one slab with opposite ends and exchange bytes through i
   await expectValid('monitor', document);
   expect(document).toMatchObject({
     running: true,
+    usable: true,
     pid: monitor.pid,
     connections: { kernel: 0, shm: 1, rdma: 0 },
     denied: 0,
