@@ -108,9 +108,17 @@ function inject(verb, pid, options = []) {
   return said;
 }
 
-const loadOfMachine = () => `load of the machine: ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}`;
-const sorted = (values) => [...values].sort((a, b) => a - b);
-const at = (values, share) => values[Math.min(values.length - 1, Math.floor(values.length * share))];
+function loadOfMachine() {
+  return `load of the machine: ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}`;
+}
+
+function sorted(values) {
+  return [...values].sort((a, b) => a - b);
+}
+
+function at(values, share) {
+  return values[Math.min(values.length - 1, Math.floor(values.length * share))];
+}
 
 function distribution(values) {
   const all = sorted(values);
