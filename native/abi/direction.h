@@ -69,7 +69,7 @@ struct alignas(kWriterAlignment) SenderWords {
 /** Written by the active receiver. */
 struct alignas(kWriterAlignment) ReceiverWords {
   std::atomic<std::uint64_t> ring_head;        // bytes ever taken out of the ring
-  std::atomic<std::uint64_t> ring_tail_seen;   // bytes put into it when the receiver last looked
+  std::atomic<std::uint64_t> clear_until;      // bytes put into it, and no switch before them, when last looked at
   std::atomic<std::uint64_t> kernel_received;  // bytes ever received from the kernel
   std::atomic<std::uint64_t> taken;            // switches ever taken << 1 | carrier of the last
   std::atomic<std::uint32_t> kernel_reads;     // odd while a read of the kernel socket is under way

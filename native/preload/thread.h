@@ -2,6 +2,7 @@
 
 #include <sys/syscall.h>
 
+#include <atomic>
 #include <cstdint>
 
 #include "base/raw.h"
@@ -14,6 +15,22 @@ inline std::uint64_t this_thread() {
   std::uint64_t self;
   asm("mov %%fs:0, %0" : "=r"(self));  // the first word of a thread's control block points to it: part of the ABI
   return self;
+}
+
+/**
+ * libc's word for it that no thread was ever created: nobody reads then while we sleep, so that sleepers need not be
+ * counted, and what only threads would divide needs no locked instruction. Null where this libc has none.
+ */
+inline constinit const char* libc_single_threaded = nullptr;
+[[nodiscard]] inline bool one_thread() { return libc_single_threaded != nullptr && *libc_single_threaded != 0; }
+
+/** Adds to what this process alone has. One instruction, so that no signal handler comes between. */
+inline void add(std::atomic<std::uint64_t>& to, std::uint64_t amount) {
+  if (one_thread()) {
+    asm volatile("addq %1, %0" : "+m"(to) : "r"(amount) : "cc");
+  } else {
+    to.fetch_add(amount, std::memory_order_relaxed);
+  }
 }
 
 /** The CPU that runs us, from the limit of a segment that Linux keeps for that. */

@@ -1,11 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "abi/direction.h"
+#include "ring/copy_bytes.h"
 
 namespace sockdoc {
 
@@ -34,18 +35,19 @@ class ByteRing {
    * number, or kRingViolated.
    */
   [[nodiscard]] std::size_t write(std::span<const std::byte> bytes);
+  /** Sender: all of `bytes`, where it is known without a look at the receiver's line that they fit. False: none. */
+  [[nodiscard]] bool write_whole(std::span<const std::byte> bytes);
 
   /** Receiver: takes out at most `into.size()` bytes; the number of bytes, or kRingViolated. */
   [[nodiscard]] std::size_t read(std::span<std::byte> into);
+  /** Receiver: takes as many bytes as `into` has, which are there. False: a signal handler has taken some meanwhile. */
+  [[nodiscard]] bool take(std::span<std::byte> into);
 
   /** Receiver: like read(), from `skip` bytes ahead, and leaves the bytes where they are. */
-  [[nodiscard]] std::size_t peek(std::span<std::byte> into, std::size_t skip = 0);
+  [[nodiscard]] std::size_t peek(std::span<std::byte> into, std::size_t skip = 0) const;
 
-  /**
-   * Receiver: bytes that can be read, or kRingViolated. The sender's line is only looked at when those known of are
-   * fewer than `wanted`; without it that is always.
-   */
-  [[nodiscard]] std::size_t readable(std::size_t wanted = ~std::size_t{0});
+  /** Receiver: bytes that can be read, by a fresh look; or kRingViolated. */
+  [[nodiscard]] std::size_t readable() const;
 
   /**
    * Sender: where write() takes nothing for want of pages, the memory that has to be there before it goes on, and then
@@ -95,11 +97,52 @@ class ByteRing {
   [[nodiscard]] bool kernel_wanted() const;
 
  private:
+  [[nodiscard]] bool announce(std::uint64_t word, std::size_t bytes);
   void copy_in(std::uint64_t at, std::span<const std::byte> bytes);
   void copy_out(std::uint64_t at, std::span<std::byte> into) const;
 
   abi::Direction& shared_;
   std::span<std::byte> data_;
 };
+
+inline bool ByteRing::announce(std::uint64_t word, std::size_t bytes) {
+  return shared_.sender.ring_tail.compare_exchange_strong(word, word + (std::uint64_t{bytes} << 1),
+                                                          std::memory_order_release, std::memory_order_relaxed);
+}
+
+inline bool ByteRing::write_whole(std::span<const std::byte> bytes) {
+  const abi::SenderWords& mine = shared_.sender;
+  const std::uint64_t word = mine.ring_tail.load(std::memory_order_relaxed);
+  if ((word & (abi::kKernelWanted | abi::kPagesGone)) != 0) return false;
+  const std::uint64_t tail = abi::tail_bytes(word);
+  const std::uint64_t used = tail - mine.ring_head_seen.load(std::memory_order_relaxed);
+  if (used > capacity() || capacity() - used < bytes.size()) return false;
+  const std::uint64_t pages = mine.pages_until.load(std::memory_order_relaxed);
+  if (pages != 0 && pages - tail < bytes.size()) return false;
+  copy_in(tail, bytes);
+  return announce(word, bytes.size());
+}
+
+inline bool ByteRing::take(std::span<std::byte> into) {
+  std::atomic<std::uint64_t>& head = shared_.receiver.ring_head;
+  std::uint64_t before = head.load(std::memory_order_relaxed);
+  copy_out(before, into);
+  return head.compare_exchange_strong(before, before + into.size(), std::memory_order_release,
+                                      std::memory_order_relaxed);
+}
+
+inline void ByteRing::copy_in(std::uint64_t at, std::span<const std::byte> bytes) {
+  const std::size_t start = static_cast<std::size_t>(at) & (capacity() - 1);
+  const std::size_t first = std::min(bytes.size(), capacity() - start);
+  copy_bytes(data_.data() + start, bytes.data(), first);
+  if (first < bytes.size()) copy_bytes(data_.data(), bytes.data() + first, bytes.size() - first);
+}
+
+inline void ByteRing::copy_out(std::uint64_t at, std::span<std::byte> into) const {
+  const std::size_t start = static_cast<std::size_t>(at) & (capacity() - 1);
+  const std::size_t first = std::min(into.size(), capacity() - start);
+  copy_bytes(into.data(), data_.data() + start, first);
+  if (first < into.size()) copy_bytes(into.data() + first, data_.data(), into.size() - first);
+}
 
 }  // namespace sockdoc

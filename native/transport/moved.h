@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace sockdoc {
 
@@ -11,7 +12,8 @@ namespace sockdoc {
 struct Moved {
   std::size_t bytes = 0;
   int error = 0;
-  bool end = false;
+  // No bool: the compiler would copy 13 bytes by two stores that overlap, and who loads them waits for both.
+  std::uint32_t end = 0;
 };
 
 }  // namespace sockdoc

@@ -15,10 +15,6 @@ std::uint64_t StreamReceiver::received() const {
          shared_.receiver.ring_head.load(memory_order_relaxed);
 }
 
-Carrier StreamReceiver::carrier() const {
-  return static_cast<Carrier>(shared_.receiver.taken.load(memory_order_relaxed) & 1);
-}
-
 Moved StreamReceiver::receive(std::span<std::byte> into) {
   Moved result;
   // Each turn takes a switch, of which there are kSwitches at most: more is a peer that makes fun of us.
@@ -32,7 +28,7 @@ Moved StreamReceiver::receive(std::span<std::byte> into) {
 Moved StreamReceiver::receive_by_ring(std::span<std::byte> into) {
   if (carrier() != Carrier::ring) return {};
   // In this order: whatever bytes are seen, the switches that were published before them are seen too.
-  const std::size_t there = ring_.readable(into.size());
+  const std::size_t there = ring_.readable();
   if (there == kRingViolated) return {0, EPROTO};
   if (there == 0) return {};
   const Ahead ahead = look_ahead();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "ring/byte_ring.h"
@@ -29,6 +30,13 @@ class StreamReceiver {
   /** The part of receive() that needs no system call and that a signal handler may interrupt: 0 bytes if it does not
    * apply now. */
   [[nodiscard]] Moved receive_by_ring(std::span<std::byte> into);
+
+  /**
+   * The same where all goes by the ring, in as few steps as can be: without a look at the sender's line as long as
+   * `into` is filled with what is known to be there. No switch is taken. 0 bytes also when there are fewer than
+   * `fewest`.
+   */
+  [[nodiscard]] std::size_t receive_at_once(std::span<std::byte> into, std::size_t fewest);
 
   /** Whether receive() would find bytes in the ring, by a fresh look and without a system call. */
   [[nodiscard]] bool ring_is_next();
@@ -100,5 +108,28 @@ class StreamReceiver {
   ByteRing ring_;
   KernelStream kernel_;
 };
+
+inline abi::Carrier StreamReceiver::carrier() const {
+  return static_cast<abi::Carrier>(shared_.receiver.taken.load(std::memory_order_relaxed) & 1);
+}
+
+inline std::size_t StreamReceiver::receive_at_once(std::span<std::byte> into, std::size_t fewest) {
+  abi::ReceiverWords& mine = shared_.receiver;
+  if (carrier() != abi::Carrier::ring) return 0;
+  const std::uint64_t head = mine.ring_head.load(std::memory_order_relaxed);
+  std::uint64_t there = mine.clear_until.load(std::memory_order_relaxed) - head;
+  if (there > ring_.capacity() || there < into.size()) {
+    const std::uint64_t tail = abi::tail_bytes(shared_.sender.ring_tail.load(std::memory_order_acquire));
+    there = tail - head;
+    if (there > ring_.capacity()) return 0;
+    // In this order: a switch that lies before these bytes was published before them.
+    const std::uint64_t published = shared_.sender.published.load(std::memory_order_seq_cst);
+    if (published >> 1 != mine.taken.load(std::memory_order_relaxed) >> 1) return 0;
+    mine.clear_until.store(tail, std::memory_order_relaxed);
+  }
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(there, into.size()));
+  if (count == 0 || count < fewest) return 0;
+  return ring_.take(into.first(count)) ? count : 0;
+}
 
 }  // namespace sockdoc

@@ -41,10 +41,6 @@ std::uint64_t StreamSender::sent() const {
          abi::tail_bytes(shared_.sender.ring_tail.load(memory_order_relaxed));
 }
 
-Carrier StreamSender::carrier() const {
-  return static_cast<Carrier>(shared_.sender.published.load(memory_order_relaxed) & 1);
-}
-
 Moved StreamSender::send_by_ring(std::span<const std::byte> bytes) {
   if (carrier() != Carrier::ring) return {};
   const std::size_t ringed = ring_.write(bytes);

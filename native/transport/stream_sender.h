@@ -42,6 +42,11 @@ class StreamSender {
   /** The part of send() that needs no system call and that a signal handler may interrupt: what the ring takes now. */
   [[nodiscard]] Moved send_by_ring(std::span<const std::byte> bytes);
 
+  /** The same for all of them, where nothing has to be looked at for it. False: nothing was sent. */
+  [[nodiscard]] bool send_at_once(std::span<const std::byte> bytes) {
+    return carrier() == abi::Carrier::ring && ring_.write_whole(bytes);
+  }
+
   /** True when bytes from here on go by `to`; false when that cannot be now. */
   [[nodiscard]] bool switch_to(abi::Carrier to);
   /** False when no switch will ever be possible: an honest receiver leaves a place for the way back. */
@@ -82,5 +87,9 @@ class StreamSender {
   KernelStream kernel_;
   bool has_woken_ = false;
 };
+
+inline abi::Carrier StreamSender::carrier() const {
+  return static_cast<abi::Carrier>(shared_.sender.published.load(std::memory_order_relaxed) & 1);
+}
 
 }  // namespace sockdoc

@@ -7,6 +7,7 @@
 #include "preload/connection/io_uring.h"
 #include "preload/originals.h"
 #include "preload/readiness/sets.h"
+#include "preload/thread.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -44,7 +45,9 @@ void Interception::interpose() {
 }
 
 Refusal Interception::prepare(const Image& libc) {
-  libc_single_threaded = static_cast<const char*>(libc.symbol("__libc_single_threaded"));
+  // The program may have a copy of it, which libc changes then: the one that all look at is the first.
+  const Image first = Image::that_exports("__libc_single_threaded", nullptr);
+  libc_single_threaded = static_cast<const char*>((first.valid() ? first : libc).symbol("__libc_single_threaded"));
   if (status.entries != 0) return {};
   requests = requests_for(libc);
   const Refusal refusal = patcher.prepare(requests);

@@ -135,6 +135,13 @@ class Connection {
     return slot_ == other.slot_ && end_ != other.end_ && here() && other.here();
   }
 
+  /**
+   * The common case of receive() and send(), in few steps: bytes that go by the ring, and nothing else is to be done.
+   * 0, and false: nothing was done. receive_at_once() takes no fewer than `fewest` bytes, send_at_once() all.
+   */
+  [[nodiscard]] std::size_t receive_at_once(Handle self, std::span<std::byte> into, std::size_t fewest);
+  [[nodiscard]] bool send_at_once(Handle self, std::span<const std::byte> bytes);
+
   [[nodiscard]] Result receive(const Transfer& transfer, Native call);
   [[nodiscard]] Result send(const Transfer& transfer, Native call);
   /** A call that sends by itself: sendfile, splice, a message with control data. */
@@ -220,6 +227,7 @@ class Connection {
   [[nodiscard]] Result sleep(const Transfer& transfer);
   [[nodiscard]] bool spin();
   [[nodiscard]] bool something_new() const;
+  void let_batch_form(std::uint64_t start);
   Moved give(const Transfer& transfer, bool nested);
   [[nodiscard]] bool wait_for_reader(const StreamSender& to, bool for_room);
   [[nodiscard]] bool caught_up(const StreamSender& to) const;
@@ -284,16 +292,20 @@ class Connection {
   std::atomic<std::uint32_t> reset_told_{0};  // once, as the kernel does
   std::atomic<std::uint32_t> has_woken_{0};   // the reader, who may get the rest by the ring
   std::atomic<std::uint32_t> vain_spins_{0};
+  std::atomic<std::uint32_t> quick_finds_{0};  // in a row, of little: see let_batch_form()
+  std::atomic<std::uint32_t> sends_then_{0};
+  std::atomic<std::uint64_t> head_then_{0};
   std::atomic<std::uint32_t> vain_waits_{0};
   std::atomic<std::uint32_t> slept_{0};  // the last receive that waited for the kernel had to
   std::atomic<std::uint32_t> calls_{0};
   std::atomic<std::uint32_t> sends_{0};
-  std::atomic<std::uint32_t> unproven_{0};     // how often what was sent has to be seen received: see prove()
-  std::atomic<std::uint64_t> proved_at_{0};    // what was sent when it was seen last
-  std::atomic<std::uint64_t> rest_until_{0};   // in ticks
-  std::atomic<std::uint32_t> lent_{0};         // on the kernel because of a fork, and for no other reason
-  std::atomic<std::uint32_t> long_reads_{0};   // under way: by the kernel alone while lent, or MSG_WAITALL
-  std::atomic<std::uint64_t> in_doubt_ms_{0};  // since when it is not known whether the peer is alive
+  std::atomic<std::uint64_t> looked_for_end_{0};  // of the peer, in ticks
+  std::atomic<std::uint32_t> unproven_{0};        // how often what was sent has to be seen received: see prove()
+  std::atomic<std::uint64_t> proved_at_{0};       // what was sent when it was seen last
+  std::atomic<std::uint64_t> rest_until_{0};      // in ticks
+  std::atomic<std::uint32_t> lent_{0};            // on the kernel because of a fork, and for no other reason
+  std::atomic<std::uint32_t> long_reads_{0};      // under way: by the kernel alone while lent, or MSG_WAITALL
+  std::atomic<std::uint64_t> in_doubt_ms_{0};     // since when it is not known whether the peer is alive
 
   std::atomic<std::uint64_t> granted_{0};  // the handle, while the memory is there but not in use
   std::atomic<std::uint32_t> crossing_{0};

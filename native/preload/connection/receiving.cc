@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "preload/calls.h"
+#include "preload/connection/at_once.h"
 #include "preload/connection/connections.h"
 #include "preload/connection/idle_rings.h"
 #include "preload/connection/spinning.h"
@@ -19,8 +20,8 @@ namespace {
 
 /** A look at the monitor, and a cancellation point, every so many calls that needed neither. */
 constexpr std::uint32_t kNowAndThen = 1024;
-/** A look at the clock, and at times at the program's descriptors. */
-constexpr std::uint32_t kOften = 64;
+/** A stream whose next message comes so soon is one of small messages in quick succession. */
+constexpr std::uint64_t kQuickly = kTicksPerUs;
 
 std::span<std::byte> memory_of(const iovec& part) { return {static_cast<std::byte*>(part.iov_base), part.iov_len}; }
 
@@ -196,7 +197,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
   // Counted by and by: a call more or less is all the same.
   const std::uint32_t calls = calls_.load(std::memory_order_relaxed) + 1;
   calls_.store(calls, std::memory_order_relaxed);
-  if (calls % kOften == 0) {
+  if (calls % kReceivesAtOnce == 0) {
     look_for_io_uring();
     idle_rings.sweep_at_times();
   }
@@ -210,7 +211,12 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     const bool by_ring = inbound().carrier() == abi::Carrier::ring;
     if (transfer.waits && !transfer.as_kernel && !spun && (by_ring || sleeps) && !something_new()) {
       spun = true;
-      if (!spin() && !by_ring && got == 0 && natively_.load(std::memory_order_relaxed) == 0) {
+      const bool found = spin();
+      if (found && got == 0 && transfer.flags == 0 && transfer.parts.size() == 1) {
+        const std::size_t at_once = receive_at_once(Handle(socket), memory_of(transfer.parts[0]), 1);
+        if (at_once > 0) return {static_cast<long>(at_once)};
+      }
+      if (!found && !by_ring && got == 0 && natively_.load(std::memory_order_relaxed) == 0) {
         // As the last time: a look that finds nothing costs as much as the sleep.
         const Result slept = sleep(transfer);
         if (slept.value < 0) return slept;
@@ -386,6 +392,27 @@ bool Connection::something_new() const {
              direction.receiver.taken.load(std::memory_order_relaxed) >> 1;
 }
 
+/**
+ * Small messages one after the other: who looks for each of them takes the line that says so away from the sender each
+ * time, and costs both more than the message. So after a few of them that came quickly, and that we did not answer, the
+ * next look is a little later.
+ */
+void Connection::let_batch_form(std::uint64_t start) {
+  constexpr std::uint64_t kMuch = 4096;  // bytes: worth to be copied while the next come
+  constexpr std::uint32_t kFew = 4;
+  constexpr std::uint64_t kBatch = kTicksPerUs / 2;
+  const std::uint64_t head = slot_->directions[1 - end_].receiver.ring_head.load(std::memory_order_relaxed);
+  const std::uint32_t sends = sends_.load(std::memory_order_relaxed);
+  const bool little = head - head_then_.load(std::memory_order_relaxed) < kMuch;
+  const bool unanswered = sends == sends_then_.load(std::memory_order_relaxed);
+  head_then_.store(head, std::memory_order_relaxed);
+  sends_then_.store(sends, std::memory_order_relaxed);
+  const std::uint32_t finds = little && unanswered ? quick_finds_.load(std::memory_order_relaxed) + 1 : 0;
+  quick_finds_.store(finds, std::memory_order_relaxed);
+  if (finds < kFew) return;
+  while (__builtin_ia32_rdtsc() - start < kBatch) __builtin_ia32_pause();
+}
+
 /** Looks for a while before sleeping, where that has helped lately. True when something came. */
 bool Connection::spin() {
   // After so many in vain only now and then: the peer is slow, or has our CPU.
@@ -408,10 +435,12 @@ bool Connection::spin() {
   const int looks = together ? 1 : 16;
   int alone = 0;
   const std::uint64_t start = __builtin_ia32_rdtsc();
+  if (!together) let_batch_form(start);
   do {
     for (int i = 0; i < looks; i++) {
       if (something_new()) {
         if (vain != 0) vain_spins_.store(0, std::memory_order_relaxed);
+        if (__builtin_ia32_rdtsc() - start > kQuickly) quick_finds_.store(0, std::memory_order_relaxed);
         return true;
       }
       __builtin_ia32_pause();

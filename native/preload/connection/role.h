@@ -17,18 +17,14 @@ class Role {
   enum class Taken { fresh, nested };
 
   Taken take() {
-    const std::uint64_t me = this_thread();
-    std::uint64_t holder = 0;
-    if (owner_.compare_exchange_strong(holder, me, std::memory_order_acquire)) [[likely]]
+    const std::uint64_t holder = try_take_for(this_thread());
+    if (holder == 0) [[likely]]
       return Taken::fresh;
-    if (holder == me) return Taken::nested;
-    return wait(me);
+    if (holder == this_thread()) return Taken::nested;
+    return wait(this_thread());
   }
   /** True when nobody has it, not even an interrupted step of this thread; then leave(Taken::fresh). */
-  [[nodiscard]] bool try_take() {
-    std::uint64_t holder = 0;
-    return owner_.compare_exchange_strong(holder, this_thread(), std::memory_order_acquire);
-  }
+  [[nodiscard]] bool try_take() { return try_take_for(this_thread()) == 0; }
   [[nodiscard]] bool taken() const { return owner_.load(std::memory_order_acquire) != 0; }
   /** In a child, which has but one thread. */
   void begin_anew() { owner_.store(0, std::memory_order_relaxed); }
@@ -37,6 +33,20 @@ class Role {
   }
 
  private:
+  /** Who has it; 0: `me` from now on. */
+  std::uint64_t try_take_for(std::uint64_t me) {
+    std::uint64_t holder = 0;
+    if (one_thread()) {
+      // A signal handler between the two has left it again when it returns.
+      holder = owner_.load(std::memory_order_relaxed);
+      if (holder == 0) owner_.store(me, std::memory_order_relaxed);
+      std::atomic_signal_fence(std::memory_order_acquire);
+    } else {
+      (void)owner_.compare_exchange_strong(holder, me, std::memory_order_acquire);
+    }
+    return holder;
+  }
+
   Taken wait(std::uint64_t me) {
     // A holder that a signal handler left by longjmp() comes back to it or not; nobody waits for ever.
     constexpr std::uint64_t kPatience = 10'000;  // ms

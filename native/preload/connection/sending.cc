@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "preload/calls.h"
+#include "preload/connection/at_once.h"
 #include "preload/connection/connections.h"
 #include "preload/connection/handlers.h"
 #include "preload/connection/idle_rings.h"
@@ -116,12 +117,16 @@ void Connection::give_back_options(int fd) {
 
 /** What goes without waiting. With the sender's role. */
 Moved Connection::give(const Transfer& transfer, bool nested) {
-  constexpr std::uint32_t kLookEvery = 64;
+  constexpr std::uint64_t kLookAgain = 100 * kTicksPerUs;
   StreamSender to = outbound(transfer.fd);
   const std::uint32_t sends = sends_.load(std::memory_order_relaxed) + 1;
   sends_.store(sends, std::memory_order_relaxed);
-  if (sends % kLookEvery == 0) {
-    look_for_end(transfer.fd);
+  if (sends % kSendsAtOnce == 0) {
+    const std::uint64_t now = __builtin_ia32_rdtsc();
+    if (now - looked_for_end_.load(std::memory_order_relaxed) > kLookAgain) {
+      looked_for_end_.store(now, std::memory_order_relaxed);
+      look_for_end(transfer.fd);
+    }
     idle_rings.sweep_at_times();
   }
   // We interrupted a send of this thread on this socket: what it is about to announce must not be.

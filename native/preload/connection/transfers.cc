@@ -10,9 +10,11 @@
 #include <climits>
 
 #include "preload/calls.h"
+#include "preload/connection/at_once.h"
 #include "preload/connection/connections.h"
 #include "preload/connection/gate.h"
 #include "preload/monitor/link.h"
+#include "preload/originals.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -193,10 +195,44 @@ Result send_by(Connection& connection, Handle socket, int fd, const iovec* parts
   return connection.send(transfer, call);
 }
 
+/** A call for one part, which asks for nothing but the bytes. */
+std::size_t receive_at_once(Handle socket, const iovec& part, int flags, bool cancellable) {
+  constexpr int kUnderstood = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_WAITALL;
+  Connection* connection = connection_of(socket);
+  if (connection == nullptr || (flags & ~kUnderstood) != 0 || part.iov_len > kMostBytes ||
+      impossible(part.iov_base, part.iov_len)) {
+    return 0;
+  }
+  if (cancellable) test_cancel();
+  const std::size_t fewest = (flags & MSG_WAITALL) != 0 ? part.iov_len : 1;
+  const std::size_t got =
+      connection->receive_at_once(socket, {static_cast<std::byte*>(part.iov_base), part.iov_len}, fewest);
+  if (got > 0) table.received(socket, got);
+  return got;
+}
+
+bool send_at_once(Handle socket, const iovec& part, int flags, bool cancellable) {
+  Connection* connection = connection_of(socket);
+  if (connection == nullptr || (flags & ~kSentByRing) != 0 || part.iov_len > kMostBytes || part.iov_len == 0 ||
+      impossible(part.iov_base, part.iov_len)) {
+    return false;
+  }
+  if (cancellable) test_cancel();
+  if (!connection->send_at_once(socket, {static_cast<const std::byte*>(part.iov_base), part.iov_len})) return false;
+  table.sent(socket, part.iov_len);
+  return true;
+}
+
 }  // namespace
 
 long receive_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags, bool cancellable,
                    socklen_t* from_length, Native call) {
+  if (parts_count == 1 && !impossible(parts, sizeof *parts)) {
+    if (const std::size_t got = receive_at_once(socket, *parts, flags, cancellable); got > 0) {
+      if (from_length != nullptr) *from_length = 0;
+      return static_cast<long>(got);
+    }
+  }
   const auto counted = [&](long moved) { count(socket, Way::in, flags, moved); };
   if ((flags & MSG_ERRQUEUE) != 0) return call();
   return moving(socket, fd, call, counted, [&](Connection& connection) {
@@ -225,6 +261,9 @@ long receive_message(Handle socket, int fd, msghdr* message, int flags, bool can
 
 long send_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags, bool cancellable,
                 Native call) {
+  if (parts_count == 1 && !impossible(parts, sizeof *parts) && send_at_once(socket, *parts, flags, cancellable)) {
+    return static_cast<long>(parts->iov_len);
+  }
   const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
   return moving(socket, fd, call, counted, [&](Connection& connection) {
     return send_by(connection, socket, fd, parts, parts_count, flags, cancellable, call);

@@ -13,7 +13,7 @@ std::uint32_t gnu_hash(const char* name) {
 
 struct Search {
   const char* soname;
-  const char* function;
+  const char* symbol;
   std::uintptr_t not_at;
   Image found;
 };
@@ -25,7 +25,7 @@ int visit(dl_phdr_info* info, std::size_t, void* argument) {
   const std::span<const std::uint8_t> text = image.text();
   const bool excluded = search->not_at - reinterpret_cast<std::uintptr_t>(text.data()) < text.size();
   const bool wanted = search->soname != nullptr ? std::strcmp(image.soname(), search->soname) == 0
-                                                : !excluded && image.function(search->function).found();
+                                                : !excluded && image.symbol(search->symbol) != nullptr;
   if (!wanted) return 0;
   search->found = image;
   return 1;

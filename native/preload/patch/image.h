@@ -26,7 +26,8 @@ class Image {
   /** The mapped object with this DT_SONAME; empty when there is none. Takes the loader's lock: not under a stop. */
   static Image of_library(const char* soname);
 
-  /** The first object that exports this function and is not the one that `not_at` is in. Takes the same lock. */
+  /** The first object that exports this function or variable and is not the one that `not_at` is in. Takes the same
+   * lock. */
   static Image that_exports(const char* name, const void* not_at);
 
   static Image of(std::uintptr_t base, std::span<const ElfW(Phdr)> headers);

@@ -7,6 +7,7 @@
 
 #include "preload/readiness/sets.h"
 #include "preload/readiness/waiting.h"
+#include "preload/thread.h"
 
 /*
  * The epoll calls for programs with connections on rings. Templates around the program's own call where it can leave

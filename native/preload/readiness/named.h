@@ -2,6 +2,7 @@
 
 #include "preload/connection/connections.h"
 #include "preload/readiness/sets.h"
+#include "preload/thread.h"
 
 namespace sockdoc::preload {
 

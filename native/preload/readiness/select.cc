@@ -154,6 +154,7 @@ bool select_in_slices(SelectWait& wait, int& result) {
     if (!readable(sets[i], bytes)) return false;
     __builtin_memcpy(&kept[i], sets[i], bytes);
   }
+  wait.timeout.pass();  // the caller tells how much is left
   result = wait_in_slices(wait.timeout, [&](const Timeout& slice) {
     for (int i = 0; i < 3; i++) {
       if (sets[i] != nullptr) __builtin_memcpy(sets[i], &kept[i], bytes);

@@ -7,7 +7,6 @@
 namespace sockdoc::preload {
 
 constinit Sleepers sleepers;
-constinit const char* libc_single_threaded = nullptr;
 
 int ThreadsInside::enter() {
   const std::uint64_t me = this_thread();

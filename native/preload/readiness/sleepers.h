@@ -45,13 +45,6 @@ class ThreadsInside {
   std::atomic<std::uint64_t> more_{0};
 };
 
-/**
- * libc's word for it that no thread was ever created: nobody reads then while we sleep, and sleepers need not be
- * counted. Null where this libc has none.
- */
-extern const char* libc_single_threaded;
-[[nodiscard]] inline bool one_thread() { return libc_single_threaded != nullptr && *libc_single_threaded != 0; }
-
 /** What is kept per place of the table, beside SocketState. */
 struct SocketWaits {
   std::atomic<EpollSet*> set;  // what was made of an epoll set in this place

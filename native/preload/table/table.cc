@@ -155,12 +155,12 @@ SocketState* DescriptorTable::state(Handle handle) const {
 // count goes to the next socket in that place. Such a program loses its bytes anyway.
 void DescriptorTable::sent(Handle handle, std::uint64_t bytes) {
   SocketState* socket = state(handle);
-  if (socket != nullptr) socket->sent.fetch_add(bytes, std::memory_order_relaxed);
+  if (socket != nullptr) add(socket->sent, bytes);
 }
 
 void DescriptorTable::received(Handle handle, std::uint64_t bytes) {
   SocketState* socket = state(handle);
-  if (socket != nullptr) socket->received.fetch_add(bytes, std::memory_order_relaxed);
+  if (socket != nullptr) add(socket->received, bytes);
 }
 
 void DescriptorTable::raise(Handle handle, std::uint32_t flags) {

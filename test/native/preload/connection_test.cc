@@ -159,6 +159,17 @@ TEST_F(ConnectionTest, AResetIsToldHoweverManyCallsCameBefore) {
   }
 }
 
+TEST_F(ConnectionTest, AListThatCannotBeIsLeftToTheKernel) {
+  RingedPair pair;
+  ASSERT_TRUE(pair.send(1));
+  const auto* nowhere = reinterpret_cast<const iovec*>(8);
+  EXPECT_EQ(sockdoc_hook_readv(pair.fd, nowhere, 1), -1);
+  EXPECT_EQ(errno, EFAULT);
+  EXPECT_EQ(sockdoc_hook_writev(pair.fd, nowhere, 1), -1);
+  EXPECT_EQ(errno, EFAULT);
+  EXPECT_EQ(pair.receive(), 1U);
+}
+
 TEST_F(ConnectionTest, CarriesBothDirectionsBetweenThreadsThatSleep) {
   std::thread threads[] = {std::thread(send_all, ends_[0], 1), std::thread(send_all, ends_[1], 2),
                            std::thread(receive_all, ends_[1], 1), std::thread(receive_all, ends_[0], 2)};

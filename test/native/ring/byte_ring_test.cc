@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <random>
@@ -41,6 +42,28 @@ TEST(ByteRing, TakesUntilItIsFullAndGivesUntilItIsEmpty) {
   got.resize(64);
   EXPECT_EQ(got, stamped(0, 64));
   EXPECT_EQ(f.ring.read(got), 0u);
+}
+
+TEST(ByteRing, TakesAllAtOnceOrNothing) {
+  Fixture f(64);
+  std::vector<std::byte> got(64);
+  for (std::uint64_t at = 0; at < 10'000;) {
+    const std::size_t count = 1 + at % 33;
+    ASSERT_TRUE(f.ring.write_whole(stamped(at, count)) || f.ring.write(stamped(at, count)) == count);
+    ASSERT_TRUE(f.ring.take(std::span(got).first(count)));
+    ASSERT_TRUE(std::ranges::equal(std::span(got).first(count), stamped(at, count)));
+    at += count;
+  }
+  ASSERT_EQ(f.ring.writable(), 64u);
+  EXPECT_FALSE(f.ring.write_whole(stamped(0, 65)));
+  EXPECT_TRUE(f.ring.write_whole(stamped(0, 60)));
+  EXPECT_FALSE(f.ring.write_whole(stamped(60, 5)));
+  EXPECT_EQ(f.ring.readable(), 60u);
+  ASSERT_EQ(f.ring.read(got), 60u);
+  ASSERT_TRUE(f.ring.want_kernel());
+  ASSERT_EQ(f.ring.writable(), 64u);
+  EXPECT_FALSE(f.ring.write_whole(stamped(60, 1)));
+  EXPECT_EQ(f.ring.readable(), 0u);
 }
 
 TEST(ByteRing, KeepsOrderAcrossItsEdge) {
@@ -179,7 +202,7 @@ TEST(ByteRing, WhateverTheIndexesAreNothingOutsideIsTouched) {
     f.shared->sender.ring_tail = index();
     f.shared->sender.ring_head_seen = index();
     f.shared->receiver.ring_head = index();
-    f.shared->receiver.ring_tail_seen = index();
+    f.shared->receiver.clear_until = index();
     f.shared->sender.pages_from = index();
     f.shared->sender.pages_until = random() % 2 == 0 ? abi::tail_bytes(f.shared->sender.ring_tail) : index();
     const std::span<std::byte> missing = f.ring.missing_pages();

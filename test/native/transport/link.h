@@ -70,6 +70,7 @@ inline std::uint64_t wrong(std::span<const std::byte> bytes, std::uint64_t at) {
 
 struct Received {
   std::uint64_t bytes = 0;
+  std::uint64_t too_few = 0;  // at once, when more were asked for
   std::uint64_t wrong = 0;
   int error = 0;
 };
@@ -81,7 +82,10 @@ inline Received receive_all(StreamReceiver receiver, unsigned seed) {
   Received sum;
   for (;;) {
     const auto into = std::span(buffer).first(1 + random() % (random() % 4 == 0 ? buffer.size() : 100));
-    const Moved got = receiver.receive(into);
+    const std::size_t fewest = random() % 2 == 0 ? 1 : into.size();
+    const std::size_t at_once = random() % 4 == 0 ? 0 : receiver.receive_at_once(into, fewest);
+    sum.too_few += at_once != 0 && at_once < fewest;
+    const Moved got = at_once > 0 ? Moved{at_once} : receiver.receive(into);
     if (got.end) return sum;
     if (got.error == EAGAIN) {
       std::this_thread::yield();

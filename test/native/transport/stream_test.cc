@@ -90,6 +90,34 @@ TEST(Stream, DoesNotGoOnBehindBytesThatCannotBe) {
   EXPECT_FALSE(receiver.go_on(10)) << "more switches than there are places";
 }
 
+TEST(Stream, NothingIsTakenAtOnceAcrossASwitch) {
+  Link link;
+  ASSERT_TRUE(link.ok());
+  std::byte bytes[40];
+  fill(bytes, 0);
+  const auto part = [&](std::size_t from, std::size_t count) { return std::span(bytes).subspan(from, count); };
+  auto sender = link.sender();
+  auto receiver = link.receiver();
+  std::byte got[40];
+  EXPECT_FALSE(sender.send_at_once(part(0, 10)));  // the kernel carries
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  ASSERT_TRUE(sender.send_at_once(part(0, 10)));
+  EXPECT_EQ(receiver.receive_at_once(got, 1), 0u);  // the switch is not taken yet
+  ASSERT_EQ(receiver.receive(std::span(got, 4)).bytes, 4u);
+  EXPECT_EQ(receiver.receive_at_once(got, 7), 0u);  // there are 6
+  ASSERT_EQ(receiver.receive_at_once(std::span(got).subspan(4, 2), 1), 2u);
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::kernel));
+  ASSERT_EQ(sender.send(part(10, 10)).bytes, 10u);
+  ASSERT_TRUE(sender.switch_to(abi::Carrier::ring));
+  ASSERT_TRUE(sender.send_at_once(part(20, 20)));
+  EXPECT_EQ(receiver.receive_at_once(std::span(got).subspan(6, 4), 1), 4u);  // known of before the switches
+  EXPECT_EQ(receiver.receive_at_once(std::span(got).subspan(10), 1), 0u);
+  ASSERT_EQ(receiver.receive(std::span(got).subspan(10)).bytes, 10u);
+  ASSERT_EQ(receiver.receive(std::span(got).subspan(20, 1)).bytes, 1u);
+  EXPECT_EQ(receiver.receive_at_once(std::span(got).subspan(21), 19), 19u);
+  EXPECT_EQ(wrong(got, 0), 0u);
+}
+
 TEST(Stream, AResetComesAfterWhatTheRingHolds) {
   Link link;
   ASSERT_TRUE(link.ok());

@@ -24,7 +24,8 @@ std::uint64_t send_switching(StreamSender sender, std::uint64_t switches, unsign
     const std::size_t count = random() % 8 == 0 ? random() % buffer.size() : 1 + random() % 200;
     const auto piece = std::span(buffer).first(count);
     fill(piece, at);
-    const Moved sent = sender.send(piece);
+    const bool at_once = random() % 2 == 0 && sender.send_at_once(piece);
+    const Moved sent = at_once ? Moved{count} : sender.send(piece);
     if (sent.error != 0 && sent.error != EAGAIN) return 0;
     if (sent.error == EAGAIN) std::this_thread::yield();
     at += sent.bytes;
@@ -51,6 +52,7 @@ TEST(Stream, SwitchesToAndFroBetweenThreadsWithoutALostByte) {
   sender.join();
   EXPECT_EQ(received.error, 0);
   EXPECT_EQ(received.wrong, 0u);
+  EXPECT_EQ(received.too_few, 0u);
   EXPECT_GT(sent.load(), 0u);
   EXPECT_EQ(received.bytes, sent.load());
 }
