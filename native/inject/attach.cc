@@ -16,7 +16,8 @@ namespace {
 // child executes. On a busy machine it takes longer: each try waits twice as long.
 constexpr int kFirstStopMs = 20;
 constexpr int kLongestStopMs = 400;
-constexpr std::int64_t kPause = 3'000'000;  // between two tries
+constexpr std::int64_t kPause = 3'000'000;          // between two tries
+constexpr std::int64_t kLongestPause = 50'000'000;  // so that who has long to wait stops the process seldom
 
 Refusal too_late(const char* what) {
   if (asked_to_end) return {"interrupted", "It was asked to end, and has taken back what it had begun.", ""};
@@ -135,7 +136,7 @@ Refused try_attach(const Try& one) {
  */
 Refused await_leaving(const Try& one, Libsd& libsd) {
   std::uint32_t left = 0;
-  for (;;) {
+  for (std::int64_t pause = kPause;; pause = std::min(2 * pause, kLongestPause)) {
     const auto refusal = visiting(one, [&](Visit& visit, Threads& threads, Hold&) {
       finish_by(libsd, visit, threads);
       one.outcome.leaving = true;
@@ -146,7 +147,7 @@ Refused await_leaving(const Try& one, Libsd& libsd) {
       return too_late(left == 1 ? "A connection has bytes in memory that its program does not read."
                                 : "Connections have bytes in memory that their programs do not read.");
     }
-    nap(kPause);
+    nap(pause);
   }
 }
 
