@@ -9,6 +9,8 @@ const HOST_WIDE = [
   'test/integration/checks/host/{fd-select,local-traffic,run-queue-delay,throttling}.test.ts',
   'test/integration/checks/net/{drop-reasons,kernel-log}.test.ts',
   'test/integration/checks/nic/{packet-path,rfs}.test.ts',
+  // Eight servers, one after the other, with as much load as this host can make: what ran beside them came to its limits.
+  'test/integration/migrate/servers.test.ts',
   'test/integration/probes/{connection-events,drops,kernel-log,socket-share}.test.ts',
   // Whoever looks at the processes of this host meanwhile sees a tuned.
   'test/integration/tune/tuner.test.ts',
