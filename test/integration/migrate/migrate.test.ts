@@ -271,7 +271,7 @@ describe.runIf(hasInjector())('servers under load', () => {
     expect(readFileSync(join(bench.folder, 'log'), 'utf8')).not.toMatch(/\[(alert|crit|emerg)\]/);
   });
 
-  test('a family that makes children all the time', async (ctx) => {
+  test('a family that makes children all the time', { timeout: 180_000 }, async (ctx) => {
     requireTool(ctx, 'cc');
     const calls = compiled('servers/calls');
     const server = bench.start([calls, 'serve', 'forking'], plain);
