@@ -189,6 +189,15 @@ class Connection {
   }
   /** As the peer says, nothing that was sent by the kernel lies there. */
   [[nodiscard]] bool all_taken() const { return here() && outbound().behind() == 0; }
+  /**
+   * A send would take bytes now, as far as can be known without the kernel: it holds nothing of ours, and no send was
+   * refused, or cut short, since the last that was not. False: only the kernel knows.
+   */
+  [[nodiscard]] bool takes_bytes() const {
+    return here() && !has(kStaySending | kBroken | kRested) && !refused() &&
+           native_sends_.load(std::memory_order_relaxed) == 0 && !peer_ends() && all_taken();
+  }
+  [[nodiscard]] bool refused() const { return refused_.load(std::memory_order_relaxed) != 0; }
 
   void said_shutdown();
   /** Bytes that came before what the kernel holds are out of reach of who has the socket now: he is told of a reset. */
@@ -290,6 +299,7 @@ class Connection {
   std::atomic<std::uint32_t> reason_{0};
   std::atomic<std::uint32_t> unreported_{0};  // a child on our memory sent it back: we tell the monitor
   std::atomic<std::uint32_t> reset_told_{0};  // once, as the kernel does
+  std::atomic<std::uint32_t> refused_{0};     // the last send was, at least a part of it
   std::atomic<std::uint32_t> has_woken_{0};   // the reader, who may get the rest by the ring
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> quick_finds_{0};  // in a row, of little: see let_batch_form()

@@ -323,6 +323,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->reason_ = 0;
   connection->unreported_ = 0;
   connection->reset_told_ = 0;
+  connection->refused_ = 0;
   connection->has_woken_ = 0;
   connection->vain_spins_ = 0;
   connection->vain_waits_ = 0;

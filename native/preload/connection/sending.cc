@@ -253,6 +253,8 @@ Result Connection::send(const Transfer& transfer, Native call) {
     if (!renewed) moved = give(transfer, holding.nested());
   }
   if (renewed) return send_again(transfer, era, call);
+  const std::uint32_t refused = moved.bytes == transfer.bytes ? 0 : 1;
+  if (refused_.load(std::memory_order_relaxed) != refused) refused_.store(refused, std::memory_order_relaxed);
   if (moved.bytes == transfer.bytes) return {static_cast<long>(moved.bytes)};
   if (moved.error == EPROTO) {
     broke();
@@ -357,6 +359,7 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
   const long result = call();
   const int error = errno;
   if (result < 0 && error == ECONNRESET) reset_told_ = 1;
+  if (result < 0 && error == EAGAIN) refused_.store(1, std::memory_order_relaxed);
   const Holding holding(sending_);
   if (handle_.load(std::memory_order_relaxed) == socket) {
     const SignalsBlocked blocked;

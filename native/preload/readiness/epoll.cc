@@ -46,9 +46,11 @@ int with_rings(EpollSet& set, const EpollWait& wait, int from_kernel) {
   return count;
 }
 
-/** What there is now: of the rings, and of the kernel when it is its turn. */
-int look(EpollSet& set, const EpollWait& wait, KernelTurn& kernel, std::uint64_t now) {
-  if (!kernel.due(now)) return with_rings(set, wait, 0);
+enum class Look { first, again };
+
+/** What there is now: of the rings, and of the kernel when it is its turn, or knows what is waited for. */
+int look(EpollSet& set, const EpollWait& wait, KernelTurn& kernel, std::uint64_t now, Look look) {
+  if (!kernel.due(now) && (look == Look::again || !set.writers_unclear())) return with_rings(set, wait, 0);
   // Where there is room for one, kernel and rings take turns.
   if (wait.count == 1 && (set.turn.fetch_add(1, std::memory_order_relaxed) & 1) != 0) {
     const int found = with_rings(set, wait, 0);
@@ -99,14 +101,14 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
   for (;;) {
     Spin spin;
     SignalsHeld signals;
-    int found = look(set, wait, kernel, spin.begun());
+    int found = look(set, wait, kernel, spin.begun(), Look::first);
     kernel.count();
     if (found != 0) return found;
     // With a mask the program counts on the kernel to let a signal in that waits already.
     if (wait.mask == nullptr && spin.worth_it()) {
       while (found == 0 && spin.go_on()) {
         if (spin.long_already()) signals.hold();
-        found = look(set, wait, kernel, spin.now());
+        found = look(set, wait, kernel, spin.now(), Look::again);
       }
       spin_policy.ended(found > 0);
       if (found != 0) return found;

@@ -46,7 +46,7 @@ inline int waiting_once_on_set(const EpollWait& wait, Call call) {
   EpollSet* set = epoll_sets.find_or_recover(wait.set);
   if (set == nullptr || !set->has_sockets() || wait.count <= 0) return call();
   static_cast<void>(set->shared());  // it keeps its sockets on the kernel then
-  if (set->anything_awake()) return wait_on(*set, wait);
+  if (set->anything_awake() || set->anything_writable()) return wait_on(*set, wait);
   int place = ThreadsInside::kNowhere;
   if (!wait.timeout.zero() && !one_thread()) {
     place = set->threads.enter();

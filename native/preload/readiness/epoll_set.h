@@ -32,6 +32,10 @@ class EpollSet {
 
   /** Some member may have bytes in its ring. */
   [[nodiscard]] bool anything_awake() const;
+  /** Some member can be written to, without a look at the kernel, and its interest says that this is to be told. */
+  [[nodiscard]] bool anything_writable();
+  /** Of some member that waits to be written to only the kernel knows whether it can be, and it may well be. */
+  [[nodiscard]] bool writers_unclear();
   void mark_all();
   /** Its sockets, and those that come to it, stay on the kernel. */
   void keep_all(abi::Reason reason);
@@ -42,8 +46,8 @@ class EpollSet {
    */
   int sift(epoll_event* events, int count);
   /**
-   * Puts what came by rings behind `from_kernel` events, or into them where they are of the same socket; how many there
-   * are then, at most `room`. -1 if `events` is no memory.
+   * Puts what is ready by rings behind `from_kernel` events, or into them where they are of the same socket; how many
+   * there are then, at most `room`. -1 if `events` is no memory.
    */
   int collect(epoll_event* events, int from_kernel, int room);
 
@@ -64,12 +68,16 @@ class EpollSet {
   std::atomic<std::uint32_t> turn{0};
 
  private:
+  static constexpr unsigned kWords = DescriptorTable::kSlots / kBits;
+
   struct Chunk {
-    std::atomic<std::uint64_t> present[DescriptorTable::kSlots / kBits];
+    std::atomic<std::uint64_t> present[kWords];
+    std::atomic<std::uint64_t> writers[kWords];  // of those present, with level-triggered interest in EPOLLOUT
     Member members[DescriptorTable::kSlots];
 
-    std::atomic<std::uint64_t>& present_word(std::uint32_t socket) {
-      return present[socket % DescriptorTable::kSlots / kBits];
+    void clear() {
+      for (std::atomic<std::uint64_t>& word : present) word = 0;
+      for (std::atomic<std::uint64_t>& word : writers) word = 0;
     }
   };
   static constexpr unsigned kHints = 8192;
@@ -78,17 +86,31 @@ class EpollSet {
   [[nodiscard]] Bytes bytes_of(Member& member, const Member::Interest& interest);
 
   enum class Look { on, stop };
-  /** visit(socket, member) for awake members, beginning behind the one that was served last. */
+  /**
+   * visit(socket, member) for those of 64 sockets each that `which(word, chunk)` names and that are members, beginning
+   * behind the one that was served last.
+   */
+  template <typename Which, typename Visit>
+  void each_in_turn(Which which, Visit visit);
   template <typename Visit>
-  void each_awake(Visit visit);
+  void each_awake(Visit visit) {
+    each_in_turn([](unsigned word, const Chunk&) { return sleepers.awake(word).load(); }, visit);
+  }
+  template <typename Visit>
+  void each_writer(Visit visit) {
+    if (writers_.load(std::memory_order_relaxed) == 0) return;
+    each_in_turn([](unsigned word, const Chunk& chunk) { return chunk.writers[word % kWords].load(); }, visit);
+  }
   template <typename Visit>
   void each(Visit visit);
+  void set_writer(std::uint32_t socket, bool is_one);
 
   [[nodiscard]] Member* with_data(std::uint64_t data);
 
   std::atomic<std::uint64_t> handle_{0};
   std::atomic<std::uint32_t> sockets_{0};  // ever added
   std::atomic<std::uint32_t> oneshot_{0};  // some member was ever added with EPOLLONESHOT
+  std::atomic<std::uint32_t> writers_{0};  // bits in the words of that name
   std::atomic<std::uint32_t> changes_{0};
   std::atomic<std::uint32_t> cursor_{0};
   std::atomic<std::uint32_t> kept_{0};  // a Reason
@@ -99,5 +121,43 @@ class EpollSet {
   std::atomic<Chunk*> chunks_[DescriptorTable::kChunks] = {};
   std::atomic<std::uint64_t> hints_[kHints] = {};
 };
+
+template <typename Which, typename Visit>
+void EpollSet::each_in_turn(Which which, Visit visit) {
+  const unsigned words = chunks_end_.load(std::memory_order_acquire) * kWords;
+  if (words == 0) return;
+  const unsigned cursor = cursor_.load(std::memory_order_relaxed);
+  const unsigned first = cursor / kBits % words;
+  const std::uint64_t until_cursor = ~std::uint64_t{0} >> (kBits - 1 - cursor % kBits);
+  for (unsigned step = 0; step <= words; step++) {
+    const unsigned word = first + step < words ? first + step : first + step - words;
+    Chunk* chunk = chunks_[word / kWords].load(std::memory_order_acquire);
+    if (chunk == nullptr) continue;
+    std::uint64_t bits = which(word, *chunk);
+    if (bits == 0) continue;
+    bits &= chunk->present[word % kWords].load();
+    if (step == 0) bits &= ~until_cursor;
+    if (step == words) bits &= until_cursor;
+    for (; bits != 0; bits &= bits - 1) {
+      const unsigned socket = word * kBits + static_cast<unsigned>(__builtin_ctzll(bits));
+      if (visit(socket, chunk->members[socket % DescriptorTable::kSlots]) == Look::stop) return;
+    }
+  }
+}
+
+template <typename Visit>
+void EpollSet::each(Visit visit) {
+  const unsigned end = chunks_end_.load(std::memory_order_acquire);
+  for (unsigned at = 0; at < end; at++) {
+    Chunk* chunk = chunks_[at].load(std::memory_order_acquire);
+    if (chunk == nullptr) continue;
+    for (unsigned word = 0; word < kWords; word++) {
+      for (std::uint64_t bits = chunk->present[word].load(); bits != 0; bits &= bits - 1) {
+        const unsigned place = word * kBits + static_cast<unsigned>(__builtin_ctzll(bits));
+        if (visit(at * DescriptorTable::kSlots + place, chunk->members[place]) == Look::stop) return;
+      }
+    }
+  }
+}
 
 }  // namespace sockdoc::preload

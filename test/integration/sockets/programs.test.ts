@@ -95,6 +95,7 @@ const ON_KERNEL: Partial<Record<keyof typeof REASON, readonly string[]>> = {
     'checked_calls',
     'clones',
     'daemonise',
+    'epoll_handed_on',
     'exec_fails',
     'exec_itself',
     'exec_keeps',
@@ -119,8 +120,8 @@ const ON_KERNEL: Partial<Record<keyof typeof REASON, readonly string[]>> = {
   socketOption: ['low_water', 'options', 'peek_offset', 'socket_options', 'stamps', 'zero_copy'],
   asynchronous: ['async_details', 'asynchronous'],
   spliced: ['interrupted_calls', 'receive_timeout', 'restarted_calls', 'splice', 'splice_mixed'],
-  setInSet: ['epoll_places'],
-  setNotFollowed: ['epoll_places'],
+  setInSet: ['epoll_handed_on', 'epoll_places'],
+  setNotFollowed: ['epoll_changes', 'epoll_places'],
 };
 
 const reasonsOf = (name: string) =>

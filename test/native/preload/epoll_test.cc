@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "readiness.h"
+#include "transport/stream_receiver.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -30,6 +31,32 @@ TEST_F(Readiness, OneDescriptorIsOneEvent) {
   EXPECT_EQ(set.ready(), std::to_string(~std::uint64_t{0}) + ":4");
   ASSERT_TRUE(pair.send(1));
   EXPECT_EQ(set.ready(), std::to_string(~std::uint64_t{0}) + ":" + std::to_string(EPOLLIN | EPOLLOUT | EPOLLRDNORM));
+}
+
+/** The kernel has nothing to tell: the connection is taken out of its set behind libsd. */
+TEST_F(Readiness, WhoCanBeWrittenToIsToldWithoutTheKernel) {
+  RingedPair pair;
+  const Set set;
+  ASSERT_EQ(set.add(pair.fd, EPOLLIN | EPOLLOUT, 7), 0);
+  epoll_event event = {};
+  ASSERT_EQ(::epoll_ctl(set.fd, EPOLL_CTL_DEL, pair.fd, &event), 0);
+  EXPECT_EQ(set.ready(kLong), "7:4");
+  ASSERT_TRUE(pair.send(1));
+  EXPECT_EQ(set.ready(kLong), "7:5");
+  EXPECT_EQ(pair.receive(), 1U);
+  EXPECT_EQ(set.ready(kLong), "7:4");
+  const std::string text(1 << 20, 'x');
+  std::size_t sent = 0;
+  for (ssize_t put; (put = sockdoc_hook_send(pair.fd, text.data(), text.size(), MSG_DONTWAIT)) > 0;) {
+    sent += static_cast<std::size_t>(put);
+  }
+  EXPECT_EQ(set.ready(), "") << "a send was refused: only the kernel knows";
+  std::vector<std::byte> into(1 << 20);
+  StreamReceiver from(pair.slot().directions[1], pair.ring(1), KernelStream(pair.peer()));
+  while (sent > 0) sent -= from.receive(into).bytes;
+  EXPECT_EQ(sockdoc_hook_send(pair.fd, "y", 1, MSG_DONTWAIT), 1);
+  EXPECT_EQ(from.receive(into).bytes, 1U);
+  EXPECT_EQ(set.ready(kLong), "7:4");
 }
 
 TEST_F(Readiness, SleepersAreWokenByTheKernelAndARingGoesOnAfterTheRead) {
