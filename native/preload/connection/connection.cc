@@ -154,7 +154,10 @@ void Connection::read(sockdoc_socket_state& into) {
 
 bool Connection::hand_over(int fd, abi::Reason reason, std::uint64_t deadline) {
   if (!here()) return natively_.load() != 0 && sends_natively_.load() != 0;
-  keep_on_kernel(reason);
+  {
+    const Holding receiving(receiving_);  // so that it does not come back from a fork halfway
+    keep_on_kernel(reason);
+  }
   return go_back(fd, deadline);
 }
 

@@ -226,7 +226,7 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
   // One at a time, and not in a handler that interrupted it: what is written here counts once the word has changed.
   if (connection.crossing_.exchange(1) != 0) return;
   // Who had looked at the word before another thread crossed would begin anew what carries bytes already.
-  if (leaving_.load() != 0 || forks_.load() != 0 || state.gate.load() != word) return connection.crossing_.store(0);
+  if (leaving_.load() != 0 || forking() || state.gate.load() != word) return connection.crossing_.store(0);
   look_for_io_uring();
   if (!search_for_setup()) {
     if (!found_setup()) return connection.crossing_.store(0);  // goes on at the next call
@@ -239,7 +239,7 @@ void Connections::cross(Handle socket, SocketState& state, Connection& connectio
   const bool may = !stays && table.complete(state);
   const bool fits = may && counted(state, connection, fd);
   if (fits) {
-    if (forks_.load() == 0 && connection.take_over(state, word)) {
+    if (!forking() && connection.take_over(state, word)) {
       send_without_delay(state, fd);
       connection.tries_ = 0;
       connection.granted_ = 0;

@@ -88,8 +88,10 @@ class Connections {
   void closing(Handle socket, int fd);
   /** A socket was disconnected; it may be connected anew. */
   void taken_apart(Handle socket);
-  /** Before the process is copied: its child may use the sockets too. Until after_fork() nothing crosses. */
+  /** Before the process is copied: its child may use the sockets too. Until after_fork() nothing crosses or comes back.
+   */
   void before_fork();
+  [[nodiscard]] bool forking() const { return forks_.load() != 0; }
   void after_fork() { forks_.fetch_sub(1); }
   /** In a child with its own memory. */
   void forked();

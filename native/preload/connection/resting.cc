@@ -1,4 +1,4 @@
-#include "preload/connection/connection.h"
+#include "preload/connection/connections.h"
 #include "preload/connection/gate.h"
 #include "preload/monitor/link.h"
 #include "preload/readiness/sleepers.h"
@@ -12,10 +12,14 @@
 namespace sockdoc::preload {
 
 void Connection::lend(int fd, std::uint64_t deadline) {
-  if (!here() || rested()) return;
-  const bool returns = lent_.load() != 0 || !gone_back_for_good();
-  keep_on_kernel(abi::Reason::shared_by_more);
-  if (returns) lent_ = 1;
+  if (!here()) return;
+  {
+    const Holding receiving(receiving_);  // so that it does not come back halfway
+    if (rested()) return;
+    const bool returns = lent_.load() != 0 || !gone_back_for_good();
+    keep_on_kernel(abi::Reason::shared_by_more);
+    if (returns) lent_ = 1;
+  }
   (void)go_back(fd, deadline);
   if (set_aside(fd, deadline)) return;
   lent_ = 0;
@@ -27,15 +31,15 @@ void Connection::lend(int fd, std::uint64_t deadline) {
  * of ours, reads what it began to read by the kernel; and not where the peer does not look at its memory any more.
  */
 bool Connection::come_back(std::uint32_t own_reads) {
+  const SignalsBlocked blocked;  // a handler may fork
   SocketState* state = table.state(handle());
-  if (lent_.load() == 0 || state == nullptr || has_unread() || natively_.load() == 0 ||
+  if (lent_.load() == 0 || connections.forking() || state == nullptr || has_unread() || natively_.load() == 0 ||
       long_reads_.load() != own_reads) {
     return false;
   }
   if (slot_->ends[1 - end_].mapped.load(std::memory_order_relaxed) != place_.generation) return false;
   const Holding sending(sending_);
   if (sending.nested() || native_sends_.load() != 0 || sends_natively_.load() == 0) return false;
-  const SignalsBlocked blocked;
   lent_ = 0;
   rest_until_ = 0;
   flags_.fetch_or(kRested);
