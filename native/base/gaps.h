@@ -16,7 +16,10 @@ struct Gap {
   std::uint64_t count = 1;
 };
 
-/** Collects gaps; alike ones (same probe, what, reason) are counted, not repeated. */
+/**
+ * Collects gaps; alike ones (same probe, what, reason) are counted, not repeated. Where this thread has the capabilities
+ * that `needs` names, the gap says so instead: nobody is told to become what he is.
+ */
 class Gaps {
  public:
   void add(Gap gap);
