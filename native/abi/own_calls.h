@@ -41,8 +41,6 @@ struct sockdoc_own_call {
 
 #define SOCKDOC_ANY \
   { 0, 0 }
-#define SOCKDOC_INT(value) \
-  { 1, (uint32_t)(value) }
 #define SOCKDOC_IS(value) \
   { 2, (uint64_t)(value) }
 #define SOCKDOC_MAP(name, rights, flags)                                                        \
@@ -185,7 +183,6 @@ static const struct sockdoc_own_call sockdoc_own_calls[] = {
 };
 
 #undef SOCKDOC_ANY
-#undef SOCKDOC_INT
 #undef SOCKDOC_IS
 #undef SOCKDOC_MAP
 #undef SOCKDOC_ANYHOW

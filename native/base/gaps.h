@@ -17,8 +17,8 @@ struct Gap {
 };
 
 /**
- * Collects gaps; alike ones (same probe, what, reason) are counted, not repeated. Where this thread has the capabilities
- * that `needs` names, the gap says so instead: nobody is told to become what he is.
+ * Collects gaps; alike ones (same probe, what, reason) are counted, not repeated. Where this thread has the
+ * capabilities that `needs` names, the gap says so instead: nobody is told to become what he is.
  */
 class Gaps {
  public:

@@ -9,87 +9,26 @@
 namespace sockdoc {
 namespace {
 
-// Behind the wrappers of each architecture; those that the compiler leaves out of line.
-constexpr std::array<std::string_view, 46> kSocketFunctions{"__sys_socket",
-                                                            "__sys_socketpair",
-                                                            "__sys_bind",
-                                                            "__sys_listen",
-                                                            "__sys_connect",
-                                                            "__sys_connect_file",
-                                                            "__sys_accept4",
-                                                            "__sys_accept4_file",
-                                                            "do_accept",
-                                                            "__sys_shutdown",
-                                                            "__sys_shutdown_sock",
-                                                            "__sys_sendto",
-                                                            "__sys_recvfrom",
-                                                            "__sys_sendmsg",
-                                                            "___sys_sendmsg",
-                                                            "____sys_sendmsg",
-                                                            "__sys_sendmmsg",
-                                                            "__sys_recvmsg",
-                                                            "___sys_recvmsg",
-                                                            "____sys_recvmsg",
-                                                            "__sys_recvmmsg",
-                                                            "do_recvmmsg",
-                                                            "__sys_setsockopt",
-                                                            "__sys_getsockopt",
-                                                            "do_sock_setsockopt",
-                                                            "do_sock_getsockopt",
-                                                            "sock_read_iter",
-                                                            "sock_write_iter",
-                                                            "sock_sendmsg",
-                                                            "sock_recvmsg",
-                                                            "__sock_sendmsg",
-                                                            "sock_splice_read",
-                                                            "sock_splice_eof",
-                                                            "splice_to_socket",
-                                                            "sock_poll",
-                                                            "sock_ioctl",
-                                                            "sock_close",
-                                                            "__sock_release",
-                                                            "do_epoll_wait",
-                                                            "do_epoll_pwait",
-                                                            "do_epoll_ctl",
-                                                            "ep_send_events",
-                                                            "io_send",
-                                                            "io_recv",
-                                                            "io_sendmsg",
-                                                            "io_recvmsg"};
+// System calls, by the name behind the prefix of their architecture, and functions behind them that the compiler leaves
+// out of line. First what moves bytes or waits for them.
+constexpr std::array<std::string_view, 10> kCalls{"sendto",   "send",    "recvfrom", "recv",       "sendmsg",
+                                                  "sendmmsg", "recvmsg", "recvmmsg", "epoll_wait", "epoll_pwait"};
+constexpr std::array<std::string_view, 28> kFunctions{
+    "__sys_sendto",     "__sys_recvfrom", "__sys_sendmsg",   "___sys_sendmsg", "____sys_sendmsg",  "__sys_sendmmsg",
+    "__sys_recvmsg",    "___sys_recvmsg", "____sys_recvmsg", "__sys_recvmmsg", "do_recvmmsg",      "sock_read_iter",
+    "sock_write_iter",  "sock_sendmsg",   "sock_recvmsg",    "__sock_sendmsg", "sock_splice_read", "sock_splice_eof",
+    "splice_to_socket", "sock_poll",      "sock_ioctl",      "do_epoll_wait",  "do_epoll_pwait",   "ep_send_events",
+    "io_send",          "io_recv",        "io_sendmsg",      "io_recvmsg"};
 
-constexpr std::array<std::string_view, 21> kSocketCalls{
-    "socket",   "socketpair", "bind",       "listen",     "connect",    "accept",      "accept4",
-    "shutdown", "sendto",     "send",       "recvfrom",   "recv",       "sendmsg",     "sendmmsg",
-    "recvmsg",  "recvmmsg",   "setsockopt", "getsockopt", "epoll_wait", "epoll_pwait", "epoll_ctl"};
-
-// Of both lists above, what is not about bytes.
-constexpr std::array<std::string_view, 27> kUpkeep{"socket",
-                                                   "socketpair",
-                                                   "bind",
-                                                   "listen",
-                                                   "connect",
-                                                   "accept",
-                                                   "accept4",
-                                                   "shutdown",
-                                                   "setsockopt",
-                                                   "getsockopt",
-                                                   "epoll_ctl",
-                                                   "__sys_socket",
-                                                   "__sys_socketpair",
-                                                   "__sys_bind",
-                                                   "__sys_listen",
-                                                   "__sys_connect",
-                                                   "__sys_connect_file",
-                                                   "__sys_accept4",
-                                                   "__sys_accept4_file",
-                                                   "do_accept",
-                                                   "__sys_shutdown",
-                                                   "__sys_shutdown_sock",
-                                                   "__sys_setsockopt",
-                                                   "__sys_getsockopt",
-                                                   "sock_close",
-                                                   "__sock_release",
-                                                   "do_epoll_ctl"};
+// What makes, changes and ends sockets.
+constexpr std::array<std::string_view, 11> kUpkeepCalls{"socket",     "socketpair", "bind",     "listen",
+                                                        "connect",    "accept",     "accept4",  "shutdown",
+                                                        "setsockopt", "getsockopt", "epoll_ctl"};
+constexpr std::array<std::string_view, 18> kUpkeepFunctions{
+    "__sys_socket",        "__sys_socketpair", "__sys_bind",         "__sys_listen",       "__sys_connect",
+    "__sys_connect_file",  "__sys_accept4",    "__sys_accept4_file", "do_accept",          "__sys_shutdown",
+    "__sys_shutdown_sock", "__sys_setsockopt", "__sys_getsockopt",   "do_sock_setsockopt", "do_sock_getsockopt",
+    "sock_close",          "__sock_release",   "do_epoll_ctl"};
 
 constexpr std::array<std::string_view, 5> kCallPrefixes{"__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__se_sys_",
                                                         "__do_sys_"};
@@ -106,19 +45,18 @@ bool is_one_of(const std::array<std::string_view, N>& names, std::string_view na
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-bool is_socket_function(std::string_view name) {
+template <std::size_t Calls, std::size_t Functions>
+bool is_one_of(const std::array<std::string_view, Calls>& calls,
+               const std::array<std::string_view, Functions>& functions, std::string_view name) {
   for (const std::string_view prefix : kCallPrefixes) {
-    if (name.starts_with(prefix)) return is_one_of(kSocketCalls, name.substr(prefix.size()));
+    if (name.starts_with(prefix)) return is_one_of(calls, name.substr(prefix.size()));
   }
-  return is_one_of(kSocketFunctions, name);
+  return is_one_of(functions, name);
 }
 
-bool is_upkeep(std::string_view name) {
-  for (const std::string_view prefix : kCallPrefixes) {
-    if (name.starts_with(prefix)) return is_one_of(kUpkeep, name.substr(prefix.size()));
-  }
-  return is_socket_function(name) && is_one_of(kUpkeep, name);
-}
+bool moves_bytes(std::string_view name) { return is_one_of(kCalls, kFunctions, name); }
+
+bool is_upkeep(std::string_view name) { return is_one_of(kUpkeepCalls, kUpkeepFunctions, name); }
 
 bool is_interrupt(std::string_view name) {
   return name.starts_with("sysvec_") || name.starts_with("asm_sysvec_") || is_one_of(kInterrupts, name);
@@ -133,7 +71,7 @@ bool contains(const std::vector<Symbols::Range>& ranges, std::uint64_t address) 
 }  // namespace
 
 SocketPath::SocketPath(const Symbols& symbols)
-    : sockets_(symbols.ranges(is_socket_function)),
+    : sockets_(symbols.ranges(moves_bytes)),
       upkeep_(symbols.ranges(is_upkeep)),
       interrupts_(symbols.ranges(is_interrupt)) {}
 

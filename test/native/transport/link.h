@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -55,6 +56,12 @@ class Link {
   void* memory_ = nullptr;
   bool ok_ = false;
 };
+
+/** Waits for a child of ours. */
+inline bool ended_well(pid_t child) {
+  int status = -1;
+  return ::waitpid(child, &status, 0) == child && status == 0;
+}
 
 inline std::byte stamp(std::uint64_t at) { return static_cast<std::byte>(at * 0x9e3779b97f4a7c15u >> 56); }
 

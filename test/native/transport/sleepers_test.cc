@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -124,9 +123,7 @@ void between_processes(int messages, unsigned seed, bool once) {
   link.close_sender();
   const Slept slept = answer_sleeping(link, messages, seed, once);
   link.close_receiver();
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_TRUE(ended_well(child));
   expect_all(slept, link.sender().sent(), once);
 }
 

@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -70,9 +69,7 @@ TEST(Stream, SwitchesToAndFroBetweenProcessesWithoutALostByte) {
   }
   link.close_sender();
   const Received received = receive_all(link.receiver(), 22);
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_TRUE(ended_well(child));
   EXPECT_EQ(received.error, 0);
   EXPECT_EQ(received.wrong, 0u);
   EXPECT_EQ(received.bytes, link.sender().sent());
