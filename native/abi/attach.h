@@ -39,10 +39,33 @@ struct sockdoc_attach_code {
   uint64_t bytes;
 };
 
+/** What keeps libsd from leaving: `why` of struct sockdoc_attach_kept. docs/attach.md says what ends each of them. */
+enum sockdoc_attach_why {
+  SOCKDOC_KEPT_UNREAD = 1,     /* its program has not read what lies in memory */
+  SOCKDOC_KEPT_RECEIVING = 2,  /* a thread was receiving by it */
+  SOCKDOC_KEPT_SENDING = 3,    /* a thread was sending by it */
+  SOCKDOC_KEPT_PEER_READS = 4, /* the other end stands in the middle of a read */
+  SOCKDOC_KEPT_CROSSING = 5,   /* a thread was about to take it to memory */
+  SOCKDOC_KEPT_MONITOR = 6     /* no connection: a thread was speaking with the monitor */
+};
+
+/** One direction of a connection that is not back on the kernel, or a thread that is in the middle of something. */
+struct sockdoc_attach_kept {
+  uint32_t why;    /* enum sockdoc_attach_why */
+  int32_t fd;      /* one of those that lead to it; -1: none does, and no address is known */
+  uint64_t unread; /* bytes in memory that the program has not read */
+  uint64_t before; /* bytes that it has to read from the kernel first */
+  uint32_t family; /* AF_INET, AF_INET6; 0: not known */
+  uint16_t local_port, remote_port;
+  uint8_t local[16], remote[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
 #ifdef __cplusplus
 static_assert(sizeof(struct sockdoc_attach_config) == 536);
 static_assert(sizeof(struct sockdoc_attach_site) == 40);
+static_assert(sizeof(struct sockdoc_attach_kept) == 64);
 #else
 _Static_assert(sizeof(struct sockdoc_attach_config) == 536, "layout");
 _Static_assert(sizeof(struct sockdoc_attach_site) == 40, "layout");
+_Static_assert(sizeof(struct sockdoc_attach_kept) == 64, "layout");
 #endif

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "inject/kept.h"
 #include "inject/libsd.h"
 #include "inject/ptrace/code.h"
 #include "inject/redirection.h"
@@ -144,8 +145,8 @@ Refused await_leaving(const Try& one, Libsd& libsd) {
     });
     if (left == 0 || (refusal && !worth_another_try(*refusal))) return refusal;
     if (one.deadline.passed()) {
-      return too_late(left == 1 ? "A connection has bytes in memory that its program does not read."
-                                : "Connections have bytes in memory that their programs do not read.");
+      one.outcome.late = true;
+      return refusal ? refusal : too_late("Its connections were back on the kernel only when the time was up.");
     }
     nap(pause);
   }
@@ -175,6 +176,7 @@ void stay_after_all(const Try& one) {
   // It says no where nothing is to be taken back, because all went on in between.
   (void)visiting(one, [&](Visit& visit, Threads& threads, Hold&) {
     finish_by(libsd, visit, threads);
+    if (one.outcome.late) (void)libsd.kept(visit, one.deadline, one.outcome.kept, one.outcome.kept_count);
     return libsd.attach(visit, one.job, one.deadline);
   });
 }
@@ -262,7 +264,14 @@ Outcome attach(pid_t pid, const Job& job) {
   return run(pid, job, try_attach, [](const Try&) {});
 }
 
-Outcome detach(pid_t pid, const Job& job) { return run(pid, job, try_detach, stay_after_all); }
+Outcome detach(pid_t pid, const Job& job) {
+  Outcome outcome = run(pid, job, try_detach, stay_after_all);
+  if (outcome.refusal && std::string_view(outcome.refusal->code) == "timeout" && !outcome.kept.empty()) {
+    outcome.refusal->reason = kept_sentence(outcome.kept.front(), outcome.kept_count);
+    outcome.refusal->next = "It stays attached, and works. Try again once that is over, or let it have more time.";
+  }
+  return outcome;
+}
 
 void reach(Step step, const Job& job) {
   if (job.end_at == static_cast<int>(step)) ::kill(::getpid(), SIGKILL);

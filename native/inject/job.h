@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "abi/attach.h"
 #include "inject/process/suitability.h"
 #include "inject/refusal.h"
 
@@ -25,9 +26,12 @@ struct Outcome {
   pid_t pid = 0;
   std::string comm;
   Refused refusal;
-  std::vector<double> stops;  // milliseconds, each time that a thread or all of them were held
-  double all_stopped = 0;     // of these, the last time that all were
-  bool leaving = false;       // on the way back: libsd was told to leave
+  std::vector<double> stops;              // milliseconds, each time that a thread or all of them were held
+  double all_stopped = 0;                 // of these, the last time that all were
+  bool leaving = false;                   // on the way back: libsd was told to leave
+  bool late = false;                      // and could not in time, for what it said at last:
+  std::vector<sockdoc_attach_kept> kept;  // the first of them
+  std::uint64_t kept_count = 0;
 };
 
 /** Either as wanted, or as it was before. */

@@ -227,4 +227,18 @@ Refused Libsd::leave(Visit& visit, const Deadline& deadline, std::uint32_t& left
   return std::nullopt;
 }
 
+Refused Libsd::kept(Visit& visit, const Deadline& deadline, std::vector<sockdoc_attach_kept>& first,
+                    std::uint64_t& count) {
+  constexpr std::size_t kMost = 64;
+  static_assert(kMost * sizeof(sockdoc_attach_kept) <= Visit::kRoom);
+  const auto function = image_.symbol("sockdoc_libsd_kept");
+  if (!function) return std::nullopt;
+  if (auto refusal = visit.call(*function, {number(visit.room()), kMost}, deadline, count)) return refusal;
+  count = static_cast<std::uint32_t>(count);
+  first.resize(std::min<std::size_t>(count, kMost));
+  const std::size_t size = first.size() * sizeof(sockdoc_attach_kept);
+  if (memory_.read(visit.room(), first.data(), size) != size) return gone();
+  return std::nullopt;
+}
+
 }  // namespace sockdoc::inject

@@ -15,6 +15,7 @@
 #include "base/output.h"
 #include "inject/deadline.h"
 #include "inject/job.h"
+#include "inject/kept.h"
 
 // sockdoc-inject attach PID --library PATH [--monitor SOCKET] [--after-calls N] [--spin-us N] [--timeout-ms N]
 //                       [--dry-run]
@@ -92,6 +93,7 @@ void write_outcome(Json& json, const Outcome& outcome, const Job& job) {
   if (outcome.refusal) {
     json.field("code", std::string_view(outcome.refusal->code)).field("reason", outcome.refusal->reason);
     if (!outcome.refusal->next.empty()) json.field("next", outcome.refusal->next);
+    if (!outcome.kept.empty()) write_kept(json.field("keptCount", outcome.kept_count), outcome.kept);
   }
   double sum = 0;
   for (const double stop : outcome.stops) sum += stop;

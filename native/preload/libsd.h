@@ -100,6 +100,7 @@ int sockdoc_libsd_socket(int fd, struct sockdoc_socket_state *into);
  *         those that are there go back; `left`: directions of connections that are not back yet. To be called again
  *         until there is none. A direction waits for the program to read what lies in its ring. Who gives up calls
  *         attach: libsd stays then, and new connections may go to rings.
+ * kept    after leave, as it is called: what it waits for. How many there are; the first `room` of them are written.
  * undo    with all other threads stopped: libc's code is as it was, nothing of ours is left but memory. Refused while a
  *         connection is not back. Who is inside a hook goes on there, by the kernel.
  *
@@ -113,6 +114,7 @@ uint32_t sockdoc_libsd_sites(struct sockdoc_attach_site *into, uint32_t room);
 void sockdoc_libsd_code(struct sockdoc_attach_code *into);
 int sockdoc_libsd_apply(void);
 int sockdoc_libsd_leave(uint32_t *left);
+uint32_t sockdoc_libsd_kept(struct sockdoc_attach_kept *into, uint32_t room);
 int sockdoc_libsd_undo(void);
 
 /*

@@ -1,6 +1,27 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Gap } from './gap.js';
 
+/** One direction of a connection, or a thread, for which a process could not be left in time. */
+export const Kept = Type.Object({
+  why: Type.String({
+    description:
+      'unread, receiving, sending, peer-reads, crossing, or monitor, which is about no connection (docs/attach.md).',
+  }),
+  direction: Type.Optional(Type.Union([Type.Literal('in'), Type.Literal('out')])),
+  fd: Type.Optional(Type.Integer()),
+  local: Type.Optional(Type.String()),
+  remote: Type.Optional(Type.String()),
+  unreadBytes: Type.Optional(Type.Integer({ description: 'In memory, that the program has not read.' })),
+  kernelBytesBefore: Type.Optional(Type.Integer({ description: 'That it has to read from the kernel first.' })),
+});
+export type Kept = Static<typeof Kept>;
+
+/** What both documents say of a process that stays attached. */
+const STAYS = {
+  keptCount: Type.Optional(Type.Integer({ description: 'What kept it from being left, in number.' })),
+  kept: Type.Optional(Type.Array(Kept, { description: 'The first of these.' })),
+};
+
 /** What sockdoc-inject says of one process (docs/attach.md). */
 export const InjectedProcess = Type.Object({
   pid: Type.Integer(),
@@ -9,6 +30,7 @@ export const InjectedProcess = Type.Object({
   code: Type.Optional(Type.String()),
   reason: Type.Optional(Type.String()),
   next: Type.Optional(Type.String()),
+  ...STAYS,
   stoppedMs: Type.Optional(Type.Number()),
   allStoppedMs: Type.Optional(Type.Number()),
   stops: Type.Optional(Type.Array(Type.Number())),
@@ -31,6 +53,7 @@ export const MigratedProcess = Type.Object({
   ),
   reason: Type.Optional(Type.String()),
   next: Type.Optional(Type.String({ description: 'What would help.' })),
+  ...STAYS,
   stoppedMs: Type.Optional(Type.Number({ description: 'How long a thread of it was held, in all.' })),
   allStoppedMs: Type.Optional(Type.Number({ description: 'How long all of its threads were, the last time.' })),
 });

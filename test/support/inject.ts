@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_proces
 import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { Kept } from '../../src/model/migrate.js';
 import { LIBSD } from './libsd.js';
 
 export const INJECT = fileURLToPath(new URL('../../build/release/sockdoc-inject', import.meta.url));
@@ -13,6 +14,8 @@ export interface Injected {
   code?: string;
   reason?: string;
   next?: string;
+  keptCount?: number;
+  kept?: Kept[];
   stoppedMs?: number;
   allStoppedMs?: number;
   stops?: number[];

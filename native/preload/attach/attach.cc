@@ -106,6 +106,8 @@ int sockdoc_libsd_leave(uint32_t* left) {
   return 0;
 }
 
+uint32_t sockdoc_libsd_kept(struct sockdoc_attach_kept* into, uint32_t room) { return connections.kept({into, room}); }
+
 int sockdoc_libsd_undo() {
   if (connections.left() != 0) return interception.refuse({.what = "a connection is not back on the kernel"});
   const Refusal refusal = interception.patcher.undo();

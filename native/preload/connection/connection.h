@@ -168,6 +168,10 @@ class Connection {
     return (natively_.load() == 0 || has_unread() ? 1U : 0U) + (sends_natively_.load() == 0 ? 1U : 0U);
   }
 
+  /** Why the kernel does not have that direction yet, of enum sockdoc_attach_why; 0: it has. */
+  [[nodiscard]] std::uint32_t why_receiving() const;
+  [[nodiscard]] std::uint32_t why_sending() const;
+
   /** Both directions are the kernel's for good, here or by whoever forked us. */
   [[nodiscard]] bool gone_back() const { return !here() || (has(kStayReceiving) && has(kStaySending)); }
 

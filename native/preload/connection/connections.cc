@@ -89,33 +89,11 @@ void Connections::end() {
 }
 
 void Connections::renewed(std::uint32_t index) {
-  Chunk* chunk = chunks_[index / kChunk].load();
-  if (chunk == nullptr) return;
-  Connection& connection = (*chunk)[index % kChunk];
-  connection.handle_ = 0;
-  connection.granted_ = 0;
-  connection.crossing_ = 0;
-}
-
-std::uint32_t Connections::leave() {
-  leaving_ = 1;
-  table.each([&](int fd, Handle socket) {
-    Connection* connection = find(socket);
-    if (connection != nullptr) connection->go_back(fd, abi::Reason::switched_off);
-  });
-  return left();
-}
-
-std::uint32_t Connections::left() {
-  leaving_ = 1;
-  // Who is in the middle of it may be mapping memory.
-  std::uint32_t count = monitor_link.busy() ? 1 : 0;
-  each_place([&](Connection& connection) {
-    // A thread is about to take it to its rings, or to find that it may not.
-    if (connection.crossing_.load() != 0) count += 2;
-    if (connection.handle_.load() != 0) count += connection.directions_left();
-  });
-  return count;
+  Connection* connection = known(index);
+  if (connection == nullptr) return;
+  connection->handle_ = 0;
+  connection->granted_ = 0;
+  connection->crossing_ = 0;
 }
 
 void Connections::consider(Handle socket, SocketState& state, int fd, std::uint64_t word) {
@@ -375,12 +353,11 @@ void Connections::stay_receiving(Handle socket, abi::Reason reason) {
 void Connections::closing(Handle socket, int fd) {
   SocketState* state = table.state(socket);
   if (state == nullptr || gate::phase(state->gate.load()) == Phase::native) return;
-  const Chunk* chunk = chunks_[socket.index() / kChunk].load(std::memory_order_acquire);
-  if (chunk != nullptr) {
-    Connection& connection = const_cast<Connection&>((*chunk)[socket.index() % kChunk]);
+  if (Connection* connection = known(socket.index()); connection != nullptr) {
     std::uint64_t word = socket.word();
-    if (connection.granted_.compare_exchange_strong(word, 0) && connection.here()) connection.slab_->users.fetch_sub(1);
-    if (connection.handle_.load() == socket.word()) connection.finish(fd, table.complete(*state));
+    const bool granted = connection->granted_.compare_exchange_strong(word, 0);
+    if (granted && connection->here()) connection->slab_->users.fetch_sub(1);
+    if (connection->handle_.load() == socket.word()) connection->finish(fd, table.complete(*state));
   }
   if (state->cookie.load() != 0) monitor_link.release(state->cookie.load());
 }

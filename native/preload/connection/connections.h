@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 
+#include "abi/attach.h"
 #include "preload/connection/connection.h"
 #include "preload/connection/slabs.h"
 
@@ -14,11 +16,9 @@ class Connections {
   enum class Reply { nothing, no_memory, not_there };
 
   [[nodiscard]] Connection* find(Handle socket) const {
-    if (!socket) return nullptr;
-    const Chunk* chunk = chunks_[socket.index() / kChunk].load(std::memory_order_acquire);
-    if (chunk == nullptr) return nullptr;
-    Connection& connection = const_cast<Connection&>((*chunk)[socket.index() % kChunk]);
-    return connection.handle_.load(std::memory_order_acquire) == socket.word() ? &connection : nullptr;
+    Connection* connection = socket ? known(socket.index()) : nullptr;
+    if (connection == nullptr) return nullptr;
+    return connection->handle_.load(std::memory_order_acquire) == socket.word() ? connection : nullptr;
   }
 
   /** How many calls a socket makes before it is worth to ask. */
@@ -34,6 +34,8 @@ class Connections {
   [[nodiscard]] bool stay_after_all() { return leaving_.exchange(0) != 0; }
   /** The same number, with all other threads stopped. */
   [[nodiscard]] std::uint32_t left();
+  /** What they wait for: see sockdoc_libsd_kept(). */
+  [[nodiscard]] std::uint32_t kept(std::span<sockdoc_attach_kept> into);
   /** Once none is left, with all other threads stopped: the memory that was shared is given back. */
   void end();
   /** Changes when libsd has come into this process again: calls that are older begin anew. */
@@ -112,6 +114,11 @@ class Connections {
       if (chunk == nullptr) continue;
       for (Connection& connection : *chunk) visit(connection);
     }
+  }
+  /** The record in this place of the table; null where there never was one, or without memory. */
+  [[nodiscard]] Connection* known(std::uint32_t index) const {
+    Chunk* chunk = chunks_[index / kChunk].load(std::memory_order_acquire);
+    return chunk == nullptr ? nullptr : &(*chunk)[index % kChunk];
   }
   [[nodiscard]] Connection* at(std::uint32_t index);
   [[nodiscard]] bool suits(Handle socket, int fd);

@@ -112,8 +112,8 @@ bool Connection::give_pages_back(std::uint64_t now) {
 }
 
 bool Connections::look_for_pages(std::uint32_t index, std::uint64_t now) {
-  const Chunk* chunk = chunks_[index / kChunk].load(std::memory_order_acquire);
-  return chunk == nullptr || const_cast<Connection&>((*chunk)[index % kChunk]).give_pages_back(now);
+  Connection* connection = known(index);
+  return connection == nullptr || connection->give_pages_back(now);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Effect, MigrateDocument, MigratedProcess } from '../../model/migrate.js';
+import type { Effect, Kept, MigrateDocument, MigratedProcess } from '../../model/migrate.js';
 import type { Column } from '../table.js';
 import { bytes, milliseconds } from '../units.js';
 import { writeGaps } from './gaps.js';
@@ -18,6 +18,26 @@ const PROCESSES: readonly Column<MigratedProcess>[] = [
   { title: 'STOPPED', cell: ({ stoppedMs }) => milliseconds(stoppedMs), align: 'right', priority: 2 },
   { title: 'WHY', cell: ({ reason, code }) => reason ?? code, priority: 0, min: 20, max: 120 },
 ];
+
+const WHY_KEPT: Readonly<Record<string, string>> = {
+  unread: 'its program does not read them',
+  receiving: 'was being received by at each look',
+  sending: 'was being sent by at each look',
+  'peer-reads': 'its other end stands in the middle of a read',
+  crossing: 'was about to go over to memory at each look',
+  monitor: 'a thread was speaking with the monitor at each look',
+};
+
+const KEPT: readonly Column<Kept & { pid: number }>[] = [
+  { title: 'PID', cell: ({ pid }) => pid, align: 'right', priority: 0 },
+  { title: 'FD', cell: ({ fd }) => fd, align: 'right', priority: 0 },
+  { title: 'LOCAL', cell: ({ local }) => local, priority: 1 },
+  { title: 'REMOTE', cell: ({ remote }) => remote, priority: 1 },
+  { title: 'DIRECTION', cell: ({ direction }) => direction, priority: 2 },
+  { title: 'UNREAD', cell: ({ unreadBytes }) => bytes(unreadBytes), align: 'right', priority: 1 },
+  { title: 'WHY NOT LEFT', cell: ({ why }) => WHY_KEPT[why] ?? why, priority: 0, min: 20, max: 60 },
+];
+const MOST_KEPT = 16;
 
 const EFFECTS: readonly Column<Effect>[] = [
   { title: 'CLIENT', cell: ({ client }) => `${client.comm} ${client.pid}`, priority: 0, min: 10 },
@@ -46,6 +66,7 @@ export function prettyMigrate(document: MigrateDocument, options: Look & { verbo
   paper.table(PROCESSES, document.processes);
   for (const { pid, comm, next } of document.processes)
     if (next !== undefined) paper.text(`${comm} ${pid}: ${next}`, { first: '! ' });
+  writeKept(paper, document);
   writeConnections(paper, document);
   if (document.effects.length > 0) {
     paper.blank();
@@ -60,6 +81,17 @@ export function prettyMigrate(document: MigrateDocument, options: Look & { verbo
   // What else of the host cannot be seen is no matter of these processes.
   if (options.verbose) writeGaps(paper, document.gaps, options);
   return paper.toString();
+}
+
+/** Where one alone kept a process, the reason of its refusal has said it. */
+function writeKept(paper: Paper, { processes }: MigrateDocument): void {
+  const some = processes.filter(({ keptCount = 0 }) => keptCount > 1);
+  const rows = some.flatMap(({ pid, kept = [] }) => kept.map((one) => ({ ...one, pid })));
+  if (rows.length === 0) return;
+  paper.blank();
+  paper.table(KEPT, rows.slice(0, MOST_KEPT));
+  const others = some.reduce((sum, { keptCount = 0 }) => sum + keptCount, 0) - Math.min(rows.length, MOST_KEPT);
+  if (others > 0) paper.text(`and ${others} more`, { first: '  ' });
 }
 
 function writeConnections(paper: Paper, { connections, dryRun, back, processes }: MigrateDocument): void {

@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { afterEach, describe, expect, it } from 'vitest';
 import { monitorStatus } from '../../../src/services/monitor/status.js';
 import { inject, Speaker } from '../../support/inject.js';
@@ -9,6 +10,7 @@ import { hasLibsd } from '../../support/libsd.js';
 import { requireRoot } from '../../support/live.js';
 import { MonitorBench } from '../../support/monitor.js';
 import { poll } from '../../support/poll.js';
+import { parseSs } from '../../support/ss.js';
 
 const UNREAD = fileURLToPath(new URL('../../../fixtures/programs/inject/unread.py', import.meta.url));
 
@@ -57,7 +59,29 @@ describe.runIf(hasLibsd)('a process whose connections go by memory', () => {
       return false;
     });
     const back = inject('detach', victim.pid, { args: ['--timeout-ms', '300'] });
-    expect(back).toMatchObject({ state: 'refused', code: 'timeout', reason: expect.stringContaining('does not read') });
+    expect(back).toMatchObject({
+      state: 'refused',
+      code: 'timeout',
+      reason: expect.stringMatching(/^Descriptor \d+ \(127.* to 127.*\) has bytes .* does not read: 1000\.$/),
+      keptCount: 1,
+    });
+    // Which connection it is, as ss says.
+    const { kept: [one = {}] = [] } = back;
+    const port = Number((one.local as string).split(':')[1]);
+    expect(one).toEqual({
+      why: 'unread',
+      direction: 'in',
+      fd: expect.any(Number),
+      local: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      remote: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      unreadBytes: 1000,
+    });
+    expect(readlinkSync(`/proc/${victim.pid}/fd/${one.fd}`)).toMatch(/^socket:/);
+    const rows = parseSs((await execa('ss', ['-Htnp', `( sport = :${port} )`])).stdout);
+    expect(rows.map(({ local, remote }) => ({ local, remote }))).toContainEqual({
+      local: one.local,
+      remote: one.remote,
+    });
     expect(attach(), 'libsd is at work').toMatchObject({ code: 'already' });
     expect(await victim.ask('read')).toBe('done');
     // It goes on with what comes: connections move again.

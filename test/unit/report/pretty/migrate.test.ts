@@ -49,8 +49,22 @@ test('a dry run says what would be, and not how to take it back', () => {
   expect(text).not.toContain('Back:');
 });
 
+test('what kept a process from being left, each connection by its name; one alone is in the reason', () => {
+  const refused = { pid: 11, comm: 'redis-server', state: 'refused' as const, named: true, code: 'timeout' };
+  const one = { why: 'unread', direction: 'in' as const, fd: 7, local: '127.0.0.1:1', remote: '127.0.0.1:2' };
+  const kept = [{ ...one, unreadBytes: 2048 }, { why: 'monitor' }];
+  const text = prettyMigrate(document({ back: true, processes: [{ ...refused, keptCount: 20, kept }] }), LOOK);
+  expect(text).toMatch(/^ +11 +7 +127\.0\.0\.1:1 +127\.0\.0\.1:2 +in +2 KiB +its program does not read them$/m);
+  expect(text).toMatch(/^ +11 .* a thread was speaking with the monitor at each look$/m);
+  expect(text).toContain('and 18 more');
+  const alone = [{ ...refused, keptCount: 1, kept: kept.slice(0, 1) }];
+  expect(prettyMigrate(document({ back: true, processes: alone }), LOOK)).not.toContain('UNREAD');
+});
+
 test('names and reasons cannot steer the terminal', () => {
-  const processes = [{ pid: 1, comm: HOSTILE, state: 'refused' as const, named: true, reason: HOSTILE, next: HOSTILE }];
+  const kept = [{ why: HOSTILE, local: HOSTILE, remote: HOSTILE }];
+  const said = { reason: HOSTILE, next: HOSTILE, keptCount: 2, kept };
+  const processes = [{ pid: 1, comm: HOSTILE, state: 'refused' as const, named: true, ...said }];
   expect(isHarmless(prettyMigrate(document({ processes }), { ...LOOK, columns: 80 }))).toBe(true);
 });
 
