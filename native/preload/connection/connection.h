@@ -322,6 +322,7 @@ class Connection {
   std::atomic<std::uint64_t> in_doubt_ms_{0};     // since when it is not known whether the peer is alive
 
   std::atomic<std::uint64_t> granted_{0};  // the handle, while the memory is there but not in use
+  std::atomic<std::uint64_t> unasked_{0};  // the handle, where the monitor was to be asked and did not listen yet
   std::atomic<std::uint32_t> crossing_{0};
   std::uint32_t tries_ = 0;
   std::atomic<std::uint32_t> run_{0};  // of the link to the monitor, which knows of it

@@ -105,7 +105,7 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
     stay(socket, static_cast<abi::Reason>(stopped));
   }
   if (gate::phase(word) == Phase::native) {
-    if (calls < ask_after_ || (calls - ask_after_) % kAskAgain != 0 || !connected(state)) return;
+    if (calls < ask_after_ || !is_due(socket, calls - ask_after_) || !connected(state)) return;
     if ((state.flags.load() & kAdopted) != 0 && !suits(socket, fd)) return;
     const bool stays = (state.flags.load() & kStays) != 0;
     if (!stays && !table.complete(state) && !table.regain(state, fd) && table.may_regain(state)) {
@@ -120,6 +120,7 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
     if (mine == nullptr || cookie_of(state, fd) == 0 || !gate::change(state, word, Phase::asked)) return;
     mine->run_ = monitor_link.runs();
     if (monitor_link.ask(socket, fd)) return;
+    mine->unasked_.store(socket.word(), std::memory_order_relaxed);
     word = state.gate.load();
     while (gate::phase(word) == Phase::asked && !gate::change(state, word, Phase::native)) word = state.gate.load();
     return;
@@ -137,6 +138,20 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
                       state.reason.load() == static_cast<std::uint32_t>(abi::Reason::shared_by_more);
   const bool again = connection->run_ != runs || (shared && calls % kAskAgainOfShared == 0);
   if (again && monitor_link.ask(socket, fd)) connection->run_ = runs;
+}
+
+/**
+ * Whether to ask now, so many calls after the first time: seldom, but for one that could not be asked for since the
+ * monitor had not answered the greeting yet, or another thread was speaking to it.
+ */
+bool Connections::is_due(Handle socket, std::uint64_t calls_since) const {
+  if (calls_since % kAskAgain == 0) return true;
+  Connection* mine = calls_since < kAskAgain ? known(socket.index()) : nullptr;
+  if (mine == nullptr || mine->unasked_.load(std::memory_order_relaxed) != socket.word()) return false;
+  monitor_link.tend_at_times();
+  if (!monitor_link.listens()) return false;
+  mine->unasked_.store(0, std::memory_order_relaxed);
+  return true;
 }
 
 /** False: not now. A socket that was there before libsd may have been used in ways that only the kernel knows. */

@@ -121,6 +121,7 @@ class Connections {
     return chunk == nullptr ? nullptr : &(*chunk)[index % kChunk];
   }
   [[nodiscard]] Connection* at(std::uint32_t index);
+  [[nodiscard]] bool is_due(Handle socket, std::uint64_t calls_since) const;
   [[nodiscard]] bool suits(Handle socket, int fd);
   [[nodiscard]] bool counted(SocketState& state, Connection& connection, int fd) const;
   [[nodiscard]] bool counts_agree(const SocketState& state, const Connection& connection, int fd) const;

@@ -22,6 +22,8 @@ class MonitorLink {
   [[nodiscard]] static bool fits(const char* path) { return __builtin_strlen(path) < sizeof path_; }
   /** libsd came into this process later, or again: what the monitor knows of its sockets is not true any more. */
   void begin_anew() { anew_ = true; }
+  /** Whether it has answered the greeting. */
+  [[nodiscard]] bool listens() const { return state_.load(std::memory_order_relaxed) == State::ready; }
   /** A thread is about to say something, or to do what it was told. */
   [[nodiscard]] bool busy() const { return locked_.load() != 0; }
   /** There is none any more, and it is told so: all connections are the kernel's. With all other threads stopped. */

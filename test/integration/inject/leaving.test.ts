@@ -1,9 +1,11 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Kept } from '../../../src/model/migrate.js';
 import { monitorStatus } from '../../../src/services/monitor/status.js';
 import { inject, Speaker } from '../../support/inject.js';
 import { hasLibsd } from '../../support/libsd.js';
@@ -66,7 +68,7 @@ describe.runIf(hasLibsd)('a process whose connections go by memory', () => {
       keptCount: 1,
     });
     // Which connection it is, as ss says.
-    const { kept: [one = {}] = [] } = back;
+    const [one] = back.kept as [Kept];
     const port = Number((one.local as string).split(':')[1]);
     expect(one).toEqual({
       why: 'unread',
@@ -89,6 +91,25 @@ describe.runIf(hasLibsd)('a process whose connections go by memory', () => {
     await moved(victim, socket, 2);
     expect(inject('detach', victim.pid)).toMatchObject({ state: 'detached' });
     expect(await victim.ask('talk 100')).toBe('done');
+  });
+
+  it('goes there after few calls, although the monitor has answered no greeting at the first', async () => {
+    bench = new MonitorBench();
+    await bench.running();
+    const { socket } = bench;
+    const victim = await started();
+    await victim.ask('new');
+    expect(inject('attach', victim.pid, { args: ['--monitor', socket, '--after-calls', '1'] })).toMatchObject({
+      state: 'attached',
+    });
+    // Each socket makes two calls in a round trip; a question that was lost is repeated after 64 of them.
+    for (let talks = 0; talks < 25; talks++) {
+      expect(await victim.ask('talk 1')).toBe('done');
+      const { ends = [] } = await monitorStatus(socket);
+      if (ends.filter(({ transport }) => transport === 'shm').length === 2) return;
+      await sleep(100);
+    }
+    expect.unreachable('it has not moved');
   });
 
   it('is not attached to where it would not find the monitor', async (context) => {
