@@ -211,9 +211,10 @@ describe.runIf(hasLibsd)('under libsd', () => {
 
   test('a run within a run loads it once', () => {
     const inner = [LAUNCHER, 'run', ...ours, '--', 'sh', '-c', 'echo $LD_PRELOAD'];
-    expect(sockdocRun([...ours, '--', ...inner]).stdout).toBe(`${LIBSD}\n`);
-    const plain = [LAUNCHER, 'run', '--transport', 'kernel', '--', status];
-    expect(JSON.parse(sockdocRun([...ours, '--', ...plain]).stdout).mode).toBe(1);
+    expect(sockdocRun([...ours, '--', ...inner])).toMatchObject({ stderr: '', stdout: `${LIBSD}\n` });
+    const plain = sockdocRun([...ours, '--', LAUNCHER, 'run', '--transport', 'kernel', '--', status]);
+    expect(plain).toMatchObject({ status: 0, stderr: '' });
+    expect(JSON.parse(plain.stdout).mode).toBe(1);
   });
 
   test.each([

@@ -4,6 +4,7 @@ import { notPermitted, notPossible, type SockdocError } from '../../support/erro
 import { type Message, messageIn, REASON, refusalIn, requestOf, TYPE } from './messages.js';
 
 const PATIENCE_MS = 5000;
+const TICK_MS = 50;
 
 /**
  * Asks the monitor at this socket one thing; undefined when none listens there. One of another build is asked in its own
@@ -59,11 +60,15 @@ function exchange(path: string, request: Buffer, patienceMs: number): Promise<Me
       socket.destroy();
       reject(error);
     };
-    // For all of it: one that sends a byte now and then is as silent as one that sends nothing.
-    const timer = setTimeout(() => end(new Error(`no answer within ${patienceMs / 1000} s`)), patienceMs);
+    // For all of it: one that sends a byte now and then is as silent as one that sends nothing. In ticks, since an answer may
+    // have been there for long when nobody let this process run.
+    let ticks = patienceMs / TICK_MS;
+    const timer = setInterval(() => {
+      if (--ticks <= 0) end(new Error(`no answer within ${patienceMs / 1000} s`));
+    }, TICK_MS);
     socket.on('error', end);
     socket.on('close', () => {
-      clearTimeout(timer);
+      clearInterval(timer);
       reject(new Error('it closed the connection'));
     });
     socket.on('connect', () => socket.write(request));
