@@ -105,12 +105,12 @@ class SignalsHeld {
   void hold() {
     if (held_) return;
     const std::uint64_t all = ~std::uint64_t{0};
-    held_ = raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, sizeof before_) == 0;
+    held_ = raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, sizeof all) == 0;
   }
   void release() {
     if (!held_) return;
     held_ = false;
-    raw(SYS_rt_sigprocmask, SIG_SETMASK, &before_, 0, sizeof before_);
+    raw(SYS_rt_sigprocmask, SIG_SETMASK, &before_, 0, sizeof before_[0]);
   }
   /** What the program had, or null while nothing is held. */
   [[nodiscard]] const sigset_t* mask() const { return held_ ? reinterpret_cast<const sigset_t*>(&before_) : nullptr; }

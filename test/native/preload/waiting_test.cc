@@ -84,6 +84,48 @@ TEST_F(Readiness, SignalsEndAWait) {
   });
 }
 
+/** The handler runs before the call sleeps: the program's own call would have slept already, and would have ended. */
+TEST_F(Readiness, ASignalThatComesWhileItLooksEndsAWait) {
+  RingedPair pair;
+  const Set set;
+  ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  action.sa_flags = SA_RESTART;
+  ASSERT_EQ(::sigaction(SIGUSR1, &action, nullptr), 0);
+  const pthread_t me = pthread_self();
+  set_spinning_us(10'000);
+  const auto interrupted = [&](auto wait) {
+    EXPECT_EQ(pair.receive(), 0U);
+    spin_policy.ended(true);
+    std::atomic<bool> begun{false};
+    std::thread other([&] {
+      while (!begun) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      pthread_kill(me, SIGUSR1);
+    });
+    begun = true;
+    errno = 0;
+    EXPECT_EQ(wait(), -1);
+    EXPECT_EQ(errno, EINTR);
+    other.join();
+  };
+  epoll_event event = {};
+  pollfd entry = {pair.fd, POLLIN, 0};
+  for (int i = 0; i < 3; i++) {
+    interrupted([&] { return sockdoc_hook_epoll_wait(set.fd, &event, 1, kSecond); });
+    interrupted([&] { return sockdoc_hook_poll(&entry, 1, kSecond); });
+    interrupted([&] {
+      fd_set in;
+      FD_ZERO(&in);
+      FD_SET(pair.fd, &in);
+      timeval second = {1, 0};
+      return sockdoc_hook_select(pair.fd + 1, &in, nullptr, nullptr, &second);
+    });
+  }
+  set_spinning_us(kDefaultSpinUs);
+}
+
 TEST_F(Readiness, AMaskLetsASignalInThatWaits) {
   RingedPair pair;
   const Set set;
