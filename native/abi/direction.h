@@ -12,7 +12,7 @@
 namespace sockdoc::abi {
 
 /** Two libsd of different versions do not share memory. */
-inline constexpr std::uint32_t kSharedMemoryVersion = 4;
+inline constexpr std::uint32_t kSharedMemoryVersion = 5;
 
 /** Adjacent lines are fetched in pairs on x86, so that two writers on neighbouring ones still disturb each other. */
 inline constexpr std::size_t kWriterAlignment = 128;
@@ -53,7 +53,21 @@ inline constexpr std::uint64_t kInterruption = std::uint64_t{1} << 56;
 /** The bytes of a ring_tail. */
 [[nodiscard]] constexpr std::uint64_t tail_bytes(std::uint64_t word) { return (word & (kWokenOnce - 1)) >> 1; }
 
-/** Written by the active sender, but for what the receiver says in ring_tail. */
+/**
+ * SenderWords::kernel_sends: how many calls of the sender are with the kernel now, and above that what both say of it.
+ * A call of his begins by a compare-and-swap that adds one; not while kSenderHeld is set and there is none.
+ * kSenderHeld, of the receiver: what was sent by the kernel is to be all there is, for a moment. The sender may clear
+ * it while kHeldFinally is not set. kHeldFinally, of the receiver, by a compare-and-swap from kSenderHeld alone.
+ * kSendsAlone, of the sender: he, or somebody else, sends by the kernel without a look here. He cannot be held.
+ */
+inline constexpr std::uint32_t kSenderHeld = std::uint32_t{1} << 31;
+inline constexpr std::uint32_t kHeldFinally = std::uint32_t{1} << 30;
+inline constexpr std::uint32_t kSendsAlone = std::uint32_t{1} << 29;
+
+/** The calls of a kernel_sends. */
+[[nodiscard]] constexpr std::uint32_t calls_of(std::uint32_t word) { return word & (kSendsAlone - 1); }
+
+/** Written by the active sender, but for what the receiver says in ring_tail and kernel_sends. */
 struct alignas(kWriterAlignment) SenderWords {
   std::atomic<std::uint64_t> ring_tail;       // bytes ever put into the ring: see tail_bytes()
   std::atomic<std::uint64_t> ring_head_seen;  // the receiver's ring_head when the sender last looked
@@ -62,7 +76,7 @@ struct alignas(kWriterAlignment) SenderWords {
   std::atomic<std::uint64_t> pages_until;     // its bytes lie in pages that were made sure of, up to here; 0: all do
   std::atomic<std::uint64_t> pages_from;      // beginning here
   std::atomic<std::uint32_t> older_read;      // kernel_reads as it was when bytes last went over to the ring
-  std::atomic<std::uint32_t> reserved;
+  std::atomic<std::uint32_t> kernel_sends;    // see above
   std::atomic<std::uint64_t> switches[kSwitches];
 };
 

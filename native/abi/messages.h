@@ -28,6 +28,7 @@ enum class MessageType : std::uint16_t {
   reload = 9,
   keep = 10,
   leave = 11,
+  give_back = 12,
 
   refused = 64,
   welcome = 65,
@@ -213,6 +214,19 @@ struct Release {
   std::uint64_t reserved;
 };
 
+/**
+ * "The peer is held: let the kernel have these bytes as the next ones that come from him." They are in `memory`
+ * (abi/unread.h), a descriptor of the asking process, which also says there what became of it. Answered only where
+ * nothing was looked at in there: by Refused with the same sequence.
+ */
+struct GiveBack {
+  Header header;
+  std::uint64_t cookie;  // of the socket that they are read from
+  std::uint64_t bytes;
+  std::int32_t memory;
+  std::uint32_t reserved;
+};
+
 /** What carries the bytes now, and why it is the kernel. For the books only. Not answered. */
 struct Report {
   Header header;
@@ -258,7 +272,7 @@ struct Notice {
 static_assert(sizeof(Header) == 16 && sizeof(Endpoint) == 24 && sizeof(SocketClaim) == 88 && sizeof(Place) == 40);
 static_assert(sizeof(Hello) == 48 && sizeof(Welcome) == 48 && sizeof(Refused) == 32 && sizeof(Pair) == 104);
 static_assert(sizeof(Answer) == 80 && sizeof(Restore) == 144 && sizeof(Release) == 32 && sizeof(Report) == 32);
-static_assert(sizeof(Keep) == 112);
+static_assert(sizeof(Keep) == 112 && sizeof(GiveBack) == 40);
 static_assert(sizeof(Withdrawn) == 40 && sizeof(PeerGone) == 32);
 static_assert(sizeof(Plain) == 16 && sizeof(Text) == 16);
 

@@ -100,6 +100,8 @@ ssize_t Channel::send_some(std::span<const std::byte> bytes, int fd) const {
     sent = ::sendmsg(fd_.get(), &header, MSG_DONTWAIT | MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0 && errno == EAGAIN) return 0;
+  // Who is gone hears nothing, but what it said before is still to be read.
+  if (sent < 0 && errno == EPIPE) return static_cast<ssize_t>(bytes.size());
   return sent;
 }
 

@@ -33,7 +33,7 @@ std::uint64_t random_instance() {
   return number | 1u;
 }
 
-enum class Kind : std::uint32_t { listener, signals, channel, process };
+enum class Kind : std::uint32_t { listener, signals, channel, process, givers_back };
 
 bool gives_memory(const void* message, std::size_t bytes) {
   abi::Answer answer;
@@ -70,6 +70,8 @@ Status Daemon::prepare() {
   spare_ = Fd(::dup(epoll_.get()));
   epoll_event event{EPOLLIN, {.u64 = tag(Kind::listener, listener_)}};
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_, &event) != 0) return errno_error("epoll_ctl");
+  event.data.u64 = tag(Kind::givers_back, givers_back_.fd());
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, givers_back_.fd(), &event) != 0) return errno_error("epoll_ctl");
   event.data.u64 = tag(Kind::signals, signals_.get());
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, signals_.get(), &event) != 0) return errno_error("epoll_ctl");
   return Done{};
@@ -102,6 +104,12 @@ void Daemon::turn(int timeout) {
     const int fd = static_cast<int>(static_cast<std::uint32_t>(events[i].data.u64));
     if (kind == Kind::listener) accept_one();
     if (kind == Kind::signals) on_signal();
+    if (kind == Kind::givers_back) {
+      for (const auto& [asking, sequence] : givers_back_.refused()) {
+        Process* process = registry_.by_serial(asking);
+        if (process != nullptr) not_given_back(*process, sequence, abi::Reason::not_visible);
+      }
+    }
     if (kind == Kind::process) {
       if (const auto found = pid_of_.find(fd); found != pid_of_.end()) process_ended(found->second);
     }

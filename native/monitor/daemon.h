@@ -48,6 +48,8 @@ class Daemon {
   void handle(Channel& channel);
   void handle_registered(Channel& channel, const abi::Header& header);
   void hello(Channel& channel, const abi::Hello& request);
+  void give_back(Process& process, const abi::GiveBack& request);
+  void not_given_back(Process& process, std::uint64_t sequence, abi::Reason reason);
   void status(Channel& channel, std::uint64_t sequence);
   void reload(Channel& channel, std::uint64_t sequence);
   [[nodiscard]] std::string reload_policy();
@@ -62,6 +64,7 @@ class Daemon {
   std::uint64_t instance_;
   std::int64_t started_ns_;
   Registry registry_;
+  GiversBack givers_back_;
   Fd epoll_;
   Fd signals_;
   Fd spare_;  // given up for a moment when there are no descriptors left, to turn a caller away

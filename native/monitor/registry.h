@@ -11,6 +11,7 @@
 
 #include "abi/messages.h"
 #include "base/json.h"
+#include "monitor/giving_back.h"
 #include "monitor/other_holders.h"
 #include "monitor/policy.h"
 #include "monitor/process.h"
@@ -75,6 +76,14 @@ class Registry {
   void keep(Process& process, const abi::Keep& request);
   void release(Process& process, std::uint64_t cookie);
   void report(Process& process, const abi::Report& request);
+  /**
+   * What is to be done so that these bytes come to the process from its peer. Only from him who has the other end of
+   * the process's own connection, only behind all that he has sent, and only where the process could make him send what
+   * it wants: it is root's, or of the same user. `reason`: why not, where `job.bytes` is 0.
+   */
+  [[nodiscard]] GivingBack give_back(Process& process, const abi::GiveBack& request, abi::Reason& reason);
+  /** The process with this serial, or null. */
+  [[nodiscard]] Process* by_serial(std::uint64_t serial) const;
 
   /** From now on this decides. What it does not allow any more is withdrawn. */
   void set_policy(Policy policy);
@@ -117,7 +126,6 @@ class Registry {
   void leave_slabs(Process& process);
   void drop_slab(Slab& slab);
   [[nodiscard]] std::shared_ptr<Slab> restored_slab(const abi::Place& place, const Process& a, const Process& b);
-  [[nodiscard]] Process* by_serial(std::uint64_t serial) const;
   [[nodiscard]] std::uint64_t next_id() { return instance_ << 32 | ++ids_; }
   void write_kept(Json& json, const std::function<bool(const Process&)>& visible) const;
   void write_ends(Json& json, const std::function<bool(const Process&)>& visible) const;

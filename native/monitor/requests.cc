@@ -7,6 +7,7 @@
 
 #include "abi/direction.h"
 #include "monitor/daemon.h"
+#include "monitor/message.h"
 #include "monitor/policy_parser.h"
 
 // The half of the daemon that knows what messages mean.
@@ -96,6 +97,8 @@ void Daemon::handle_registered(Channel& channel, const abi::Header& header) {
     if (const auto request = read_message<abi::Release>(channel)) return registry_.release(process, request->cookie);
   } else if (header.type == MessageType::leave) {
     if (read_message<abi::Plain>(channel)) return registry_.leave(process);
+  } else if (header.type == MessageType::give_back) {
+    if (const auto request = read_message<abi::GiveBack>(channel)) return give_back(process, *request);
   } else if (header.type == MessageType::report) {
     if (const auto request = read_message<abi::Report>(channel)) return registry_.report(process, *request);
   }
@@ -133,6 +136,22 @@ void Daemon::hello(Channel& channel, const abi::Hello& request) {
   welcome.monitor_pid = ::getpid();
   welcome.instance = instance_;
   post(process, &welcome, sizeof welcome, process.notice.get());
+}
+
+/** What comes of it is said in the asker's memory; a refusal by a message. */
+void Daemon::give_back(Process& process, const abi::GiveBack& request) {
+  Reason reason = Reason::none;
+  GivingBack job = registry_.give_back(process, request, reason);
+  const std::uint64_t sequence = request.header.sequence;
+  if (job.bytes == 0) return not_given_back(process, sequence, reason);
+  if (!givers_back_.start(std::move(job))) not_given_back(process, sequence, Reason::no_descriptors);
+}
+
+void Daemon::not_given_back(Process& process, std::uint64_t sequence, Reason reason) {
+  auto refused = message_of<abi::Refused>(MessageType::refused, sequence);
+  refused.reason = reason;
+  refused.monitor_version = abi::kMonitorVersion;
+  post(process, &refused, sizeof refused, -1);
 }
 
 void Daemon::refuse(Channel& channel, std::uint64_t sequence, Reason reason, bool ends) {

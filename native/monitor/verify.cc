@@ -69,6 +69,11 @@ bool plausible(const abi::SocketClaim& claim) {
 Verified verify(Process& process, const abi::SocketClaim& claim, Namespaces& namespaces) {
   Verified verified;
   if (verified.reason = descriptor_is(process, claim); !verified.ok()) return verified;
+  return verify_socket(process, claim, namespaces);
+}
+
+Verified verify_socket(Process& process, const abi::SocketClaim& claim, Namespaces& namespaces) {
+  Verified verified;
   if (verified.reason = enter_namespace(process, namespaces); !verified.ok()) return verified;
   verified.netns = process.netns->id;
   const TcpTuple tuple = tuple_of(claim);

@@ -23,6 +23,9 @@ struct Verified {
  */
 [[nodiscard]] Verified verify(Process& process, const abi::SocketClaim& claim, Namespaces& namespaces);
 
+/** The same whatever descriptor leads to it now. */
+[[nodiscard]] Verified verify_socket(Process& process, const abi::SocketClaim& claim, Namespaces& namespaces);
+
 /**
  * Whether a socket of namespace `netns` that was verified once is no longer the process's: the descriptor is another,
  * and the kernel's table does not have the socket with an owner either. Where that cannot be seen, it still is.

@@ -287,6 +287,17 @@ Rest StreamReceiver::rest(bool once) {
   return Rest::bytes;
 }
 
+StreamReceiver::Hold StreamReceiver::sender_held() const {
+  const std::uint32_t word = shared_.sender.kernel_sends.load(std::memory_order_acquire);
+  if ((word & abi::kSenderHeld) == 0 || (word & abi::kSendsAlone) != 0) return Hold::impossible;
+  return abi::calls_of(word) == 0 ? Hold::held : Hold::sending;
+}
+
+bool StreamReceiver::hold_finally() {
+  std::uint32_t word = abi::kSenderHeld;
+  return shared_.sender.kernel_sends.compare_exchange_strong(word, word | abi::kHeldFinally);
+}
+
 StreamReceiver::Ahead StreamReceiver::look_ahead() const {
   const Ahead kImpossible{false, std::nullopt, 0};
   const abi::SenderWords& theirs = shared_.sender;

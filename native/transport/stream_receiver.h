@@ -83,6 +83,18 @@ class StreamReceiver {
   /** That error, once; 0: there is none. For who leaves the rest to the kernel. */
   [[nodiscard]] int deferred();
 
+  /**
+   * Asks the sender to give nothing to the kernel, until let_sender_go(). What becomes of it is for sender_held() to
+   * say: `held`, from there on he has sent by_kernel() bytes in all, and may only take it back until hold_finally().
+   */
+  enum class Hold { held, sending, impossible };
+  void hold_sender() { shared_.sender.kernel_sends.fetch_or(abi::kSenderHeld); }
+  [[nodiscard]] Hold sender_held() const;
+  [[nodiscard]] std::uint64_t by_kernel() const { return shared_.sender.kernel_sent.load(std::memory_order_relaxed); }
+  /** False: he has taken it back, and sends. */
+  [[nodiscard]] bool hold_finally();
+  void let_sender_go() { shared_.sender.kernel_sends.fetch_and(~(abi::kSenderHeld | abi::kHeldFinally)); }
+
   /** Bytes ever received. */
   [[nodiscard]] std::uint64_t received() const;
   [[nodiscard]] abi::Carrier carrier() const;

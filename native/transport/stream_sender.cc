@@ -60,9 +60,11 @@ Moved StreamSender::send(std::span<const std::byte> bytes) {
 
 Moved StreamSender::send_by_kernel(std::span<const iovec> parts) {
   if (!switch_to(Carrier::kernel)) return {0, may_switch_back() ? EAGAIN : EPROTO};
+  if (!enter_kernel()) return {0, EBUSY};
   const std::uint64_t sleeper = ring_.sleeper();
   const Moved by_kernel = kernel_.send(parts);
   sent_by_kernel(by_kernel.bytes);
+  leave_kernel();
   if (by_kernel.bytes > 0 && ByteRing::woken_once(sleeper) && kernel_.all_on_their_way()) {
     has_woken_ = ring_.woke(sleeper);
   }
@@ -129,6 +131,34 @@ std::uint64_t StreamSender::taken() const {
 std::uint64_t StreamSender::behind() const {
   return shared_.sender.kernel_sent.load(memory_order_relaxed) -
          shared_.receiver.kernel_received.load(memory_order_relaxed);
+}
+
+bool StreamSender::enter_kernel() {
+  std::atomic<std::uint32_t>& sends = shared_.sender.kernel_sends;
+  std::uint32_t word = sends.load(memory_order_relaxed);
+  do {
+    // Where a call is with the kernel already the receiver waits anyway: a signal handler may have interrupted it.
+    if ((word & abi::kSenderHeld) != 0 && abi::calls_of(word) == 0) return false;
+  } while (!sends.compare_exchange_weak(word, word + 1));
+  return true;
+}
+
+bool StreamSender::take_leave() {
+  std::atomic<std::uint32_t>& sends = shared_.sender.kernel_sends;
+  std::uint32_t word = sends.load(memory_order_relaxed);
+  do {
+    if ((word & abi::kHeldFinally) != 0) return false;
+  } while (!sends.compare_exchange_weak(word, word & ~abi::kSenderHeld));
+  return true;
+}
+
+bool StreamSender::send_alone() {
+  std::atomic<std::uint32_t>& sends = shared_.sender.kernel_sends;
+  std::uint32_t word = sends.load(memory_order_relaxed);
+  do {
+    if ((word & abi::kSenderHeld) != 0) return false;
+  } while (!sends.compare_exchange_weak(word, word | abi::kSendsAlone));
+  return true;
 }
 
 void StreamSender::sent_by_kernel(std::size_t bytes) {

@@ -34,7 +34,7 @@ class StreamSender {
    */
   [[nodiscard]] Moved send(std::span<const std::byte> bytes);
 
-  /** What the ring did not take goes by the kernel, in one call. */
+  /** What the ring did not take goes by the kernel, in one call. EBUSY: the receiver holds us, see enter_kernel(). */
   [[nodiscard]] Moved send_by_kernel(std::span<const iovec> parts);
   /** Whether that has woken a receiver who needs no more than that. */
   [[nodiscard]] bool has_woken() const { return has_woken_; }
@@ -73,6 +73,24 @@ class StreamSender {
 
   /** For bytes that the caller gave to the kernel himself, after a switch to it. */
   void sent_by_kernel(std::size_t bytes);
+
+  /**
+   * Around every call that gives bytes to the kernel: the receiver may want that there is none for a moment. False: he
+   * wants it now, until he lets go, or until take_leave() takes it back. leave_kernel() after sent_by_kernel().
+   */
+  [[nodiscard]] bool enter_kernel();
+  void leave_kernel() { shared_.sender.kernel_sends.fetch_sub(1, std::memory_order_release); }
+  [[nodiscard]] bool held() const {
+    return (shared_.sender.kernel_sends.load(std::memory_order_acquire) & abi::kSenderHeld) != 0;
+  }
+  /** Takes the receiver's wish back. False: it is too late for that, he has to let go himself. */
+  [[nodiscard]] bool take_leave();
+  /**
+   * From now on somebody sends by the kernel without enter_kernel(), until send_alone_no_more(). False: not while the
+   * receiver holds us.
+   */
+  [[nodiscard]] bool send_alone();
+  void send_alone_no_more() { shared_.sender.kernel_sends.fetch_and(~abi::kSendsAlone); }
 
   [[nodiscard]] std::uint64_t sent() const;
   [[nodiscard]] abi::Carrier carrier() const;

@@ -109,7 +109,8 @@ int sockdoc_libsd_leave(uint32_t* left) {
 uint32_t sockdoc_libsd_kept(struct sockdoc_attach_kept* into, uint32_t room) { return connections.kept({into, room}); }
 
 int sockdoc_libsd_undo() {
-  if (connections.left() != 0) return interception.refuse({.what = "a connection is not back on the kernel"});
+  if (connections.left() != 0 || !connections.send_alone())
+    return interception.refuse({.what = "a connection is not back on the kernel"});
   const Refusal refusal = interception.patcher.undo();
   if (refusal.refused()) return interception.refuse(refusal);
   lead_exports_to(Exports::libc);

@@ -168,9 +168,10 @@ bool Connection::go_back(int fd, std::uint64_t deadline) {
     {
       const Holding sending(sending_);
       error = go_to_kernel(fd);
-      if (error == 0) sends_natively_ = 1;
+      const bool late = coarse_ms() >= deadline;
+      if (error == 0 && !send_alone(late)) error = late ? EPROTO : EAGAIN;
+      if (error != EAGAIN || late) break;
     }
-    if (error != EAGAIN || coarse_ms() >= deadline) break;
     const timespec short_while = {0, 1'000'000};
     raw(SYS_nanosleep, &short_while, nullptr);
   }

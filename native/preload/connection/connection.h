@@ -117,6 +117,21 @@ class Connection {
    * broken.
    */
   [[nodiscard]] bool send_anew(int fd, Connection& peer, int peer_fd, std::uint64_t deadline);
+  /**
+   * After hand_over() or go_back(): what lies unread goes back into the kernel's connection, behind which nothing came
+   * meanwhile: the peer is held, and the monitor sends it in his name. False: it is readable as before, or the
+   * connection is broken. Waits until `deadline` (coarse_ms()), and a little longer for a monitor that has begun.
+   */
+  [[nodiscard]] bool return_to_kernel(int fd, std::uint64_t deadline);
+  /** The monitor does not do it. */
+  void not_returned() { not_returned_ = 1; }
+  /** The same for who waits for little, and asks again and again, while the program does not read. */
+  void return_at_times(int fd);
+  /**
+   * After go_back(): who sends from now on does so without a look at the memory. False: the peer is about to return
+   * what he has not read. With all other threads stopped.
+   */
+  [[nodiscard]] bool send_alone() { return !here() || send_alone(true); }
   /** At the start of a program: `fd` is the memory of bytes that came before what this socket holds. */
   void inherit_unread(Handle self, std::uint64_t cookie, int fd);
   /** In a child: no thread of its parent holds anything. */
@@ -262,6 +277,12 @@ class Connection {
   void report(abi::Reason reason);
   void give_back_options(int fd);
   void finish(int fd, bool last);
+  [[nodiscard]] bool send_alone(bool at_once);
+  void await_release();
+  [[nodiscard]] bool may_hold_peer(int fd) const;
+  [[nodiscard]] bool take_behind(int fd, const StreamReceiver& from, std::uint64_t deadline);
+  [[nodiscard]] bool monitor_returns(int fd, std::uint64_t deadline);
+  void take_back(int fd, std::size_t bytes, std::uint64_t deadline);
   void adopt_unread(int fd);
   void drop_unread();
   [[nodiscard]] int unread_fd() const;
@@ -302,9 +323,12 @@ class Connection {
   std::atomic<std::uint32_t> sends_natively_{0};  // so did a process that forked us, for good: see before_fork()
   std::atomic<std::uint32_t> reason_{0};
   std::atomic<std::uint32_t> unreported_{0};  // a child on our memory sent it back: we tell the monitor
-  std::atomic<std::uint32_t> reset_told_{0};  // once, as the kernel does
-  std::atomic<std::uint32_t> refused_{0};     // the last send was, at least a part of it
-  std::atomic<std::uint32_t> has_woken_{0};   // the reader, who may get the rest by the ring
+  std::atomic<std::uint32_t> not_returned_{0};
+  std::uint32_t return_tries_ = 0;
+  std::atomic<std::uint32_t> held_in_vain_{0};  // by the peer, for longer than he may
+  std::atomic<std::uint32_t> reset_told_{0};    // once, as the kernel does
+  std::atomic<std::uint32_t> refused_{0};       // the last send was, at least a part of it
+  std::atomic<std::uint32_t> has_woken_{0};     // the reader, who may get the rest by the ring
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> quick_finds_{0};  // in a row, of little: see let_batch_form()
   std::atomic<std::uint32_t> sends_then_{0};

@@ -70,6 +70,7 @@ void Connections::begin(std::uint64_t after_calls) {
   ask_after_ = after_calls;
   stopped_ = 0;
   leaving_ = 0;
+  leaving_since_ms_ = 0;
   bool somebody = false;
   each_place([&](Connection& connection) { somebody = somebody || connection.in_use(); });
   somebody ? slabs_.forget_all() : slabs_.unmap_all();
@@ -315,6 +316,8 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->native_sends_ = 0;
   connection->reason_ = 0;
   connection->unreported_ = 0;
+  connection->held_in_vain_ = 0;
+  connection->return_tries_ = 0;
   connection->reset_told_ = 0;
   connection->refused_ = 0;
   connection->has_woken_ = 0;

@@ -27,11 +27,16 @@ class Connections {
   void begin(std::uint64_t after_calls);
   /** None crosses, until stay_after_all(). */
   void hold() { leaving_ = 1; }
-  /** From now on none crosses, and those that did go back; how many directions are not back yet. Waits for nothing. */
+  /**
+   * From now on none crosses, and those that did go back; how many directions are not back yet. Waits for nothing, but
+   * for the monitor where the program does not read for a while.
+   */
   [[nodiscard]] std::uint32_t leave();
   /** After leave() or hold(): sockets may cross again, but for those that are back. False: nobody was about to leave.
    */
-  [[nodiscard]] bool stay_after_all() { return leaving_.exchange(0) != 0; }
+  [[nodiscard]] bool stay_after_all();
+  /** Once none is left, with all other threads stopped: no peer can hold us from now on. False: one does. */
+  [[nodiscard]] bool send_alone();
   /** The same number, with all other threads stopped. */
   [[nodiscard]] std::uint32_t left();
   /** What they wait for: see sockdoc_libsd_kept(). */
@@ -133,6 +138,7 @@ class Connections {
   std::atomic<std::uint32_t> stopped_{0};  // abi::Reason
   std::atomic<std::uint32_t> any_{0};
   std::atomic<std::uint32_t> leaving_{0};
+  std::uint64_t leaving_since_ms_ = 0;
   std::atomic<std::uint32_t> era_{0};
   std::atomic<std::uint32_t> forks_{0};  // under way
   MappedSlabs slabs_;

@@ -222,6 +222,7 @@ void give_to_kernel(Connection& connection, int fd, abi::Reason reason, std::uin
     if (peer != nullptr && socket.word() == peer->handle().word()) peer_fd = other;
   });
   if (peer_fd >= 0 && connection.set_aside(fd, deadline) && connection.send_anew(fd, *peer, peer_fd, deadline)) return;
+  if (peer == nullptr && connection.return_to_kernel(fd, deadline)) return;
   reset(fd);
   connection.was_reset();
 }

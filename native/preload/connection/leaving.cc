@@ -26,12 +26,30 @@ void name(sockdoc_attach_kept& one, Handle socket) {
 }  // namespace
 
 std::uint32_t Connections::leave() {
+  constexpr std::uint64_t kToRead = 100;  // ms, for the program
+  constexpr std::uint64_t kAtOnce = 100;  // ms: a thread of the program waits for us
   leaving_ = 1;
+  const std::uint64_t now = coarse_ms();
+  if (leaving_since_ms_ == 0) leaving_since_ms_ = now;
   table.each([&](int fd, Handle socket) {
     Connection* connection = find(socket);
-    if (connection != nullptr) connection->go_back(fd, abi::Reason::switched_off);
+    if (connection == nullptr) return;
+    connection->go_back(fd, abi::Reason::switched_off);
+    if (now - leaving_since_ms_ >= kToRead && coarse_ms() - now < kAtOnce) connection->return_at_times(fd);
   });
   return left();
+}
+
+bool Connections::stay_after_all() {
+  leaving_since_ms_ = 0;
+  each_record([](Connection& connection) { connection.return_tries_ = 0; });
+  return leaving_.exchange(0) != 0;
+}
+
+bool Connections::send_alone() {
+  bool all = true;
+  each_record([&](Connection& connection) { all = connection.send_alone() && all; });
+  return all;
 }
 
 std::uint32_t Connections::left() {

@@ -75,6 +75,7 @@ bool Connection::take_over(SocketState& state, std::uint64_t word) {
   marked_ = 1;
   rested() ? outbound().go_on(state.sent.load()) : outbound().begin(state.sent.load(), kFirstBytes);
   if (!from.go_on(state.received.load()) || !gate::change(state, word, Phase::mapped)) return false;
+  outbound().send_alone_no_more();
   flags_.fetch_and(~kRested);
   return true;
 }

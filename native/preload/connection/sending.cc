@@ -260,6 +260,8 @@ Result Connection::send(const Transfer& transfer, Native call) {
     broke();
     return moved.bytes > 0 ? Result{static_cast<long>(moved.bytes)} : Result{-1, ECONNRESET};
   }
+  // Held, which no event would tell the end of: also a call that does not wait goes on then.
+  if (moved.error == EBUSY) return finish_by_kernel(transfer, moved.bytes, call);
   if (moved.error == EAGAIN) {
     if (transfer.waits) return finish_by_kernel(transfer, moved.bytes, call);
     return moved.bytes > 0 ? Result{static_cast<long>(moved.bytes)} : Result{-1, EAGAIN};
@@ -336,6 +338,7 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
   std::uint64_t started = 0;
   for (unsigned naps = 0;; naps++) {
     if (naps == 1) started = coarse_ms();
+    bool held = false;
     {
       const Holding holding(sending_);
       if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};
@@ -343,7 +346,7 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
       if (rested()) return kAgain;
       if (holding.nested()) ring(end_).interrupt();
       const int refused = go_to_kernel(fd);
-      if (refused == 0) {
+      if (refused == 0 && outbound().enter_kernel()) {
         // As long as it lasts nobody goes back to the ring: how much it sends is known afterwards.
         native_sends_++;
         break;
@@ -352,6 +355,11 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
         broke();
         return {-1, ECONNRESET};
       }
+      held = refused == 0;
+    }
+    if (held) {
+      await_release();
+      continue;
     }
     if (!waits) return {-1, EAGAIN};
     if (const int error = nap(fd, started, naps); error != 0) return {-1, error};
@@ -364,6 +372,7 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
   if (handle_.load(std::memory_order_relaxed) == socket) {
     const SignalsBlocked blocked;
     if (result > 0) outbound().sent_by_kernel(static_cast<std::size_t>(result));
+    outbound().leave_kernel();
     native_sends_--;
   }
   return {result, error, true};

@@ -17,8 +17,7 @@
 namespace sockdoc::preload {
 namespace {
 
-/** More than a ring and the kernel hold. */
-constexpr std::size_t kMost = std::size_t{64} << 20;
+constexpr std::size_t kMost = abi::kMostUnread;
 
 void wait_for(int fd, short events) {
   pollfd one = {fd, events, 0};

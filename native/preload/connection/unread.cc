@@ -16,9 +16,8 @@
 namespace sockdoc::preload {
 namespace {
 
-constexpr std::size_t kPage = 4096;
-constexpr std::uint64_t kMagic = 0x6461657273636b73;
-constexpr char kName[] = "sockdoc-unread";
+using abi::kPage;
+
 constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
 
 /** A file of this size, which nobody can make shorter under those who have it mapped; negative without. */
@@ -26,7 +25,7 @@ long sealed_file(std::size_t size) {
   rlimit most = {};
   // Beyond it the process would get a signal.
   if (failed(raw(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &most)) || most.rlim_cur < size) return -EFBIG;
-  const long fd = raw(SYS_memfd_create, kName, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  const long fd = raw(SYS_memfd_create, abi::kUnreadName, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (failed(fd)) return fd;
   if (!failed(raw(SYS_ftruncate, fd, size)) && !failed(raw(SYS_fcntl, fd, F_ADD_SEALS, kSeals))) return fd;
   raw(SYS_close, fd);
@@ -50,7 +49,7 @@ bool UnreadBytes::make(std::uint64_t cookie, std::size_t bytes) {
     return false;
   }
   auto* head = reinterpret_cast<Head*>(mapped);
-  head->magic = kMagic;
+  head->magic = abi::kUnreadMagic;
   head->cookie = cookie;
   number_ = failed(file) ? 0 : static_cast<int>(file) + 1;
   mapped_ = size;
@@ -87,7 +86,7 @@ bool UnreadBytes::open(int fd) {
   if (failed(mapped)) return false;
   auto* head = reinterpret_cast<Head*>(mapped);
   const std::uint64_t bytes = head->size;
-  if (head->magic != kMagic || bytes > size - kPage) {
+  if (head->magic != abi::kUnreadMagic || bytes > size - kPage) {
     raw(SYS_munmap, mapped, size);
     return false;
   }
@@ -137,6 +136,22 @@ int UnreadBytes::error() const {
 }
 
 void UnreadBytes::tell(int error) const { head_.load()->error = static_cast<std::uint32_t>(error); }
+
+void UnreadBytes::begin_return() const {
+  Head* const head = head_.load();
+  head->returned = 0;
+  head->returning = abi::Returning::asked;
+}
+
+bool UnreadBytes::cancel_return() const {
+  abi::Returning asked = abi::Returning::asked;
+  return head_.load()->returning.compare_exchange_strong(asked, abi::Returning::cancelled) ||
+         asked == abi::Returning::cancelled;
+}
+
+std::size_t UnreadBytes::returned() const {
+  return static_cast<std::size_t>(std::min<std::uint64_t>(head_.load()->returned.load(), size_));
+}
 
 int UnreadBytes::take_fd() {
   const int fd = number_ - 1;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <span>
 
+#include "abi/unread.h"
+
 namespace sockdoc::preload {
 
 /**
@@ -42,6 +44,15 @@ class UnreadBytes {  // all zero: there are none
   [[nodiscard]] int error() const;
   void tell(int error) const;
 
+  /**
+   * For who lets the monitor give them back to the kernel: says so, asks how far it is, and takes it back. False: it
+   * has begun. Nobody takes bytes meanwhile.
+   */
+  void begin_return() const;
+  [[nodiscard]] abi::Returning returning() const { return head_.load()->returning.load(std::memory_order_acquire); }
+  [[nodiscard]] bool cancel_return() const;
+  [[nodiscard]] std::size_t returned() const;
+
   /** The memory's descriptor in the calling process, -1 when it has none. */
   [[nodiscard]] int fd() const { return number_ - 1; }
   /** Forgets the descriptor, which is the caller's from now on. */
@@ -51,13 +62,7 @@ class UnreadBytes {  // all zero: there are none
   void drop();
 
  private:
-  struct Head {
-    std::uint64_t magic;
-    std::uint64_t cookie;
-    std::uint64_t size;
-    std::atomic<std::uint64_t> taken;
-    std::atomic<std::uint32_t> error;
-  };
+  using Head = abi::UnreadHead;
 
   [[nodiscard]] std::byte* data() const;
 

@@ -198,6 +198,8 @@ void MonitorLink::handle(const abi::Header& header, const void* message, int fd)
       if (header.length == sizeof(abi::Refused) && static_cast<const abi::Refused*>(message)->ends != 0) {
         constexpr std::uint64_t kLongPauseMs = 60'000;
         next_try_ms_ = coarse_ms() + kLongPauseMs;
+      } else if (const Handle asked(header.sequence); table.knows(asked)) {
+        if (Connection* connection = connection_of(asked); connection != nullptr) connection->not_returned();
       }
       return;
     default:
@@ -250,6 +252,17 @@ void MonitorLink::release(std::uint64_t cookie) {
   message.cookie = cookie;
   if (state_ == State::ready) (void)send(&message, sizeof message);
   unlock();
+}
+
+bool MonitorLink::give_back(Handle socket, std::uint64_t cookie, int memory, std::uint64_t bytes) {
+  if (!lock()) return false;
+  auto request = message_of<abi::GiveBack>(MessageType::give_back, socket.word());
+  request.cookie = cookie;
+  request.bytes = bytes;
+  request.memory = memory;
+  const bool asked = state_ == State::ready && send(&request, sizeof request);
+  unlock();
+  return asked;
 }
 
 void MonitorLink::report(std::uint64_t cookie, abi::Carrier carrier, abi::Reason reason) {

@@ -29,6 +29,8 @@ class MonitorLink {
   /** There is none any more, and it is told so: all connections are the kernel's. With all other threads stopped. */
   void end();
   [[nodiscard]] bool wanted() const { return path_[0] != 0; }
+  /** A monitor knows of this process. */
+  [[nodiscard]] bool ready() const { return state_.load() == State::ready; }
 
   /** Asks about a connected socket. True when the question is on its way. */
   [[nodiscard]] bool ask(Handle socket, int fd);
@@ -41,6 +43,11 @@ class MonitorLink {
   [[nodiscard]] std::uint32_t runs() const { return runs_.load(std::memory_order_relaxed); }
   /** The socket is closed. */
   void release(std::uint64_t cookie);
+  /**
+   * Asks for the kernel to get the first `bytes` of `memory`, which has to say so itself (abi/unread.h). True when the
+   * request is on its way.
+   */
+  [[nodiscard]] bool give_back(Handle socket, std::uint64_t cookie, int memory, std::uint64_t bytes);
   /** For the books: what carries, and why. */
   void report(std::uint64_t cookie, abi::Carrier carrier, abi::Reason reason);
 

@@ -42,9 +42,10 @@ describe.runIf(hasLibsd)('a process whose connections go by memory', () => {
   const byMemory = async (socket: string) =>
     ((await monitorStatus(socket)).ends ?? []).reduce((sum, { sentBytes = 0 }) => sum + sentBytes, 0);
 
-  it('is not left while bytes lie unread there, and then stays as it was', async () => {
+  /** Attached, with bytes in memory that it does not read. */
+  const withUnread = async (bytes: number) => {
     bench = new MonitorBench();
-    await bench.running();
+    const monitor = await bench.running();
     const { socket } = bench;
     const victim = await started();
     const attach = () => inject('attach', victim.pid, { args: ['--monitor', socket, '--after-calls', '1'] });
@@ -53,14 +54,29 @@ describe.runIf(hasLibsd)('a process whose connections go by memory', () => {
     await moved(victim, socket, 2);
     await poll('bytes lie in memory', async () => {
       const before = await byMemory(socket);
-      expect(await victim.ask('send 1000')).toBe('done');
-      if ((await byMemory(socket)) === before + 1000) return true;
+      expect(await victim.ask(`send ${bytes}`)).toBe('done');
+      if ((await byMemory(socket)) > before) return true;
       // A sleeper is woken by the kernel.
       expect(await victim.ask('read')).toBe('done');
       expect(await victim.ask('talk 10')).toBe('done');
       return false;
     });
-    const back = inject('detach', victim.pid, { args: ['--timeout-ms', '300'] });
+    return { victim, monitor, socket, attach };
+  };
+
+  it.each([1000, 600_000])('is left while %i bytes lie unread there, and finds them', async (bytes) => {
+    const { victim, socket, attach } = await withUnread(bytes);
+    expect(inject('detach', victim.pid)).toMatchObject({ state: 'detached' });
+    expect(await victim.ask('read')).toBe('done');
+    expect(await victim.ask('talk 100')).toBe('done');
+    expect(attach()).toMatchObject({ state: 'attached' });
+    await moved(victim, socket, 2);
+  });
+
+  it('is not left while bytes lie unread there and no monitor helps, and then stays as it was', async () => {
+    const { victim, monitor, socket, attach } = await withUnread(1000);
+    await monitor.end('SIGKILL');
+    const back = inject('detach', victim.pid, { args: ['--timeout-ms', '600'] });
     expect(back).toMatchObject({
       state: 'refused',
       code: 'timeout',
@@ -84,6 +100,7 @@ describe.runIf(hasLibsd)('a process whose connections go by memory', () => {
       local: one.local,
       remote: one.remote,
     });
+    await bench?.running();
     expect(attach(), 'libsd is at work').toMatchObject({ code: 'already' });
     expect(await victim.ask('read')).toBe('done');
     // It goes on with what comes: connections move again.
