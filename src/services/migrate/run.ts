@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { attach, detach } from '../../control/inject/client.js';
 import { socketsToAsk } from '../../control/monitor/places.js';
 import type { InjectedProcess, MigrateDocument, MigratedProcess } from '../../model/migrate.js';
@@ -8,10 +7,11 @@ import { packageVersion } from '../../support/version.js';
 import { calibrate } from '../advise/calibration.js';
 import { type PairReading, readPairs } from '../advise/readings.js';
 import { GapList } from '../diagnose/collecting/gaps.js';
-import { runningMonitor } from '../monitor/running.js';
+import { monitorRuns, runningMonitor } from '../monitor/running.js';
 import { type Carried, carriedNow } from './carried.js';
 import { effectsOf } from './effect.js';
 import { withLateChildren } from './late-children.js';
+import { heard, settled } from './settled.js';
 import { targetsOf } from './targets.js';
 import { brokenOff, undone } from './undone.js';
 
@@ -29,8 +29,6 @@ export interface MigrateOptions {
 
 /** Told what goes on. */
 export type Tell = (step: string) => void;
-
-const LOOK_EVERY_MS = 100;
 
 /** Codes of refusals by which a process is already as it should be. */
 const SO_ALREADY = { attach: 'already', detach: 'not-attached' } as const;
@@ -56,8 +54,13 @@ async function goForth(options: MigrateOptions, signal: AbortSignal, tell: Tell)
   const calibration = isMeasured ? await gaps.attempt('calibration', () => calibrate()) : undefined;
   const before = await readings(options, gaps, signal);
   const pids = await targetsOf(options);
-  const monitor = dryRun ? (socketsToAsk(undefined)[0] ?? '') : await runningMonitor(undefined);
   tell(dryRun ? 'looking whether they can be attached to' : 'attaching');
+  const refused = dryRun ? [] : await refusedWithoutMonitor(pids, signal);
+  if (refused.length > 0) {
+    const processes = refused.map((process) => shown(process, options, SO_ALREADY.attach));
+    return documentOf(options, { processes, carried: await carriedNow(pids, gaps), gaps });
+  }
+  const monitor = dryRun ? (socketsToAsk(undefined)[0] ?? '') : await runningMonitor(undefined);
   const { done, injected } = await attachAll(pids, monitor, options, signal);
   const processes = injected.map((process) => shown(process, options, SO_ALREADY.attach));
   if (dryRun)
@@ -77,6 +80,13 @@ async function goForth(options: MigrateOptions, signal: AbortSignal, tell: Tell)
   } catch (error) {
     throw await undone(error, done);
   }
+}
+
+/** Where no monitor runs, and none of the processes can be attached to: what is said of each. Then none is started. */
+async function refusedWithoutMonitor(pids: readonly number[], signal: AbortSignal): Promise<InjectedProcess[]> {
+  if (await monitorRuns(undefined)) return [];
+  const judged = await attach(pids, socketsToAsk(undefined)[0] ?? '', { dryRun: true, signal });
+  return judged.every(({ state, code }) => state === 'refused' && code !== SO_ALREADY.attach) ? judged : [];
 }
 
 /** Attaches to all; with children also to those that appeared meanwhile. What was attached when it is stopped is undone. */
@@ -101,23 +111,8 @@ async function goBack(options: MigrateOptions, signal: AbortSignal, tell: Tell):
   const injected = await withLateChildren(options, pids, signal, (some) => detach(some, { dryRun, timeoutMs, signal }));
   if (signal.aborted) throw brokenOff(signal.reason, injected);
   const processes = injected.map((process) => shown(process, options, SO_ALREADY.detach));
-  return documentOf(options, { processes, carried: await carriedNow(pids, gaps), gaps });
-}
-
-/** Until no connection is left that could move, or the time is up. */
-async function settled(
-  pids: readonly number[],
-  processes: readonly MigratedProcess[],
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<Carried> {
-  const attached = processes.filter(({ state }) => state === 'attached').map(({ pid }) => pid);
-  const end = performance.now() + timeoutMs;
-  for (;;) {
-    const carried = await carriedNow(pids, new GapList(), attached);
-    if (carried.pending === 0 || performance.now() >= end) return carried;
-    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
-  }
+  const carried = dryRun ? await carriedNow(pids, gaps) : await heard(pids, processes, gaps);
+  return documentOf(options, { processes, carried, gaps });
 }
 
 /** What the pairs of the named processes do; nothing where nobody wants to know. */

@@ -28,6 +28,13 @@ export async function runningMonitor(named: string | undefined): Promise<string>
   }
 }
 
+/** Whether there is one that serves us, without starting any. */
+export async function monitorRuns(named: string | undefined): Promise<boolean> {
+  for (const socket of socketsToAsk(named ?? (process.env.SOCKDOC_MONITOR || undefined)))
+    if (await answers(resolve(socket))) return true;
+  return false;
+}
+
 async function answers(socket: string): Promise<boolean> {
   const running = await statusAt(socket, PATIENCE_MS);
   if (running === undefined || isUsable(running)) return running !== undefined;

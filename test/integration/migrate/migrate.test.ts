@@ -309,6 +309,12 @@ describe.runIf(hasInjector())('what cannot be', () => {
     const child = spawn(fixed, ['server', '0', '0'], { stdio: ['ignore', 'pipe', 'ignore'] });
     try {
       await once(child.stdout, 'data');
+      const all = await migrate([child.pid as number, 1], 4);
+      expect(all.processes).toMatchObject([
+        { state: 'refused', code: 'static' },
+        { pid: 1, state: 'refused', code: 'init' },
+      ]);
+      expect([all.monitor, existsSync(monitor)], 'no monitor is started for them').toEqual([undefined, false]);
       const { server } = await pair();
       const some = await migrate([server.pid, child.pid as number, '--timeout', 0], 1);
       expect(some.processes).toMatchObject([
@@ -316,11 +322,6 @@ describe.runIf(hasInjector())('what cannot be', () => {
         { pid: child.pid, state: 'refused', code: 'static', reason: expect.stringMatching(/static/) },
       ]);
       expect(some.connections).toMatchObject({ moved: 0, kept: 1 });
-      const all = await migrate([child.pid as number, 1], 4);
-      expect(all.processes).toMatchObject([
-        { state: 'refused', code: 'static' },
-        { pid: 1, state: 'refused', code: 'init' },
-      ]);
     } finally {
       const gone = once(child, 'exit');
       child.kill('SIGKILL');
