@@ -8,6 +8,7 @@
 #include "inject/ptrace/code.h"
 #include "inject/redirection.h"
 #include "inject/seccomp/judge.h"
+#include "inject/turn.h"
 #include "inject/visit/safe_point.h"
 
 namespace sockdoc::inject {
@@ -113,11 +114,21 @@ Refused stop_and_patch(const Try& one, Visit& visit, Threads& threads, Hold& hol
   return refusal;
 }
 
+/** It does not leave: what comes from now on may go by memory again. */
+Refused stay(const Try& one, Libsd& libsd) {
+  return visiting(one, [&](Visit& visit, Threads& threads, Hold&) {
+    finish_by(libsd, visit, threads);
+    if (one.outcome.late) (void)libsd.kept(visit, one.deadline, one.outcome.kept, one.outcome.kept_count);
+    return libsd.attach(visit, one.job, one.deadline);
+  });
+}
+
 Refused try_attach(const Try& one) {
   std::optional<Libsd> libsd;
   const auto maps = read_maps(one.memory.pid());
   if (!maps) return gone();
   for (Image& image : exporting(one.memory, *maps, "sockdoc_libsd_present")) libsd.emplace(one.memory, image);
+  if (libsd && libsd->at_work() && libsd->leaving()) return stay(one, *libsd);
   return visiting(one, [&](Visit& visit, Threads& threads, Hold& hold) -> Refused {
     if (!libsd) {
       if (auto refusal = Libsd::load(visit, one.memory, one.target.libc, one.job, one.deadline, libsd)) return refusal;
@@ -152,6 +163,9 @@ Refused await_leaving(const Try& one, Libsd& libsd) {
   }
 }
 
+/** Since the look that found nothing, a thread has begun to speak with the monitor. */
+Refusal not_left_after_all() { return too_late("A thread spoke with the monitor whenever all were stopped."); }
+
 Refused try_detach(const Try& one) {
   Libsd libsd(one.memory, *one.target.libsd);
   if (auto refusal = await_leaving(one, libsd)) return refusal;
@@ -165,27 +179,25 @@ Refused try_detach(const Try& one) {
     reach(Step::all_stopped, one.job);
     auto refusal = libsd.undo(visit, sites, one.deadline);
     reach(Step::patched, one.job);
+    if (refusal && libsd.keeps(visit, one.deadline)) return not_left_after_all();
     return refusal;
   });
 }
 
-/** It does not leave: what comes from now on may go by memory again. */
 void stay_after_all(const Try& one) {
   if (!one.outcome.leaving || has_ended(one.memory.pid())) return;
   Libsd libsd(one.memory, *one.target.libsd);
   // It says no where nothing is to be taken back, because all went on in between.
-  (void)visiting(one, [&](Visit& visit, Threads& threads, Hold&) {
-    finish_by(libsd, visit, threads);
-    if (one.outcome.late) (void)libsd.kept(visit, one.deadline, one.outcome.kept, one.outcome.kept_count);
-    return libsd.attach(visit, one.job, one.deadline);
-  });
+  (void)stay(one, libsd);
 }
 
 Refusal already() { return {"already", "libsd is at work in it already.", ""}; }
 
 Refused nothing_to_do(const Memory& memory, const Suitable& target, Purpose purpose) {
   const bool at_work = target.libsd && Libsd(memory, *target.libsd).at_work();
-  if (purpose == Purpose::attach && at_work) return already();
+  // An injector was killed while it took libsd out.
+  const bool leaving = at_work && Libsd(memory, *target.libsd).leaving();
+  if (purpose == Purpose::attach && at_work && !leaving) return already();
   if (purpose == Purpose::detach && !at_work) return Refusal{"not-attached", "libsd is not at work in it.", ""};
   return std::nullopt;
 }
@@ -195,7 +207,8 @@ Refused overtaken(const Memory& memory, Purpose purpose) {
   const auto maps = purpose == Purpose::attach ? read_maps(memory.pid()) : std::nullopt;
   if (!maps) return std::nullopt;
   for (Image& image : exporting(memory, *maps, "sockdoc_libsd_present")) {
-    if (Libsd(memory, image).at_work()) return already();
+    const Libsd libsd(memory, image);
+    if (libsd.at_work() && !libsd.leaving()) return already();
   }
   return std::nullopt;
 }
@@ -205,6 +218,8 @@ template <typename Attempt, typename TakeBack>
 Refused perform(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back, Outcome& outcome) {
   constexpr int kToTakeBackMs = 5000;  // a thread has to come to a safe point once more
   const Deadline deadline = Deadline::in_ms(job.timeout_ms);
+  Turn turn;
+  if (auto refusal = Turn::await(pid, deadline, turn)) return refusal;
   const auto verdict = judge(pid, job.purpose, deadline);
   if (const auto* refusal = std::get_if<Refusal>(&verdict)) return *refusal;
   if (auto refusal = judge_monitor(pid, job.monitor)) return refusal;
@@ -250,6 +265,10 @@ Outcome run(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back) {
   Outcome outcome{.pid = pid, .comm = "", .refusal = {}, .stops = {}};
   if (const auto facts = read_facts(process_folder(pid))) outcome.comm = facts->comm;
   outcome.refusal = perform(pid, job, attempt, take_back, outcome);
+  // Whatever it was at when it was asked to end ran out of time by that.
+  if (asked_to_end && outcome.refusal && std::string_view(outcome.refusal->code) == "timeout") {
+    outcome.refusal = too_late("");
+  }
   // However its end showed: memory that could not be read, a call that did not come back.
   const bool zombie = outcome.refusal && std::string_view(outcome.refusal->code) == "zombie";
   if (outcome.refusal && !zombie && (has_ended(pid) || (broke_down(*outcome.refusal) && ends_soon(pid)))) {

@@ -144,6 +144,11 @@ std::uint32_t Libsd::mode() const {
 
 bool Libsd::at_work() const { return mode() == SOCKDOC_LIBSD_PATCHED || mode() == SOCKDOC_LIBSD_INTERPOSED; }
 
+bool Libsd::leaving() const {
+  const auto now = state();
+  return now && now->leaving != 0;
+}
+
 Refusal Libsd::refused() const {
   const auto now = state();
   if (!now || now->reason == nullptr) return {"failed", "libsd in it could not go on.", ""};
@@ -239,6 +244,12 @@ Refused Libsd::kept(Visit& visit, const Deadline& deadline, std::vector<sockdoc_
   const std::size_t size = first.size() * sizeof(sockdoc_attach_kept);
   if (memory_.read(visit.room(), first.data(), size) != size) return gone();
   return std::nullopt;
+}
+
+bool Libsd::keeps(Visit& visit, const Deadline& deadline) {
+  std::vector<sockdoc_attach_kept> first;
+  std::uint64_t count = 0;
+  return !kept(visit, deadline, first, count) && count != 0;
 }
 
 }  // namespace sockdoc::inject

@@ -22,6 +22,8 @@ class Libsd {
   /** What it says of itself, read without stopping anything. */
   [[nodiscard]] std::uint32_t mode() const;
   [[nodiscard]] bool at_work() const;
+  /** It was told to leave by somebody who has neither done it nor given it up. */
+  [[nodiscard]] bool leaving() const;
 
   Refused attach(Visit& visit, const Job& job, const Deadline& deadline);
   Refused sites(Visit& visit, const Deadline& deadline, std::vector<sockdoc_attach_site>& into);
@@ -32,6 +34,8 @@ class Libsd {
   Refused leave(Visit& visit, const Deadline& deadline, std::uint32_t& left);
   /** What it waits for: the first of `count`. Nothing where it is too old to say so. */
   Refused kept(Visit& visit, const Deadline& deadline, std::vector<sockdoc_attach_kept>& first, std::uint64_t& count);
+  /** Whether there is something that it waits for. */
+  [[nodiscard]] bool keeps(Visit& visit, const Deadline& deadline);
   Refused undo(Visit& visit, std::span<const sockdoc_attach_site> sites, const Deadline& deadline);
   [[nodiscard]] std::optional<arch::Pending> pending() const;
 

@@ -51,6 +51,7 @@ struct sockdoc_libsd_state {
   const char *reason; /* a constant, or NULL */
   const char *name;   /* the function that the reason is about, or "" */
   int32_t error;      /* an errno value, or 0 */
+  uint32_t leaving;   /* 1: leave was called, and neither attach nor undo since */
 };
 
 enum sockdoc_libsd_kind {

@@ -50,10 +50,9 @@ export function inject(verb: 'attach' | 'detach', pid: number, options: Options 
 }
 
 /** An injector at work, what it says, and how it ends. */
-export function injecting(pid: number, args: readonly string[]) {
-  const child = spawn(INJECT, ['attach', String(pid), '--library', LIBSD, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+export function injecting(pid: number, args: readonly string[], verb: 'attach' | 'detach' = 'attach') {
+  const [file, ...words] = commandLine(verb, pid, { args });
+  const child = spawn(file, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => {
     text += part;

@@ -44,6 +44,7 @@ using namespace sockdoc::preload;
 const struct sockdoc_libsd_state* const sockdoc_libsd_present = &interception.status;
 
 int sockdoc_libsd_attach(const struct sockdoc_attach_config* config) {
+  interception.status.leaving = 0;
   if (interception.status.mode == SOCKDOC_LIBSD_PATCHED && connections.stay_after_all()) return 0;
   Refusal refusal = look_at(*config);
   if (!refusal.refused()) refusal = look_at_process();
@@ -102,6 +103,7 @@ int sockdoc_libsd_apply() {
 }
 
 int sockdoc_libsd_leave(uint32_t* left) {
+  interception.status.leaving = 1;
   *left = connections.leave();
   return 0;
 }
@@ -118,6 +120,7 @@ int sockdoc_libsd_undo() {
   epoll_sets.stop();
   connections.end();
   monitor_link.end();
+  interception.status.leaving = 0;
   interception.status.mode = SOCKDOC_LIBSD_DISABLED;
   interception.remember({.what = kTakenBack});
   return 0;

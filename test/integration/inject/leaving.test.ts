@@ -7,7 +7,7 @@ import { execa } from 'execa';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Kept } from '../../../src/model/migrate.js';
 import { monitorStatus } from '../../../src/services/monitor/status.js';
-import { inject, Speaker } from '../../support/inject.js';
+import { inject, injecting, killedAt, Speaker } from '../../support/inject.js';
 import { hasLibsd } from '../../support/libsd.js';
 import { requireRoot } from '../../support/live.js';
 import { MonitorBench } from '../../support/monitor.js';
@@ -108,6 +108,38 @@ describe.runIf(hasLibsd)('a process whose connections go by memory', () => {
     await moved(victim, socket, 2);
     expect(inject('detach', victim.pid)).toMatchObject({ state: 'detached' });
     expect(await victim.ask('talk 100')).toBe('done');
+  });
+
+  it('is attached to and left by one injector at a time: others wait for their turn, or say whose it is', async () => {
+    const { victim, monitor, socket } = await withUnread(1000);
+    await monitor.end('SIGKILL');
+    const args = ['--monitor', socket];
+    const leaving = injecting(victim.pid, ['--timeout-ms', '60000'], 'detach');
+    const refused = await poll('it is being left', () => {
+      const said = inject('attach', victim.pid, { args: [...args, '--timeout-ms', '300'] });
+      return said.code === 'busy' && said;
+    });
+    expect(refused.reason).toBe(`sockdoc-inject (${leaving.child.pid}) is leaving it, and was not done in time.`);
+    const attaching = injecting(victim.pid, [...args, '--timeout-ms', '60000']);
+    expect(await victim.ask('read')).toBe('done');
+    expect(await leaving.said).toMatchObject({ state: 'detached' });
+    expect(await attaching.said).toMatchObject({ state: 'attached' });
+    expect(await victim.ask('talk 100')).toBe('done');
+  });
+
+  it('is attached to again where an injector was killed while it took libsd out', async () => {
+    bench = new MonitorBench();
+    await bench.running();
+    const { socket } = bench;
+    const victim = await started();
+    const attach = () => inject('attach', victim.pid, { args: ['--monitor', socket, '--after-calls', '1'] });
+    expect(attach()).toMatchObject({ state: 'attached' });
+    const PREPARED = 7;
+    expect(killedAt(PREPARED, 'detach', victim.pid)).toBe(true);
+    expect(attach()).toMatchObject({ state: 'attached' });
+    expect(attach()).toMatchObject({ code: 'already' });
+    await victim.ask('new');
+    await moved(victim, socket, 2);
   });
 
   it('goes there after few calls, although the monitor has answered no greeting at the first', async () => {
