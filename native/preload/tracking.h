@@ -16,6 +16,7 @@
 #include "preload/connection/options.h"
 #include "preload/connection/transfers.h"
 #include "preload/monitor/link.h"
+#include "preload/readiness/sets.h"
 #include "preload/readiness/user_memory.h"
 #include "preload/table/own.h"
 #include "preload/table/table.h"
@@ -204,7 +205,10 @@ inline auto closing(int fd, Call call) -> decltype(call()) {
     errno = EBADF;
     return -1;
   }
-  if (table.find(fd)) table.forget(fd);
+  if (const Handle socket = table.find(fd)) {
+    epoll_sets.before_close(socket);
+    table.forget(fd);
+  }
   return call();
 }
 
@@ -220,6 +224,7 @@ inline auto replacing(int fd, int to, Call call) {
   if (fd == to) return call();
   if (own_descriptors.owns(to)) [[unlikely]]
     own_descriptors.move_away(to);
+  epoll_sets.before_close(table.find(to));
   const Handle before = table.take(to);
   const auto result = call();
   if (result < 0) {
@@ -297,6 +302,7 @@ inline auto telling_option(int fd, int level, int name, void* value, const sockl
 template <typename Call>
 inline auto closing_range(unsigned first, unsigned last, unsigned flags, Call call) -> decltype(call(first, last)) {
   const bool closes = (flags & CLOSE_RANGE_CLOEXEC) == 0;
+  if (closes) epoll_sets.settle_all();
   if (closes && first <= last) {
     for (long own; (own = own_descriptors.first_within(first, last)) >= 0; first = static_cast<unsigned>(own) + 1) {
       if (static_cast<unsigned>(own) > first) {
@@ -336,6 +342,7 @@ inline void before_clone(std::uint64_t flags) {
   constexpr std::uint64_t kSharesDescriptors = 0x400;  // CLONE_FILES
   if ((flags & kSharesMemory) != 0 || !table.mine()) return;
   connections.before_fork();
+  epoll_sets.defer_no_more();
   (void)table.before_fork(DescriptorTable::Fork::does_not);
   table.begin_epoch();
   connections.after_fork();
@@ -349,6 +356,7 @@ inline auto forking(Call call) {
   unsigned number = Holders::kUnknown;
   if (ours) {
     connections.before_fork();
+    epoll_sets.defer_no_more();
     number = table.before_fork(DescriptorTable::Fork::comes_back);
   }
   const auto child = call();

@@ -97,7 +97,7 @@ void add_set(Sets& sets, int fd) {
   int other = -1;
   switch (sets.add(fd, other)) {
     case Sets::Place::fresh:
-      return epoll_sets.record(fd);
+      return epoll_sets.record(fd, EpollSet::Changes::at_once);
     case Sets::Place::known:
       return table.share(other, fd);
     case Sets::Place::unknown:

@@ -216,6 +216,8 @@ class Connection {
     return here() && !has(kStaySending | kBroken | kRested) && !refused() &&
            native_sends_.load(std::memory_order_relaxed) == 0 && !peer_ends() && all_taken();
   }
+  /** Both directions may go by rings. */
+  [[nodiscard]] bool on_rings() const { return here() && !has(kStayReceiving | kStaySending | kBroken | kRested); }
   [[nodiscard]] bool refused() const { return refused_.load(std::memory_order_relaxed) != 0; }
 
   void said_shutdown();

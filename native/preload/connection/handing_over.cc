@@ -230,6 +230,7 @@ void give_to_kernel(Connection& connection, int fd, abi::Reason reason, std::uin
 void pass(int fd) {
   const Handle socket = table.find(fd);
   if (!socket) return;
+  if (EpollSet* set = epoll_sets.find(socket); set != nullptr) set->defer_no_more(fd);
   table.raise(socket, kUncounted);
   connections.stay(socket, abi::Reason::passed_on);
   Connection* connection = connection_of(socket);
@@ -239,9 +240,10 @@ void pass(int fd) {
 }  // namespace
 
 [[gnu::noinline]] void before_exec(const Successor& next) {
-  if (!table.on_loan()) table.before_exec();
-  if (next.path == nullptr) return;
   const bool on_loan = table.on_loan();
+  if (!on_loan) table.before_exec();
+  epoll_sets.before_exec();
+  if (next.path == nullptr) return;
   if (!on_loan && !connections.any()) return;
   const bool executes = will_execute(next.folder, next.path, next.flags);
   const bool has_libsd = brings_libsd(next.fit, next.environment);
@@ -274,6 +276,7 @@ void pass(int fd) {
 
 void all_go_back(abi::Reason reason) {
   connections.stop(reason);
+  epoll_sets.defer_no_more();
   const std::uint64_t deadline = coarse_ms() + kPatienceMs;
   table.each([&](int fd, Handle socket) {
     Connection* connection = connection_of(socket);
@@ -284,6 +287,7 @@ void all_go_back(abi::Reason reason) {
 void before_limiting() {
   if (!table.mine()) return;
   connections.stop(abi::Reason::switched_off);
+  epoll_sets.defer_no_more();
   const std::uint64_t deadline = coarse_ms() + kPatienceMs;
   bool reads_from_memory = false;
   table.each([&](int fd, Handle socket) {

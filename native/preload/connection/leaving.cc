@@ -3,6 +3,7 @@
 #include "preload/connection/connections.h"
 #include "preload/monitor/claim.h"
 #include "preload/monitor/link.h"
+#include "preload/readiness/sets.h"
 
 /* The way out: from leave() on no connection goes to a ring, and left() says how far those are that did. */
 namespace sockdoc::preload {
@@ -29,6 +30,7 @@ std::uint32_t Connections::leave() {
   constexpr std::uint64_t kToRead = 100;  // ms, for the program
   constexpr std::uint64_t kAtOnce = 100;  // ms: a thread of the program waits for us
   leaving_ = 1;
+  epoll_sets.defer_no_more();
   const std::uint64_t now = coarse_ms();
   if (leaving_since_ms_ == 0) leaving_since_ms_ = now;
   table.each([&](int fd, Handle socket) {
@@ -56,6 +58,7 @@ std::uint32_t Connections::left() {
   leaving_ = 1;
   // Who is in the middle of it may be mapping memory.
   std::uint32_t count = monitor_link.busy() ? 1 : 0;
+  if (epoll_sets.unsettled()) count++;
   each_place([&](Connection& connection) {
     // A thread is about to take it to its rings, or to find that it may not.
     if (connection.crossing_.load() != 0) count += 2;

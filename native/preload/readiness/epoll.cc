@@ -57,6 +57,7 @@ int look(EpollSet& set, const EpollWait& wait, KernelTurn& kernel, std::uint64_t
     if (found != 0) return found;
   }
   kernel.taken(now);
+  set.settle_for_look(wait.set);
   const int from_kernel = ask(wait, room_beside_rings(wait.count), Timeout::ns(0), nullptr);
   return from_kernel < 0 ? from_kernel : with_rings(set, wait, from_kernel);
 }
@@ -65,13 +66,14 @@ enum class Woken { by_something, by_time };
 
 /** `found` is as the call's result; by_something with 0 was not for the program. */
 Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, const SignalsHeld& signals, int& found) {
-  const int place = one_thread() ? ThreadsInside::kNowhere : set.threads.enter();
+  const int place = one_thread() && !set.may_defer() ? ThreadsInside::kNowhere : set.threads.enter();
   set.mark_all();
   found = with_rings(set, wait, 0);
   if (found != 0) {
     set.threads.leave(place);
     return Woken::by_something;
   }
+  set.settle(wait.set);
   timeout.pass();
   found = ask(wait, wait.count, timeout, wait.mask != nullptr ? wait.mask : signals.mask());
   set.threads.leave(place);
@@ -95,6 +97,7 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
   Timeout timeout = wait.timeout;
   KernelTurn kernel(set.kernel_asked, set.calls_since, static_cast<unsigned>(wait.count));
   if (timeout.zero()) {
+    set.settle_for_look(wait.set);
     const int found = ask(wait, wait.count, timeout, wait.mask);
     return found < 0 ? found : with_rings(set, wait, found);
   }

@@ -48,13 +48,14 @@ inline int waiting_once_on_set(const EpollWait& wait, Call call) {
   static_cast<void>(set->shared());  // it keeps its sockets on the kernel then
   if (set->anything_awake() || set->anything_writable()) return wait_on(*set, wait);
   int place = ThreadsInside::kNowhere;
-  if (!wait.timeout.zero() && !one_thread()) {
+  if (!wait.timeout.zero() && (!one_thread() || set->may_defer())) {
     place = set->threads.enter();
     if (set->anything_awake()) [[unlikely]] {
       set->threads.leave(place);
       return wait_on(*set, wait);
     }
   }
+  set->settle(wait.set);
   const int result = call();
   set->threads.leave(place);
   if (result <= 0) return result;
@@ -77,7 +78,7 @@ inline int waiting_on_set(const EpollWait& wait, Call call) {
 template <typename Call>
 inline int creating_set(Call call) {
   const int fd = call();
-  if (fd >= 0 && epoll_sets.started()) epoll_sets.record(fd);
+  if (fd >= 0 && epoll_sets.started()) epoll_sets.record(fd, EpollSet::Changes::may_wait);
   return fd;
 }
 
@@ -94,6 +95,8 @@ inline int controlling_set(int fd, int operation, int member_fd, const epoll_eve
     if (result == 0) set->keep_all(abi::Reason::set_shared);
     return result;
   }
+  if (set->defer(fd, operation, socket, member_fd, event)) return 0;
+  set->settle(fd, socket.index());
   Member* member = operation == EPOLL_CTL_DEL ? nullptr : set->place_of(socket.index());
   const std::uint32_t change = member == nullptr ? 0 : member->begin();
   const int result = call();

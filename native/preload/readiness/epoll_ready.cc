@@ -14,8 +14,7 @@ using std::memory_order_relaxed;
 
 namespace {
 
-constexpr std::uint32_t kReadable = EPOLLIN | EPOLLRDNORM;
-constexpr std::uint32_t kWritable = EPOLLOUT | EPOLLWRNORM;
+constexpr std::uint32_t kWritable = EpollSet::kWritable;
 /** A connection that had nothing so often goes back to the kernel's care, so that it costs no looks any more. */
 constexpr std::uint32_t kIdleLooks = 1024;
 
@@ -44,13 +43,13 @@ std::uint32_t kernel_state(const Member& member, std::uint32_t interest) {
   return static_cast<std::uint32_t>(one.revents);
 }
 
+}  // namespace
+
 /** What makes an interest in EPOLLOUT true at once, if it is level-triggered. */
-bool takes_bytes(const Member& member) {
+bool EpollSet::takes_bytes(const Member& member) {
   const Connection* connection = connection_of(member.socket());
   return connection != nullptr && connection->takes_bytes();
 }
-
-}  // namespace
 
 bool EpollSet::anything_awake() const {
   const unsigned end = chunks_end_.load(memory_order_acquire);

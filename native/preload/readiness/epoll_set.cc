@@ -13,13 +13,7 @@ using std::memory_order_acquire;
 using std::memory_order_relaxed;
 using std::memory_order_release;
 
-namespace {
-
-constexpr std::uint32_t kWritable = EPOLLOUT | EPOLLWRNORM;
-
-}  // namespace
-
-void EpollSet::begin(Handle handle, std::uint32_t place) {
+void EpollSet::begin(Handle handle, std::uint32_t place, Changes changes) {
   for (unsigned at = 0; at < chunks_end_.load(); at++) {
     Chunk* chunk = chunks_[at].load();
     if (chunk != nullptr) chunk->clear();
@@ -29,6 +23,10 @@ void EpollSet::begin(Handle handle, std::uint32_t place) {
   oneshot_ = 0;
   kept_ = 0;
   place_ = place;
+  epoll_sets.settled(deferred_.exchange(0));
+  changing_.begin_anew();
+  number_ = -1;
+  may_defer_ = changes == Changes::may_wait ? 1 : 0;
   std::atomic<std::uint8_t>* elsewhere = epoll_sets.used_elsewhere(place);
   if (elsewhere != nullptr) *elsewhere = 0;
   epoch_ = table.epoch();
@@ -55,6 +53,7 @@ void EpollSet::end(int fd) {
     if (chunk != nullptr) chunk->clear();
   }
   writers_ = 0;
+  epoll_sets.settled(deferred_.exchange(0));
 }
 
 Member* EpollSet::place_of(std::uint32_t socket) {
@@ -88,6 +87,7 @@ void EpollSet::changed(Handle socket, int fd, const epoll_event& event, std::uin
   const bool oneshot = (event.events & EPOLLONESHOT) != 0;
   const bool other_data = added || member->data() != event.data.u64;
   if (oneshot) oneshot_ = 1;
+  member->now_registered((event.events & ~kPlain) == 0 && !twice && may_defer() ? Member::kKnown | event.events : 0);
   member->commit(change, socket, fd, event);
   Chunk* chunk = chunks_[socket.index() / DescriptorTable::kSlots].load();
   chunk->present[socket.index() % DescriptorTable::kSlots / kBits].fetch_or(std::uint64_t{1} << socket.index() % kBits);
@@ -113,6 +113,7 @@ void EpollSet::removed(Handle socket, int fd) {
   Member* known = member(socket.index());
   if (known == nullptr || known->socket().word() != socket.word() || known->fd() != fd) return;
   changes_.fetch_add(1);
+  known->now_registered(0);
   Chunk* chunk = chunks_[socket.index() / DescriptorTable::kSlots].load();
   chunk->present[socket.index() % DescriptorTable::kSlots / kBits].fetch_and(
       ~(std::uint64_t{1} << socket.index() % kBits));
@@ -138,6 +139,7 @@ void EpollSet::mark_all() {
 
 void EpollSet::keep_all(abi::Reason reason) {
   kept_ = static_cast<std::uint32_t>(reason);
+  if (may_defer()) defer_no_more(number());
   each([&](unsigned, Member& member) {
     connections.stay_receiving(member.socket(), reason);
     return Look::on;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "preload/connection/role.h"
 #include "preload/readiness/member.h"
 #include "preload/readiness/sleepers.h"
 
@@ -13,7 +14,13 @@ namespace sockdoc::preload {
 /** An epoll set of this process. */
 class EpollSet {
  public:
-  void begin(Handle handle, std::uint32_t place);
+  static constexpr std::uint32_t kReadable = EPOLLIN | EPOLLRDNORM;
+  static constexpr std::uint32_t kWritable = EPOLLOUT | EPOLLWRNORM;
+  /** Level-triggered interest in what a connection may have. */
+  static constexpr std::uint32_t kPlain = kReadable | kWritable | EPOLLPRI | EPOLLRDHUP | EPOLLERR | EPOLLHUP;
+
+  enum class Changes { at_once, may_wait };
+  void begin(Handle handle, std::uint32_t place, Changes changes);
   /** `fd` leads to it: the kernel alone has its members. With all other threads stopped. */
   void end(int fd);
 
@@ -29,6 +36,24 @@ class EpollSet {
   /** After the kernel agreed to EPOLL_CTL_ADD or _MOD; `change` is from the member's begin(). */
   void changed(Handle socket, int fd, const epoll_event& event, std::uint32_t change, bool added);
   void removed(Handle socket, int fd);
+
+  /**
+   * Changes that the kernel hears of later, and of the last one alone: see epoll_deferred.cc. `set` is a number of this
+   * set, in the calling process. True: the change is made, and the call's result is 0.
+   */
+  [[nodiscard]] bool defer(int set, int operation, Handle socket, int fd, const epoll_event* event);
+  [[nodiscard]] bool may_defer() const { return may_defer_.load() != 0; }
+  [[nodiscard]] bool deferred() const { return deferred_.load() != 0; }
+  [[nodiscard]] bool deferred(std::uint32_t socket) const;
+  /** The kernel hears of all that was deferred; or of this socket's. */
+  void settle(int set);
+  void settle(int set, std::uint32_t socket);
+  /** Before a look at the kernel that does not wait: of what it would say too much or too little of. */
+  void settle_for_look(int set);
+  /** Also from now on, since others look at the set, or change it. */
+  void defer_no_more(int set);
+  /** A number that leads to it; -1 where none does any more. */
+  [[nodiscard]] int number() const;
 
   /** Some member may have bytes in its ring. */
   [[nodiscard]] bool anything_awake() const;
@@ -72,12 +97,14 @@ class EpollSet {
 
   struct Chunk {
     std::atomic<std::uint64_t> present[kWords];
+    std::atomic<std::uint64_t> deferred[kWords];
     std::atomic<std::uint64_t> writers[kWords];  // of those present, with level-triggered interest in EPOLLOUT
     Member members[DescriptorTable::kSlots];
 
     void clear() {
       for (std::atomic<std::uint64_t>& word : present) word = 0;
       for (std::atomic<std::uint64_t>& word : writers) word = 0;
+      for (std::atomic<std::uint64_t>& word : deferred) word = 0;
     }
   };
   static constexpr unsigned kHints = 8192;
@@ -104,6 +131,12 @@ class EpollSet {
   template <typename Visit>
   void each(Visit visit);
   void set_writer(std::uint32_t socket, bool is_one);
+  void set_deferred(Chunk& chunk, std::uint32_t socket);
+  void clear_deferred(Chunk& chunk, std::uint32_t socket);
+  void settle_one(int set, Chunk& chunk, std::uint32_t socket);
+  template <typename Visit>
+  void each_deferred(Visit visit);
+  [[nodiscard]] static bool takes_bytes(const Member& member);
 
   [[nodiscard]] Member* with_data(std::uint64_t data);
 
@@ -117,6 +150,11 @@ class EpollSet {
   std::atomic<std::uint32_t> epoch_{0};
   std::atomic<std::int32_t> process_{0};
   std::atomic<std::uint32_t> place_{0};  // in EpollSets
+  Role changing_;                        // for what is deferred, and settled
+  std::atomic<std::uint32_t> interruptions_{0};
+  std::atomic<std::uint32_t> may_defer_{0};
+  std::atomic<std::uint32_t> deferred_{0};  // bits in the words of that name
+  std::atomic<int> number_{-1};             // by which a change was deferred last
   std::atomic<std::uint32_t> chunks_end_{0};
   std::atomic<Chunk*> chunks_[DescriptorTable::kChunks] = {};
   std::atomic<std::uint64_t> hints_[kHints] = {};

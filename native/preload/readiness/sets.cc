@@ -58,7 +58,7 @@ int EpollSets::bell() const {
 
 std::uint64_t EpollSets::bell_data() { return reinterpret_cast<std::uintptr_t>(&epoll_sets) ^ 0x5d00c0000000005d; }
 
-EpollSet* EpollSets::attach(int fd) {
+EpollSet* EpollSets::attach(int fd, EpollSet::Changes changes) {
   table.record(fd, SOCKDOC_EPOLL_SET, 0);
   const Handle handle = table.find(fd);
   if (!handle) return nullptr;
@@ -78,12 +78,12 @@ EpollSet* EpollSets::attach(int fd) {
     sleepers.keep_all(abi::Reason::no_memory);
     return nullptr;
   }
-  set->begin(handle, place);
+  set->begin(handle, place, changes);
   waits->set.store(set, memory_order_release);
   return set;
 }
 
-void EpollSets::record(int fd) { attach(fd); }
+void EpollSets::record(int fd, EpollSet::Changes changes) { attach(fd, changes); }
 
 EpollSet* EpollSets::find_or_recover(int fd) {
   EpollSet* set = find(fd);
@@ -95,7 +95,7 @@ EpollSet* EpollSets::find_or_recover(int fd) {
     return find(fd);
   }
   set = find(fd);
-  if (set == nullptr) set = attach(fd);
+  if (set == nullptr) set = attach(fd, EpollSet::Changes::at_once);
   if (set != nullptr && !recover(*set, fd)) sleepers.keep_all(abi::Reason::interest_unclear);
   recovering_ = 0;
   return set;
@@ -124,6 +124,50 @@ bool EpollSets::recover(EpollSet& set, int fd) {
       if (!socket || failed(raw(SYS_fstat, other, &now)) || now.st_ino != inode) continue;
       return connections.stay_receiving(socket, abi::Reason::interest_unclear);
     }
+  });
+}
+
+template <typename Visit>
+void EpollSets::each(Visit visit) const {
+  const std::uint32_t count = count_.load();
+  for (std::uint32_t at = 0; at < count; at++) {
+    EpollSet* set = sets_[at].load(memory_order_acquire);
+    if (set != nullptr) visit(*set);
+  }
+}
+
+void EpollSets::settle_all() {
+  if (!anything_deferred() || table.on_loan()) return;
+  each([](EpollSet& set) {
+    if (set.deferred()) set.settle(set.number());
+  });
+}
+
+void EpollSets::defer_no_more() {
+  each([](EpollSet& set) {
+    if (set.may_defer()) set.defer_no_more(set.number());
+  });
+}
+
+void EpollSets::before_close(Handle socket) {
+  if (!socket || !anything_deferred() || table.on_loan()) return;
+  each([&](EpollSet& set) {
+    if (set.deferred(socket.index())) set.settle(set.number(), socket.index());
+  });
+}
+
+bool EpollSets::unsettled() const {
+  bool result = false;
+  if (anything_deferred()) each([&](EpollSet& set) { result = result || (set.deferred() && set.number() >= 0); });
+  return result;
+}
+
+void EpollSets::before_exec() {
+  each([](EpollSet& set) {
+    if (!set.may_defer()) return;
+    const int fd = set.number();
+    const long flags = raw(SYS_fcntl, fd, F_GETFD, 0);
+    if (!failed(flags) && (flags & FD_CLOEXEC) == 0) set.defer_no_more(fd);
   });
 }
 

@@ -16,7 +16,8 @@ class EpollSets {
   void stop();
   [[nodiscard]] bool started() const { return started_.load(std::memory_order_relaxed); }
 
-  void record(int fd);
+  /** `changes`: whether no other process has it, nor anybody here who asks the kernel about it by himself. */
+  void record(int fd, EpollSet::Changes changes);
   /** The set behind a descriptor; null for what is none. */
   [[nodiscard]] EpollSet* find(int fd) const {
     const Handle handle = table.find(fd);
@@ -31,6 +32,20 @@ class EpollSets {
   [[nodiscard]] EpollSet* find_or_recover(int fd);
   /** The members of a recorded set as the kernel has them. With all other threads stopped. */
   void recover(int fd);
+
+  /** Of all sets: see EpollSet::defer(). */
+  void deferred() { deferred_.fetch_add(1); }
+  void settled(std::uint32_t changes) { deferred_.fetch_sub(changes); }
+  [[nodiscard]] bool anything_deferred() const { return deferred_.load() != 0; }
+  void settle_all();
+  void defer_no_more();
+  /** A number of this socket is about to be closed: the kernel does not forget it as long as the socket is open. */
+  void before_close(Handle socket);
+  /** A program is executed, perhaps by a child of vfork() on our memory, that gets the sets which this does not close.
+   */
+  void before_exec();
+  /** Something is deferred in a set that is still there. */
+  [[nodiscard]] bool unsettled() const;
 
   /** True when a thread sleeps on a set that this socket is in. */
   [[nodiscard]] bool sleep_on(std::uint32_t socket) const;
@@ -47,11 +62,14 @@ class EpollSets {
  private:
   static constexpr unsigned kMost = 4096;
 
-  EpollSet* attach(int fd);
+  EpollSet* attach(int fd, EpollSet::Changes changes);
+  template <typename Visit>
+  void each(Visit visit) const;
   bool recover(EpollSet& set, int fd);
 
   std::atomic<EpollSet*> sets_[kMost] = {};
   std::atomic<std::uint32_t> count_{0};
+  std::atomic<std::uint32_t> deferred_{0};  // changes
   std::atomic<bool> started_{false};
   std::atomic<std::uint64_t> recovering_{0};
   std::atomic<int> bell_{-1};  // its place among our own descriptors

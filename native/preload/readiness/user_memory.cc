@@ -21,6 +21,7 @@ enum class Access { read, write };
 
 bool good(std::uintptr_t at, Access access) {
   const std::uintptr_t page = at / kPage;
+  if (page == 0) return false;  // a null pointer, which would be found among the pages that were not asked about yet
   std::atomic<std::uintptr_t>& place = known[page % kKnown];
   const std::uintptr_t seen = place.load(std::memory_order_relaxed);
   if (seen == (page << 1 | 1) || (seen == page << 1 && access == Access::read)) return true;

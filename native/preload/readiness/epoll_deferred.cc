@@ -1,0 +1,184 @@
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "preload/connection/connections.h"
+#include "preload/readiness/epoll_set.h"
+#include "preload/readiness/sets.h"
+#include "preload/readiness/user_memory.h"
+
+/*
+ * Programs change what they wait for with every request, and the kernel need not hear of it as long as it is not asked.
+ * So a change of level-triggered interest in a connection on rings is made in our copy alone, and settled before the
+ * kernel is asked about the set, a thread sleeps in it, or somebody else may see it. docs/decisions/0066 has the rules.
+ *
+ *  - Only what the kernel has is changed or taken out later: what it does not have is added at once, so that settling
+ *    needs no memory and has no limit to meet. Who looks at our copy knows then what the call would have said.
+ *  - While a thread is inside a wait on the set each change is made at once. Who defers says so first and looks for
+ *    such threads then, who do it the other way round.
+ *  - Who settles has the set's role. A signal handler that comes in between counts as an interruption, after which the
+ *    interrupted step is made anew; one that leaves by longjmp() leaves what was not done marked as deferred.
+ */
+namespace sockdoc::preload {
+
+using std::memory_order_acquire;
+using std::memory_order_relaxed;
+
+namespace {
+
+std::uint64_t bit_of(std::uint32_t socket) { return std::uint64_t{1} << socket % kBits; }
+
+/** Level-triggered interest and nothing else, in memory that can be read. */
+bool plain(int operation, const epoll_event* event) {
+  if (operation == EPOLL_CTL_DEL) return true;
+  if (operation != EPOLL_CTL_ADD && operation != EPOLL_CTL_MOD) return false;
+  return readable(event, sizeof *event) && (event->events & ~EpollSet::kPlain) == 0;
+}
+
+}  // namespace
+
+bool EpollSet::deferred(std::uint32_t socket) const {
+  const Chunk* chunk = chunks_[socket / DescriptorTable::kSlots].load(memory_order_acquire);
+  return chunk != nullptr && (chunk->deferred[socket % DescriptorTable::kSlots / kBits].load() & bit_of(socket)) != 0;
+}
+
+void EpollSet::set_deferred(Chunk& chunk, std::uint32_t socket) {
+  const std::uint64_t before = chunk.deferred[socket % DescriptorTable::kSlots / kBits].fetch_or(bit_of(socket));
+  if ((before & bit_of(socket)) != 0) return;
+  deferred_.fetch_add(1);
+  epoll_sets.deferred();
+}
+
+void EpollSet::clear_deferred(Chunk& chunk, std::uint32_t socket) {
+  const std::uint64_t before = chunk.deferred[socket % DescriptorTable::kSlots / kBits].fetch_and(~bit_of(socket));
+  if ((before & bit_of(socket)) == 0) return;
+  deferred_.fetch_sub(1);
+  epoll_sets.settled(1);
+}
+
+bool EpollSet::defer(int set, int operation, Handle socket, int fd, const epoll_event* event) {
+  if (!may_defer() || !plain(operation, event)) return false;
+  const std::uint32_t index = socket.index();
+  Chunk* chunk = chunks_[index / DescriptorTable::kSlots].load(memory_order_acquire);
+  const Connection* connection = connection_of(socket);
+  if (chunk == nullptr || connection == nullptr || !connection->on_rings()) return false;
+  Member& member = chunk->members[index % DescriptorTable::kSlots];
+  const Holding holding(changing_);
+  if (holding.nested()) interruptions_.fetch_add(1);
+  const std::uint32_t known = member.registered();
+  if (known == 0 || known == Member::kUnclear || member.socket().word() != socket.word() || member.fd() != fd ||
+      !may_defer() || threads.any() || has(index) != (operation != EPOLL_CTL_ADD) ||
+      (operation != EPOLL_CTL_DEL && member.data() != event->data.u64)) {
+    return false;
+  }
+  const std::uint32_t change = member.begin();
+  if (change == 0) return false;
+  number_.store(set, memory_order_relaxed);
+  set_deferred(*chunk, index);
+  std::atomic<std::uint64_t>& present = chunk->present[index % DescriptorTable::kSlots / kBits];
+  if (operation == EPOLL_CTL_DEL) {
+    present.fetch_and(~bit_of(index));
+    set_writer(index, false);
+    member.abandon(change);
+  } else {
+    member.commit(change, socket, fd, *event);
+    if (operation == EPOLL_CTL_ADD) present.fetch_or(bit_of(index));
+    set_writer(index, (event->events & kWritable) != 0);
+  }
+  changes_.fetch_add(1);
+  if (threads.any()) settle_one(set, *chunk, index);
+  return true;
+}
+
+/** With the role. What cannot be told to the kernel now stays deferred. */
+void EpollSet::settle_one(int set, Chunk& chunk, std::uint32_t socket) {
+  constexpr int kMostTimes = 16;
+  Member& member = chunk.members[socket % DescriptorTable::kSlots];
+  for (int times = 0; times < kMostTimes && deferred(socket); times++) {
+    const std::uint32_t interruptions = interruptions_.load();
+    Member::Interest interest;
+    if (!member.read(interest)) return;  // a handler on top of who changes it, and will do this
+    const bool gone = table.find(member.fd()).word() != member.socket().word();  // with its registration
+    if (gone) member.now_registered(0);
+    const std::uint32_t known = member.registered();
+    const std::uint32_t wanted = has(socket) && !gone ? Member::kKnown | interest.events : 0;
+    if (wanted != known) {
+      epoll_event event = {};
+      event.events = interest.events;
+      event.data.u64 = interest.data;
+      member.now_registered(Member::kUnclear);
+      long result = raw(SYS_epoll_ctl, set, wanted != 0 ? EPOLL_CTL_MOD : EPOLL_CTL_DEL, member.fd(), &event);
+      if (result == -ENOENT && wanted != 0 && known == Member::kUnclear) {
+        result = raw(SYS_epoll_ctl, set, EPOLL_CTL_ADD, member.fd(), &event);
+      }
+      if (failed(result) && result != -ENOENT) return;
+      member.now_registered(failed(result) ? 0 : wanted);
+    }
+    clear_deferred(chunk, socket);
+    if (interruptions_.load() == interruptions) return;
+    member.now_registered(Member::kUnclear);
+    set_deferred(chunk, socket);
+  }
+}
+
+void EpollSet::settle(int set, std::uint32_t socket) {
+  if (set < 0 || !deferred(socket)) return;
+  const Holding holding(changing_);
+  if (holding.nested()) interruptions_.fetch_add(1);
+  settle_one(set, *chunks_[socket / DescriptorTable::kSlots].load(), socket);
+}
+
+template <typename Visit>
+void EpollSet::each_deferred(Visit visit) {
+  const unsigned end = chunks_end_.load(memory_order_acquire);
+  for (unsigned at = 0; at < end && deferred(); at++) {
+    Chunk* chunk = chunks_[at].load(memory_order_acquire);
+    if (chunk == nullptr) continue;
+    for (unsigned word = 0; word < kWords; word++) {
+      for (std::uint64_t bits = chunk->deferred[word].load(); bits != 0; bits &= bits - 1) {
+        visit(*chunk, at * DescriptorTable::kSlots + word * kBits + static_cast<unsigned>(__builtin_ctzll(bits)));
+      }
+    }
+  }
+}
+
+void EpollSet::settle(int set) {
+  if (set < 0 || !deferred()) return;
+  const Holding holding(changing_);
+  if (holding.nested()) interruptions_.fetch_add(1);
+  each_deferred([&](Chunk& chunk, std::uint32_t socket) { settle_one(set, chunk, socket); });
+}
+
+/** EPOLLOUT that we know to be true need not be asked for. */
+void EpollSet::settle_for_look(int set) {
+  if (!deferred()) return;
+  const Holding holding(changing_);
+  if (holding.nested()) interruptions_.fetch_add(1);
+  each_deferred([&](Chunk& chunk, std::uint32_t socket) {
+    const Member& member = chunk.members[socket % DescriptorTable::kSlots];
+    Member::Interest interest;
+    const std::uint32_t known = member.registered();
+    if (!member.read(interest)) return;
+    const std::uint32_t wanted = has(socket) ? Member::kKnown | interest.events : 0;
+    const bool too_much = (known & ~wanted) != 0;
+    const bool too_little = (wanted & ~known & ~kWritable) != 0 || ((wanted & ~known) != 0 && !takes_bytes(member));
+    if (wanted == known || too_much || too_little) settle_one(set, chunk, socket);
+  });
+}
+
+void EpollSet::defer_no_more(int set) {
+  may_defer_ = 0;
+  settle(set);
+}
+
+int EpollSet::number() const {
+  const int likely = number_.load(memory_order_relaxed);
+  if (likely < 0 || table.find(likely).word() == handle().word()) return likely;
+  int result = -1;
+  table.each([&](int fd, Handle one) {
+    if (one.word() == handle().word()) result = fd;
+  });
+  return result;
+}
+
+}  // namespace sockdoc::preload
