@@ -63,6 +63,17 @@ void Connection::mark(Handle self) {
   sleepers.marked(self, inbound().in_ring() == 0);
 }
 
+void Connection::unmark(Handle self) {
+  if (!here() || marked_.load() == 0 || has(kStayReceiving | kBroken | kRested)) return;
+  const Holding holding(receiving_);
+  if (holding.nested() || handle_.load() != self.word() || marked_.load() == 0 || sleepers_.load() != 0 ||
+      natively_.load() != 0 || has(kStayReceiving | kBroken | kRested) || !sleepers.may_wake(self, *this)) {
+    return;
+  }
+  inbound().awake();
+  marked_ = 0;
+}
+
 void Connection::awake() {
   if (!here()) return;
   const Holding holding(receiving_);
@@ -72,6 +83,12 @@ void Connection::awake() {
 std::uint64_t Connection::arrivals() const {
   if (!here()) return 0;
   return abi::tail_bytes(slot_->directions[1 - end_].sender.ring_tail.load(std::memory_order_acquire));
+}
+
+std::uint64_t Connection::received() const {
+  if (!here()) return 0;
+  const abi::ReceiverWords& mine = slot_->directions[1 - end_].receiver;
+  return mine.ring_head.load(std::memory_order_relaxed) + mine.kernel_received.load(std::memory_order_relaxed);
 }
 
 void Connection::receive_by_kernel(abi::Reason reason) {

@@ -86,9 +86,13 @@ class Connection {
 
   /** The same in any case: who waits with others looks at what is there after it. Not counted. */
   void mark(Handle self);
+  /** After mark(), by who is awake again: bytes may come by the ring, unless somebody else sleeps. */
+  void unmark(Handle self);
 
   /** Ring bytes ever announced by the peer: when it changes, something came (edge-triggered readiness). */
   [[nodiscard]] std::uint64_t arrivals() const;
+  /** Bytes ever received on it while it was on rings, by whatever carrier. */
+  [[nodiscard]] std::uint64_t received() const;
 
   /** Both directions go by the kernel from here on, for good: `reason` is reported. */
   void keep_on_kernel(abi::Reason reason);

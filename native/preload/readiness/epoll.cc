@@ -71,6 +71,7 @@ Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, const Signal
   found = with_rings(set, wait, 0);
   if (found != 0) {
     set.threads.leave(place);
+    set.unmark_busy();
     return Woken::by_something;
   }
   set.settle(wait.set);
@@ -78,6 +79,7 @@ Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, const Signal
   found = ask(wait, wait.count, timeout, wait.mask != nullptr ? wait.mask : signals.mask());
   set.threads.leave(place);
   if (found == 0) return Woken::by_time;
+  set.unmark_busy();
   if (found > 0) found = with_rings(set, wait, found);
   return Woken::by_something;
 }

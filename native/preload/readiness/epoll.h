@@ -59,6 +59,7 @@ inline int waiting_once_on_set(const EpollWait& wait, Call call) {
   const int result = call();
   set->threads.leave(place);
   if (result <= 0) return result;
+  set->unmark_busy();
   const int left = set->sift(wait.events, result);
   return left > 0 ? left : wait_on(*set, wait);
 }

@@ -131,10 +131,34 @@ void EpollSet::set_writer(std::uint32_t socket, bool is_one) {
 }
 
 void EpollSet::mark_all() {
-  each_awake([&](unsigned, Member& member) {
+  each_awake([&](unsigned socket, Member& member) {
+    const Connection* connection = connection_of(member.socket());
+    const std::uint64_t received = connection == nullptr ? 0 : connection->received();
+    if (received != member.received.load(memory_order_relaxed)) {
+      member.received.store(received, memory_order_relaxed);
+      Chunk* chunk = chunks_[socket / DescriptorTable::kSlots].load(memory_order_acquire);
+      chunk->busy[socket % DescriptorTable::kSlots / kBits].fetch_or(std::uint64_t{1} << socket % kBits);
+    }
     sleepers.mark(member.socket());
     return Look::on;
   });
+}
+
+/** Once for each that has received anything since the last time: the others cost nothing until they do. */
+void EpollSet::unmark_busy() {
+  const unsigned end = chunks_end_.load(memory_order_acquire);
+  for (unsigned at = 0; at < end; at++) {
+    Chunk* chunk = chunks_[at].load(memory_order_acquire);
+    for (unsigned word = 0; chunk != nullptr && word < kWords; word++) {
+      if (chunk->busy[word].load(memory_order_relaxed) == 0) continue;
+      std::uint64_t bits = chunk->busy[word].exchange(0) & chunk->present[word].load();
+      for (; bits != 0; bits &= bits - 1) {
+        const Member& member = chunk->members[word * kBits + static_cast<unsigned>(__builtin_ctzll(bits))];
+        Connection* connection = connection_of(member.socket());
+        if (connection != nullptr) connection->unmark(member.socket());
+      }
+    }
+  }
 }
 
 void EpollSet::keep_all(abi::Reason reason) {

@@ -61,7 +61,9 @@ class EpollSet {
   [[nodiscard]] bool anything_writable();
   /** Of some member that waits to be written to only the kernel knows whether it can be, and it may well be. */
   [[nodiscard]] bool writers_unclear();
+  /** Before sleeping; and afterwards those that were busy, so that what comes to them need not wake anybody. */
   void mark_all();
+  void unmark_busy();
   /** Its sockets, and those that come to it, stay on the kernel. */
   void keep_all(abi::Reason reason);
 
@@ -98,6 +100,7 @@ class EpollSet {
   struct Chunk {
     std::atomic<std::uint64_t> present[kWords];
     std::atomic<std::uint64_t> deferred[kWords];
+    std::atomic<std::uint64_t> busy[kWords];     // of those that a sleeper has marked
     std::atomic<std::uint64_t> writers[kWords];  // of those present, with level-triggered interest in EPOLLOUT
     Member members[DescriptorTable::kSlots];
 
@@ -105,6 +108,7 @@ class EpollSet {
       for (std::atomic<std::uint64_t>& word : present) word = 0;
       for (std::atomic<std::uint64_t>& word : writers) word = 0;
       for (std::atomic<std::uint64_t>& word : deferred) word = 0;
+      for (std::atomic<std::uint64_t>& word : busy) word = 0;
     }
   };
   static constexpr unsigned kHints = 8192;

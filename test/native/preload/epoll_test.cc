@@ -74,6 +74,29 @@ TEST_F(Readiness, SleepersAreWokenByTheKernelAndARingGoesOnAfterTheRead) {
   EXPECT_EQ(set.ready(kLong), "7:1");
 }
 
+TEST_F(Readiness, WhoWasBusyComesByTheRingAgainOnceSomebodyWoke) {
+  RingedPair one;
+  RingedPair other;
+  const Set set;
+  ASSERT_EQ(set.add(one.fd, EPOLLIN, 1), 0);
+  ASSERT_EQ(set.add(other.fd, EPOLLIN, 2), 0);
+  ASSERT_TRUE(one.send(1));
+  ASSERT_TRUE(other.send(1));
+  EXPECT_EQ(set.ready(kLong), "1:1 2:1");
+  EXPECT_EQ(one.receive() + other.receive(), 2U);
+  EXPECT_EQ(set.ready(20), "");
+  EXPECT_TRUE(other.marked());
+  ASSERT_FALSE(one.send(1));
+  EXPECT_EQ(set.ready(kLong), "1:1");
+  EXPECT_FALSE(other.marked());
+  EXPECT_EQ(one.receive(), 1U);
+  EXPECT_EQ(set.ready(20), "");
+  ASSERT_FALSE(one.send(1));
+  EXPECT_EQ(set.ready(kLong), "1:1");
+  EXPECT_TRUE(other.marked()) << "nothing has come by it since";
+  EXPECT_EQ(one.receive(), 1U);
+}
+
 TEST_F(Readiness, AnEdgeIsToldOnceForEachArrival) {
   RingedPair pair;
   const Set set;
