@@ -59,6 +59,7 @@ int look(EpollSet& set, const EpollWait& wait, KernelTurn& kernel, std::uint64_t
   kernel.taken(now);
   set.settle_for_look(wait.set);
   const int from_kernel = ask(wait, room_beside_rings(wait.count), Timeout::ns(0), nullptr);
+  kernel.ended(ticks());
   return from_kernel < 0 ? from_kernel : with_rings(set, wait, from_kernel);
 }
 

@@ -195,18 +195,30 @@ class KernelTurn {
   static constexpr std::uint32_t kCalls = 64;
   static constexpr std::uint32_t kCallsPerEvent = 4;
   static constexpr std::uint64_t kMicroseconds = 20;
+  static constexpr std::uint64_t kMostMicroseconds = 200;
 
   KernelTurn(std::atomic<std::uint64_t>& asked, std::atomic<std::uint32_t>& calls, unsigned room)
       : asked_(asked), calls_(calls), most_(room < kCalls / kCallsPerEvent ? room * kCallsPerEvent : kCalls) {}
 
   [[nodiscard]] bool due(std::uint64_t now) const {
     return calls_.load(std::memory_order_relaxed) >= most_ ||
-           now - asked_.load(std::memory_order_relaxed) > kMicroseconds * kTicksPerUs;
+           static_cast<std::int64_t>(now - asked_.load(std::memory_order_relaxed)) >
+               static_cast<std::int64_t>(kMicroseconds * kTicksPerUs);
   }
   void count() { calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   void taken(std::uint64_t now) {
     asked_.store(now, std::memory_order_relaxed);
     calls_.store(0, std::memory_order_relaxed);
+  }
+  /** After a turn that ended `now`: one that took long, since much had to be settled, is followed by a longer pause. */
+  void ended(std::uint64_t now) {
+    constexpr std::uint64_t kShare = 8;  // of the time, at most, is spent on turns
+    constexpr std::uint64_t kLongest = kMostMicroseconds * kTicksPerUs / kShare;
+    const std::uint64_t took = now - asked_.load(std::memory_order_relaxed);
+    const std::uint64_t pause = (took < kLongest ? took : kLongest) * kShare;
+    if (pause > kMicroseconds * kTicksPerUs) {
+      asked_.store(now + pause - kMicroseconds * kTicksPerUs, std::memory_order_relaxed);
+    }
   }
 
  private:
