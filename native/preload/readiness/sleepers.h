@@ -11,9 +11,10 @@
  * Who of this process sleeps on which socket, and which connections may get bytes by a ring.
  *
  * A connection is *marked* while its peer has to send by the kernel, which wakes whoever sleeps, in whatever call, or
- * *awake* while bytes may come by the ring. It begins marked. A call that goes to sleep marks what it waits for; only a
- * read that takes bytes wakes it again, and only when nobody sleeps on it: not on the socket, and not on an epoll set
- * that it is in. So whoever sleeps is woken by the kernel, and what was idle once costs nothing until it moves again.
+ * *awake* while bytes may come by the ring. It begins marked. A call that goes to sleep marks what it waits for. A read
+ * that takes bytes wakes it again, and so does, once after it has moved, who was woken on an epoll set that it is in;
+ * but only when nobody sleeps on it: not on the socket, and not on an epoll set. So whoever sleeps is woken by the
+ * kernel, and what was idle once costs nothing until it moves again.
  */
 namespace sockdoc::preload {
 
