@@ -65,7 +65,7 @@ bool EpollSet::defer(int set, int operation, Handle socket, int fd, const epoll_
   Member& member = chunk->members[index % DescriptorTable::kSlots];
   const Holding holding(changing_);
   if (holding.nested()) interruptions_.fetch_add(1);
-  const std::uint32_t known = member.registered();
+  const std::uint32_t known = member.registered(life_.load());
   if (known == 0 || known == Member::kUnclear || member.socket().word() != socket.word() || member.fd() != fd ||
       !may_defer() || threads.any() || has(index) != (operation != EPOLL_CTL_ADD) ||
       (operation != EPOLL_CTL_DEL && member.data() != event->data.u64)) {
@@ -99,24 +99,24 @@ void EpollSet::settle_one(int set, Chunk& chunk, std::uint32_t socket) {
     Member::Interest interest;
     if (!member.read(interest)) return;  // a handler on top of who changes it, and will do this
     const bool gone = table.find(member.fd()).word() != member.socket().word();  // with its registration
-    if (gone) member.now_registered(0);
-    const std::uint32_t known = member.registered();
+    if (gone) member.now_registered(life_.load(), 0);
+    const std::uint32_t known = member.registered(life_.load());
     const std::uint32_t wanted = has(socket) && !gone ? Member::kKnown | interest.events : 0;
     if (wanted != known) {
       epoll_event event = {};
       event.events = interest.events;
       event.data.u64 = interest.data;
-      member.now_registered(Member::kUnclear);
+      member.now_registered(life_.load(), Member::kUnclear);
       long result = raw(SYS_epoll_ctl, set, wanted != 0 ? EPOLL_CTL_MOD : EPOLL_CTL_DEL, member.fd(), &event);
       if (result == -ENOENT && wanted != 0 && known == Member::kUnclear) {
         result = raw(SYS_epoll_ctl, set, EPOLL_CTL_ADD, member.fd(), &event);
       }
       if (failed(result) && result != -ENOENT) return;
-      member.now_registered(failed(result) ? 0 : wanted);
+      member.now_registered(life_.load(), failed(result) ? 0 : wanted);
     }
     clear_deferred(chunk, socket);
     if (interruptions_.load() == interruptions) return;
-    member.now_registered(Member::kUnclear);
+    member.now_registered(life_.load(), Member::kUnclear);
     set_deferred(chunk, socket);
   }
 }
@@ -157,7 +157,7 @@ void EpollSet::settle_for_look(int set) {
   each_deferred([&](Chunk& chunk, std::uint32_t socket) {
     const Member& member = chunk.members[socket % DescriptorTable::kSlots];
     Member::Interest interest;
-    const std::uint32_t known = member.registered();
+    const std::uint32_t known = member.registered(life_.load());
     if (!member.read(interest)) return;
     const std::uint32_t wanted = has(socket) ? Member::kKnown | interest.events : 0;
     const bool too_much = (known & ~wanted) != 0;

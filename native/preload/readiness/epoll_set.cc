@@ -25,6 +25,7 @@ void EpollSet::begin(Handle handle, std::uint32_t place, Changes changes) {
   place_ = place;
   epoll_sets.settled(deferred_.exchange(0));
   changing_.begin_anew();
+  life_.fetch_add(1);
   number_ = -1;
   may_defer_ = changes == Changes::may_wait ? 1 : 0;
   std::atomic<std::uint8_t>* elsewhere = epoll_sets.used_elsewhere(place);
@@ -87,7 +88,8 @@ void EpollSet::changed(Handle socket, int fd, const epoll_event& event, std::uin
   const bool oneshot = (event.events & EPOLLONESHOT) != 0;
   const bool other_data = added || member->data() != event.data.u64;
   if (oneshot) oneshot_ = 1;
-  member->now_registered((event.events & ~kPlain) == 0 && !twice && may_defer() ? Member::kKnown | event.events : 0);
+  member->now_registered(life_.load(),
+                         (event.events & ~kPlain) == 0 && !twice && may_defer() ? Member::kKnown | event.events : 0);
   member->commit(change, socket, fd, event);
   Chunk* chunk = chunks_[socket.index() / DescriptorTable::kSlots].load();
   chunk->present[socket.index() % DescriptorTable::kSlots / kBits].fetch_or(std::uint64_t{1} << socket.index() % kBits);
@@ -113,7 +115,7 @@ void EpollSet::removed(Handle socket, int fd) {
   Member* known = member(socket.index());
   if (known == nullptr || known->socket().word() != socket.word() || known->fd() != fd) return;
   changes_.fetch_add(1);
-  known->now_registered(0);
+  known->now_registered(life_.load(), 0);
   Chunk* chunk = chunks_[socket.index() / DescriptorTable::kSlots].load();
   chunk->present[socket.index() % DescriptorTable::kSlots / kBits].fetch_and(
       ~(std::uint64_t{1} << socket.index() % kBits));

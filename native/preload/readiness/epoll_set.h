@@ -155,6 +155,7 @@ class EpollSet {
   std::atomic<std::int32_t> process_{0};
   std::atomic<std::uint32_t> place_{0};  // in EpollSets
   Role changing_;                        // for what is deferred, and settled
+  std::atomic<std::uint32_t> life_{0};   // a set that is closed leaves its memory to the next one
   std::atomic<std::uint32_t> interruptions_{0};
   std::atomic<std::uint32_t> may_defer_{0};
   std::atomic<std::uint32_t> deferred_{0};  // bits in the words of that name

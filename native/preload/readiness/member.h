@@ -40,13 +40,16 @@ class Member {  // all zero at first
   [[nodiscard]] std::uint64_t data() const { return data_.load(); }
 
   /**
-   * What the kernel has of it, as far as a change may wait: the events with kKnown, or kUnclear while they change; 0
-   * where it has nothing, or what is changed at once.
+   * What the kernel has of it in this life of its set, as far as a change may wait: the events with kKnown, or kUnclear
+   * while they change; 0 where it has nothing, or what is changed at once.
    */
   static constexpr std::uint32_t kKnown = EPOLLONESHOT;
   static constexpr std::uint32_t kUnclear = EPOLLONESHOT | EPOLLET;
-  [[nodiscard]] std::uint32_t registered() const { return registered_.load(); }
-  void now_registered(std::uint32_t as) { registered_.store(as); }
+  [[nodiscard]] std::uint32_t registered(std::uint32_t life) const {
+    const std::uint64_t word = registered_.load();
+    return word >> 32 == life ? static_cast<std::uint32_t>(word) : 0;
+  }
+  void now_registered(std::uint32_t life, std::uint32_t as) { registered_.store(std::uint64_t{life} << 32 | as); }
 
   /** EPOLLONESHOT: true for one event after each change, whoever delivers it. */
   [[nodiscard]] bool fire(std::uint32_t version);
@@ -70,7 +73,7 @@ class Member {  // all zero at first
   std::atomic<std::uint64_t> edge_{0};   // arrivals at the last edge
   std::atomic<std::uint32_t> fired_{0};  // the version that has had its event
   std::atomic<std::int32_t> fd_{0};
-  std::atomic<std::uint32_t> registered_{0};
+  std::atomic<std::uint64_t> registered_{0};  // life << 32 | events
 };
 
 }  // namespace sockdoc::preload
