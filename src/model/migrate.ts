@@ -73,6 +73,16 @@ export const Effect = Type.Object({
 });
 export type Effect = Static<typeof Effect>;
 
+/** How long threads of the processes were held, each time. */
+export const Stopped = Type.Object({
+  count: Type.Integer({ description: 'Of the times.' }),
+  medianMs: Type.Number(),
+  p90Ms: Type.Number(),
+  p99Ms: Type.Number(),
+  maxMs: Type.Number(),
+});
+export type Stopped = Static<typeof Stopped>;
+
 export const MigrateDocument = Type.Object(
   {
     schemaVersion: Type.Literal(1),
@@ -93,6 +103,7 @@ export const MigrateDocument = Type.Object(
       },
       { description: 'Established ones of these processes, each once, also if both of its ends are among them.' },
     ),
+    stopped: Type.Optional(Stopped),
     effects: Type.Array(Effect),
     gaps: Type.Array(Gap),
   },

@@ -67,6 +67,7 @@ export function prettyMigrate(document: MigrateDocument, options: Look & { verbo
   for (const { pid, comm, next } of document.processes)
     if (next !== undefined) paper.text(`${comm} ${pid}: ${next}`, { first: '! ' });
   writeKept(paper, document);
+  writeStopped(paper, document);
   writeConnections(paper, document);
   if (document.effects.length > 0) {
     paper.blank();
@@ -81,6 +82,14 @@ export function prettyMigrate(document: MigrateDocument, options: Look & { verbo
   // What else of the host cannot be seen is no matter of these processes.
   if (options.verbose) writeGaps(paper, document.gaps, options);
   return paper.toString();
+}
+
+function writeStopped(paper: Paper, { stopped }: MigrateDocument): void {
+  if (stopped === undefined) return;
+  const { count, medianMs, p90Ms, maxMs } = stopped;
+  const [median, most, longest] = [medianMs, p90Ms, maxMs].map(milliseconds);
+  paper.blank();
+  paper.text(`Stopped ${count} times: median ${median}, 90 % within ${most}, at most ${longest}`, { ink: 'dim' });
 }
 
 /** Where one alone kept a process, the reason of its refusal has said it. */

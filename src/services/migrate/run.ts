@@ -12,6 +12,7 @@ import { type Carried, carriedNow } from './carried.js';
 import { effectsOf } from './effect.js';
 import { withLateChildren } from './late-children.js';
 import { heard, settled } from './settled.js';
+import { stoppedOf } from './stopped.js';
 import { targetsOf } from './targets.js';
 import { brokenOff, undone } from './undone.js';
 
@@ -76,7 +77,7 @@ async function goForth(options: MigrateOptions, signal: AbortSignal, tell: Tell)
     tell('measuring what it did');
     const after = await readings(options, gaps, signal);
     const effects = effectsOf(before, after, calibration);
-    return { ...documentOf(options, { processes, carried, gaps, monitor }), effects };
+    return { ...documentOf(options, { processes, carried, gaps, monitor, injected }), effects };
   } catch (error) {
     throw await undone(error, done);
   }
@@ -112,7 +113,7 @@ async function goBack(options: MigrateOptions, signal: AbortSignal, tell: Tell):
   if (signal.aborted) throw brokenOff(signal.reason, injected);
   const processes = injected.map((process) => shown(process, options, SO_ALREADY.detach));
   const carried = dryRun ? await carriedNow(pids, gaps) : await heard(pids, processes, gaps);
-  return documentOf(options, { processes, carried, gaps });
+  return documentOf(options, { processes, carried, gaps, injected });
 }
 
 /** What the pairs of the named processes do; nothing where nobody wants to know. */
@@ -145,13 +146,16 @@ function shown(injected: InjectedProcess, { pids, back }: MigrateOptions, soAlre
 }
 
 interface Parts {
+  injected?: readonly InjectedProcess[];
   processes: MigratedProcess[];
   carried: Carried;
   gaps: GapList;
   monitor?: string;
 }
 
-function documentOf({ dryRun, back }: MigrateOptions, { processes, carried, gaps, monitor }: Parts): MigrateDocument {
+function documentOf({ dryRun, back }: MigrateOptions, parts: Parts): MigrateDocument {
+  const { processes, carried, gaps, monitor, injected = [] } = parts;
+  const stopped = stoppedOf(injected.flatMap(({ stops = [] }) => stops));
   return {
     schemaVersion: 1,
     command: 'migrate',
@@ -162,6 +166,7 @@ function documentOf({ dryRun, back }: MigrateOptions, { processes, carried, gaps
     ...(monitor === undefined ? {} : { monitor }),
     processes,
     connections: carried.connections,
+    ...(stopped === undefined ? {} : { stopped }),
     effects: [],
     gaps: gaps.all(),
   };

@@ -101,6 +101,11 @@ describe.runIf(hasInjector())('a pair that runs', () => {
     ]);
     expect(forth.connections).toEqual({ moved: 1, kept: 0, reasons: {} });
     for (const { stoppedMs } of forth.processes) expect(stoppedMs).toBeGreaterThan(0);
+    const { count = 0, medianMs = 0, p90Ms = 0, p99Ms = 0, maxMs = 0 } = forth.stopped ?? {};
+    expect(count).toBeGreaterThanOrEqual(2);
+    const figures = [0, medianMs, p90Ms, p99Ms, maxMs];
+    expect(figures).toEqual(figures.toSorted((a, b) => a - b));
+    expect(medianMs).toBeGreaterThan(0);
     const again = await migrate([server.pid, client.pid, '--timeout', 30]);
     expect(again.processes.map(({ state, code }) => ({ state, code }))).toEqual([
       { state: 'attached', code: 'already' },

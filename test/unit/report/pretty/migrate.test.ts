@@ -43,6 +43,13 @@ test('each process, what it takes to help, the connections with reasons, the eff
   expect(text).toMatch(/cli 33 +redis-server 11 +977 KiB -> 3\.81 MiB +1\.00 -> 1\.00 +4\.0x +1\/4\.0 +1\/5\.0/);
 });
 
+test('how long threads were stopped, as a distribution', () => {
+  const stopped = { count: 14, medianMs: 2.1, p90Ms: 4, p99Ms: 8, maxMs: 8.5 };
+  const text = prettyMigrate(document({ stopped }), LOOK);
+  expect(text).toContain('Stopped 14 times: median 2.1 ms, 90 % within 4 ms, at most 8.5 ms');
+  expect(prettyMigrate(document(), LOOK)).not.toContain('Stopped');
+});
+
 test('a dry run says what would be, and not how to take it back', () => {
   const text = prettyMigrate(document({ dryRun: true, effects: [] }), LOOK);
   expect(text).toContain('3 of 5 connections would go by shared memory');
