@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <ctime>
 
 #include "base/procfs.h"
 
@@ -97,7 +98,15 @@ Activity read_system_call(pid_t pid, pid_t tid, SystemCall& into) {
 }
 
 std::optional<Sleep> read_sleep(pid_t pid, pid_t tid) {
+  constexpr int kProcessor = 39;
   char buffer[8192];
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const auto cpu = [&, folder = thread_folder(pid, tid)] {
+    const auto stat = read_small(AT_FDCWD, (folder + "/stat").c_str(), buffer);
+    return stat ? field_of(*stat, kProcessor) : 0;
+  };
+  const std::uint64_t cpu_before = cpu();
   const auto text = read_small(AT_FDCWD, (thread_folder(pid, tid) + "/sched").c_str(), buffer);
   if (!text) return std::nullopt;
   const auto value = [&](std::string_view name) {
@@ -105,10 +114,16 @@ std::optional<Sleep> read_sleep(pid_t pid, pid_t tid) {
     const std::size_t colon = line.find_first_not_of(" :");
     return colon == std::string_view::npos ? std::string_view() : line.substr(colon);
   };
-  const std::string_view since = value("se.exec_start");
+  Sleep sleep;
   const auto count = parse_number<std::uint64_t>(value("nr_voluntary_switches"));
-  if (since.empty() || !count) return std::nullopt;
-  return Sleep{std::strtod(std::string(since).c_str(), nullptr), *count};
+  if (!count) return std::nullopt;
+  sleep.count = *count;
+  sleep.since_ms = std::strtod(std::string(value("se.exec_start")).c_str(), nullptr);
+  sleep.cpu = cpu();
+  if (sleep.cpu != cpu_before) sleep.since_ms = 0;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  sleep.looked_at_ns = now.tv_sec * kSecond + now.tv_nsec;
+  return sleep;
 }
 
 }  // namespace sockdoc::inject

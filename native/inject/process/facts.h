@@ -55,10 +55,16 @@ struct SystemCall {
 enum class Activity { running, sleeping, elsewhere, unknown };  // elsewhere: asleep, in no system call
 Activity read_system_call(pid_t pid, pid_t tid, SystemCall& into);
 
-/** When a sleeping thread fell asleep, and how often it did so. Nothing on kernels without /proc/PID/sched. */
+/** Of a thread that sleeps, or is stopped. Nothing on kernels without /proc/PID/sched. */
 struct Sleep {
-  double since_ms = 0;  // of the scheduler's clock
-  std::uint64_t count = 0;
+  /**
+   * When it ran last, by the clock of `cpu`, from which the clocks of others differ by seconds: each leaves out what
+   * interrupts and a hypervisor took. 0: not known, as of one that was woken and waits for its turn.
+   */
+  double since_ms = 0;
+  std::uint64_t cpu = 0;
+  std::uint64_t count = 0;        // how often it fell asleep
+  std::int64_t looked_at_ns = 0;  // of CLOCK_MONOTONIC
 };
 std::optional<Sleep> read_sleep(pid_t pid, pid_t tid);
 

@@ -177,12 +177,14 @@ BrokenCall broken_call(const Memory& memory, const Tracee& tracee, arch::Registe
   return call;
 }
 
-std::uint32_t Sleeps::waited_ms(pid_t pid, pid_t tid, const std::optional<Sleep>& before) {
-  if (!before) return 0;
-  const auto now = read_sleep(pid, tid);
+std::uint32_t waited_ms(const std::optional<Sleep>& before, const std::optional<Sleep>& now) {
+  constexpr std::int64_t kMillisecond = 1'000'000;
   // It sleeps once more by now: in our stop. More often: the call that we saw it in may have ended.
-  if (!now || now->count > before->count + 1 || now->since_ms < before->since_ms) return 0;
-  return static_cast<std::uint32_t>(now->since_ms - before->since_ms);
+  if (!before || !now || now->count > before->count + 1) return 0;
+  const std::int64_t watched = (now->looked_at_ns - before->looked_at_ns) / kMillisecond;
+  const bool comparable = before->since_ms > 0 && before->cpu == now->cpu;
+  const std::int64_t slept = comparable ? static_cast<std::int64_t>(now->since_ms - before->since_ms) : 0;
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(std::max(watched, slept), 0, 0x7fffffff));
 }
 
 namespace {

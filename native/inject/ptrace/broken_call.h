@@ -38,14 +38,12 @@ Activity look_at_call(const Memory& memory, pid_t tid, SystemCall& into);
 /** Whether libsd's hooks make this call, and it may wait. */
 bool may_wait_in_hook(long number);
 
-/** How long a thread had slept when it was looked at, so that a timeout is not waited for twice. */
-class Sleeps {
- public:
-  /** Looks at a sleeping thread: before it is stopped. */
-  static std::optional<Sleep> of(pid_t pid, pid_t tid) { return read_sleep(pid, tid); }
-  /** Milliseconds that it has slept in one piece until now, of a thread that is stopped; 0 when it woke since. */
-  static std::uint32_t waited_ms(pid_t pid, pid_t tid, const std::optional<Sleep>& before);
-};
+/**
+ * Milliseconds that a thread has slept in one piece, as far as is known, so that a timeout is not waited for twice:
+ * `before` it was stopped, and `now` that it is. 0 when it woke since. Rather too few than too many: a call that ends
+ * late is what busy machines do, one that ends early is an error.
+ */
+std::uint32_t waited_ms(const std::optional<Sleep>& before, const std::optional<Sleep>& now);
 
 /**
  * Registers for the call to be made again without libsd, by the kernel's own way, with the time that has passed taken

@@ -12,7 +12,7 @@ bool examine(const Memory& memory, Thread& thread) {
   if (!registers) return false;
   thread.registers = *registers;
   thread.call = broken_call(memory, thread.tracee, thread.registers);
-  thread.waited_ms = thread.call.broken() ? Sleeps::waited_ms(memory.pid(), thread.tracee.tid(), thread.sleep) : 0;
+  thread.waited_ms = thread.call.broken() ? waited_ms(thread.sleep, read_sleep(memory.pid(), thread.tracee.tid())) : 0;
   return true;
 }
 
@@ -22,7 +22,7 @@ Thread* Threads::seize(pid_t tid) {
   auto thread = std::make_unique<Thread>(tid);
   SystemCall call;
   if (look_at_call(memory_, tid, call) == Activity::sleeping && may_wait_in_hook(call.number)) {
-    thread->sleep = Sleeps::of(memory_.pid(), tid);
+    thread->sleep = read_sleep(memory_.pid(), tid);
   }
   const int error = thread->tracee.seize();
   if (error == EPERM) {

@@ -1,10 +1,13 @@
 #include "inject/ptrace/broken_call.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <chrono>
+#include <optional>
 #include <vector>
 
 #include "inject/ptrace/threads.h"
@@ -108,6 +111,48 @@ TEST(BrokenCall, TimeThatHasPassedIsTakenOff) {
   EXPECT_EQ(by_kernel->rip, 1002u);
   EXPECT_EQ(by_kernel->orig_rax, static_cast<unsigned long long>(SYS_epoll_wait));
   EXPECT_EQ(static_cast<long>(by_kernel->rax), -514);  // the kernel decides between the call and a handler
+}
+
+constexpr std::int64_t kMs = 1'000'000;
+
+TEST(WaitedMs, IsWhatTheSchedulerSaysOnOneCpu) {
+  EXPECT_EQ(waited_ms(Sleep{1000, 1, 7, 50 * kMs}, Sleep{31'000, 1, 8, 53 * kMs}), 30'000u);
+}
+
+TEST(WaitedMs, IsNotTheDifferenceOfTwoClocks) {
+  EXPECT_EQ(waited_ms(Sleep{1000, 0, 7, 50 * kMs}, Sleep{31'000, 1, 8, 53 * kMs}), 3u) << "as long as it was watched";
+  EXPECT_EQ(waited_ms(Sleep{31'000, 1, 7, 50 * kMs}, Sleep{1000, 0, 8, 53 * kMs}), 3u);
+}
+
+TEST(WaitedMs, OfOneThatWasWokenAndWaitsForItsTurnIsNotTheAgeOfTheHost) {
+  EXPECT_EQ(waited_ms(Sleep{0, 1, 7, 50 * kMs}, Sleep{66'000'000, 1, 8, 53 * kMs}), 3u);
+}
+
+TEST(WaitedMs, IsNothingWhereTheThreadWokeOrIsUnknown) {
+  EXPECT_EQ(waited_ms(Sleep{1000, 1, 7, 50 * kMs}, Sleep{31'000, 1, 9, 53 * kMs}), 0u);
+  EXPECT_EQ(waited_ms(std::nullopt, Sleep{31'000, 1, 8, 53 * kMs}), 0u);
+  EXPECT_EQ(waited_ms(Sleep{1000, 1, 7, 50 * kMs}, std::nullopt), 0u);
+}
+
+/** Each CPU's scheduler has a clock of its own; a thread is moved as it wakes. */
+TEST(WaitedMs, IsNeverMoreThanTheTimeThatWentBy) {
+  cpu_set_t cpus;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof cpus, &cpus), 0);
+  const auto begin = std::chrono::steady_clock::now();
+  const Victim victim(wait_by_poll);
+  const Memory memory(victim.pid());
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &cpus)) continue;
+    victim.await(SYS_poll);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    ASSERT_EQ(::sched_setaffinity(victim.pid(), sizeof one, &one), 0);
+    Threads threads(memory);
+    const Thread* thread = threads.stop(victim.pid(), Deadline::in_ms(20'000));
+    ASSERT_NE(thread, nullptr);
+    EXPECT_LE(thread->waited_ms, (std::chrono::steady_clock::now() - begin) / std::chrono::milliseconds(1) + 1);
+  }
 }
 
 }  // namespace
