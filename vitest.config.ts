@@ -10,7 +10,8 @@ const HOST_WIDE = [
   'test/integration/checks/net/{drop-reasons,kernel-log}.test.ts',
   'test/integration/checks/nic/{packet-path,rfs}.test.ts',
   // Eight servers, one after the other, with as much load as this host can make: what ran beside them came to its limits.
-  'test/integration/migrate/servers.test.ts',
+  // So do servers that are moved, and a family of processes that all want the processor.
+  'test/integration/migrate/{migrate,servers}.test.ts',
   'test/integration/probes/{connection-events,drops,kernel-log,socket-share}.test.ts',
   // Whoever looks at the processes of this host meanwhile sees a tuned.
   'test/integration/tune/tuner.test.ts',

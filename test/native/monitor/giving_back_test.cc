@@ -32,7 +32,9 @@ class SetAside {
     head->returning = Returning::asked;
     auto* data = reinterpret_cast<unsigned char*>(mapped) + abi::kPage;
     for (std::size_t i = 0; i < bytes; ++i) data[i] = at(i);
-    if (seals != 0) EXPECT_EQ(::fcntl(file.get(), F_ADD_SEALS, seals), 0);
+    if (seals != 0) {
+      EXPECT_EQ(::fcntl(file.get(), F_ADD_SEALS, seals), 0);
+    }
   }
   ~SetAside() { ::munmap(head, abi::kPage + bytes_); }
   SetAside(const SetAside&) = delete;
