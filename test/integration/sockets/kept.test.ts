@@ -91,7 +91,7 @@ describe.runIf(hasLibsd)('connections stay on the kernel, and share nothing', ()
     requireCgroup(ctx, 'memory', 'memory.limit_in_bytes');
     await withCgroup('memory', async (group) => {
       const ends = await talking.pair({}, group.prefix);
-      await limitTo(group, 100 << 10, ends);
+      await limitTo(group, 200 << 10, ends);
       await talking.bench.running();
       expect(await refused(ends, 0)).toBe(NO_MEMORY);
       await together(ends, 'push 2000000', 'pull 2000000');
