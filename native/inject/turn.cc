@@ -57,12 +57,18 @@ std::string deed_of(pid_t holder) {
 
 Refused Turn::await(pid_t pid, const Deadline& deadline, Turn& into) {
   constexpr std::int64_t kPause = 5'000'000;
+  // An injector is a process that we see. A lock that nobody has whom we could name is somebody's who left it to a
+  // child, or of another /proc: whoever may read the folder could keep everybody out by that.
+  constexpr int kMostOfNobody = 20;
+  int nobody = 0;
   Fd folder(::open(process_folder(pid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   while (folder.valid() && ::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return std::nullopt;
     const pid_t holder = holder_of(folder.get());
     const auto facts = holder > 0 ? read_facts(process_folder(holder)) : std::nullopt;
     if (facts && !may_attach(*facts, pid)) return std::nullopt;
+    nobody = facts ? 0 : nobody + 1;
+    if (nobody > kMostOfNobody) return std::nullopt;
     if (asked_to_end) return Refusal{"interrupted", "It was asked to end, and has done nothing.", ""};
     if (deadline.passed()) {
       const std::string who = facts ? facts->comm + " (" + std::to_string(holder) + ") " : "Another injector ";
