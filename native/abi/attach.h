@@ -46,7 +46,8 @@ enum sockdoc_attach_why {
   SOCKDOC_KEPT_SENDING = 3,    /* a thread was sending by it */
   SOCKDOC_KEPT_PEER_READS = 4, /* the other end stands in the middle of a read */
   SOCKDOC_KEPT_CROSSING = 5,   /* a thread was about to take it to memory */
-  SOCKDOC_KEPT_MONITOR = 6     /* no connection: a thread was speaking with the monitor */
+  SOCKDOC_KEPT_MONITOR = 6,    /* no connection: a thread was speaking with the monitor */
+  SOCKDOC_KEPT_INTEREST = 7    /* no connection: the kernel has not heard of all that an epoll set is to wait for */
 };
 
 /** One direction of a connection that is not back on the kernel, or a thread that is in the middle of something. */

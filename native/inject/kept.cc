@@ -28,6 +28,8 @@ Why why_of(const sockdoc_attach_kept& kept) {
       return {"crossing", nullptr, "was about to go over to memory whenever it was looked at"};
     case SOCKDOC_KEPT_MONITOR:
       return {"monitor", nullptr, "A thread of it was speaking with the monitor whenever it was looked at"};
+    case SOCKDOC_KEPT_INTEREST:
+      return {"interest", nullptr, "An epoll set of it could not be brought up to date whenever it was looked at"};
     default:
       return {"unknown", nullptr, "is not back on the kernel"};
   }
@@ -39,6 +41,10 @@ std::string endpoint(std::uint32_t family, const std::uint8_t (&address)[16], st
   const bool four = family == AF_INET;
   ::inet_ntop(four ? AF_INET : AF_INET6, four ? address + 12 : address, text, sizeof text);
   return (four ? std::string(text) : "[" + std::string(text) + "]") + ":" + std::to_string(port);
+}
+
+bool is_about_no_connection(const sockdoc_attach_kept& kept) {
+  return kept.why == SOCKDOC_KEPT_MONITOR || kept.why == SOCKDOC_KEPT_INTEREST;
 }
 
 std::string name_of(const sockdoc_attach_kept& kept) {
@@ -71,7 +77,7 @@ void write_kept(Json& json, std::span<const sockdoc_attach_kept> kept) {
 
 std::string kept_sentence(const sockdoc_attach_kept& first, std::uint64_t count) {
   const Why why = why_of(first);
-  std::string text = first.why == SOCKDOC_KEPT_MONITOR ? why.sentence : name_of(first) + " " + why.sentence;
+  std::string text = is_about_no_connection(first) ? why.sentence : name_of(first) + " " + why.sentence;
   if (first.why == SOCKDOC_KEPT_UNREAD && first.unread != 0) {
     text += ": " + std::to_string(first.unread);
     if (first.before != 0) text += ", behind " + std::to_string(first.before) + " that come by the kernel";

@@ -5,7 +5,7 @@ import { Gap } from './gap.js';
 export const Kept = Type.Object({
   why: Type.String({
     description:
-      'unread, receiving, sending, peer-reads, crossing, or monitor, which is about no connection (docs/attach.md).',
+      'unread, receiving, sending, peer-reads, crossing; or monitor or interest, which are about no connection (docs/attach.md).',
   }),
   direction: Type.Optional(Type.Union([Type.Literal('in'), Type.Literal('out')])),
   fd: Type.Optional(Type.Integer()),

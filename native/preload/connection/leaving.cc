@@ -91,6 +91,7 @@ std::uint32_t Connections::kept(std::span<sockdoc_attach_kept> into) {
     count++;
   };
   if (monitor_link.busy()) add(SOCKDOC_KEPT_MONITOR, Handle(), 0, 0);
+  if (epoll_sets.unsettled()) add(SOCKDOC_KEPT_INTEREST, Handle(), 0, 0);
   each_place([&](Connection& connection) {
     if (connection.crossing_.load() != 0) add(SOCKDOC_KEPT_CROSSING, Handle(connection.granted_.load()), 0, 0);
     if (connection.handle_.load() == 0) return;

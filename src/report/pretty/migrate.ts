@@ -26,6 +26,7 @@ const WHY_KEPT: Readonly<Record<string, string>> = {
   'peer-reads': 'its other end stands in the middle of a read',
   crossing: 'was about to go over to memory at each look',
   monitor: 'a thread was speaking with the monitor at each look',
+  interest: 'an epoll set could not be brought up to date at any look',
 };
 
 const KEPT: readonly Column<Kept & { pid: number }>[] = [
