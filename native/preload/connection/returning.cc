@@ -179,7 +179,7 @@ bool Connection::monitor_returns(int fd, std::uint64_t deadline) {
   not_returned_ = 0;
   while (!monitor_link.give_back(handle(), cookie_, memory, bytes)) {
     // Another thread may be speaking to it.
-    if (!monitor_link.ready() || coarse_ms() >= deadline) return false;
+    if (!monitor_link.listens() || coarse_ms() >= deadline) return false;
     nap_us(100);
   }
   while (unread_.returning() != abi::Returning::ended) {

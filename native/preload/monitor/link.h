@@ -29,8 +29,6 @@ class MonitorLink {
   /** There is none any more, and it is told so: all connections are the kernel's. With all other threads stopped. */
   void end();
   [[nodiscard]] bool wanted() const { return path_[0] != 0; }
-  /** A monitor knows of this process. */
-  [[nodiscard]] bool ready() const { return state_.load() == State::ready; }
 
   /** Asks about a connected socket. True when the question is on its way. */
   [[nodiscard]] bool ask(Handle socket, int fd);

@@ -10,7 +10,7 @@
 /*
  * Programs change what they wait for with every request, and the kernel need not hear of it as long as it is not asked.
  * So a change of level-triggered interest in a connection on rings is made in our copy alone, and settled before the
- * kernel is asked about the set, a thread sleeps in it, or somebody else may see it. docs/decisions/0066 has the rules.
+ * kernel is asked about the set, a thread sleeps in it, or somebody else may see it. docs/decisions/0067 has the rules.
  *
  *  - Only what the kernel has is changed or taken out later: what it does not have is added at once, so that settling
  *    needs no memory and has no limit to meet. Who looks at our copy knows then what the call would have said.
