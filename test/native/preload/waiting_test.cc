@@ -47,14 +47,25 @@ TEST_F(Readiness, BadPointersFailAsInTheKernel) {
   ::munmap(wall, 4096);
 }
 
+bool handle_and_restart(int signal) {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  action.sa_flags = SA_RESTART;
+  return ::sigaction(signal, &action, nullptr) == 0;
+}
+
+int wait_by_select(int fd, timeval* timeout) {
+  fd_set in;
+  FD_ZERO(&in);
+  FD_SET(fd, &in);
+  return sockdoc_hook_select(fd + 1, &in, nullptr, nullptr, timeout);
+}
+
 TEST_F(Readiness, SignalsEndAWait) {
   RingedPair pair;
   const Set set;
   ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
-  struct sigaction action = {};
-  action.sa_handler = [](int) {};
-  action.sa_flags = SA_RESTART;
-  ASSERT_EQ(::sigaction(SIGUSR1, &action, nullptr), 0);
+  ASSERT_TRUE(handle_and_restart(SIGUSR1));
   const pthread_t me = pthread_self();
   const auto interrupted = [&](auto wait) {
     EXPECT_EQ(pair.receive(), 0U);
@@ -76,12 +87,7 @@ TEST_F(Readiness, SignalsEndAWait) {
   pollfd entry = {pair.fd, POLLIN, 0};
   interrupted([&] { return sockdoc_hook_epoll_wait(set.fd, &event, 1, -1); });
   interrupted([&] { return sockdoc_hook_poll(&entry, 1, -1); });
-  interrupted([&] {
-    fd_set in;
-    FD_ZERO(&in);
-    FD_SET(pair.fd, &in);
-    return sockdoc_hook_select(pair.fd + 1, &in, nullptr, nullptr, nullptr);
-  });
+  interrupted([&] { return wait_by_select(pair.fd, nullptr); });
 }
 
 /** The handler runs before the call sleeps: the program's own call would have slept already, and would have ended. */
@@ -89,10 +95,7 @@ TEST_F(Readiness, ASignalThatComesWhileItLooksEndsAWait) {
   RingedPair pair;
   const Set set;
   ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
-  struct sigaction action = {};
-  action.sa_handler = [](int) {};
-  action.sa_flags = SA_RESTART;
-  ASSERT_EQ(::sigaction(SIGUSR1, &action, nullptr), 0);
+  ASSERT_TRUE(handle_and_restart(SIGUSR1));
   const pthread_t me = pthread_self();
   set_spinning_us(10'000);
   const auto interrupted = [&](auto wait) {
@@ -116,11 +119,8 @@ TEST_F(Readiness, ASignalThatComesWhileItLooksEndsAWait) {
     interrupted([&] { return sockdoc_hook_epoll_wait(set.fd, &event, 1, kSecond); });
     interrupted([&] { return sockdoc_hook_poll(&entry, 1, kSecond); });
     interrupted([&] {
-      fd_set in;
-      FD_ZERO(&in);
-      FD_SET(pair.fd, &in);
       timeval second = {1, 0};
-      return sockdoc_hook_select(pair.fd + 1, &in, nullptr, nullptr, &second);
+      return wait_by_select(pair.fd, &second);
     });
   }
   set_spinning_us(kDefaultSpinUs);
