@@ -19,6 +19,7 @@ namespace {
 constexpr int kFirstStopMs = 20;
 constexpr int kLongestStopMs = 400;
 constexpr std::int64_t kPause = 3'000'000;          // between two tries
+constexpr int kToTakeBackMs = 5000;                 // a thread may have to come to a safe point once more
 constexpr std::int64_t kLongestPause = 50'000'000;  // so that who has long to wait stops the process seldom
 
 Refusal too_late(const char* what) {
@@ -63,10 +64,18 @@ bool same_process(const Try& one) {
   return now && now->identity == one.target.facts.identity;
 }
 
+/** A call that was cut short can be finished by libsd alone: until that is there, no time is up. */
+Deadline until_mended(const Try& one, const Thread& host) {
+  return host.call.way == BrokenCall::Way::partly ? Deadline::of_taking_back_in_ms(kToTakeBackMs) : one.deadline;
+}
+
 /** `work(visit, threads)` with a thread at a safe point that makes calls. */
 template <typename Work>
 Refused visiting(const Try& one, Work work) {
   Threads threads(one.memory);
+  if (const auto& libsd = one.target.libsd) {
+    if (const auto pending = Libsd(one.memory, *libsd).pending()) threads.finish_by(*pending);
+  }
   Thread* host = stop_at_safe_point(threads, one.memory, one.deadline);
   if (host == nullptr) {
     return too_late(
@@ -77,7 +86,7 @@ Refused visiting(const Try& one, Work work) {
   Hold hold(one.outcome);
   reach(Step::at_safe_point, one.job);
   Visit visit(one.memory, one.entry, *host);
-  auto refusal = visit.enter(one.deadline);
+  auto refusal = visit.enter(until_mended(one, *host));
   reach(Step::entered, one.job);
   if (!refusal) refusal = work(visit, threads, hold);
   visit.leave();
@@ -131,7 +140,8 @@ Refused try_attach(const Try& one) {
   if (libsd && libsd->at_work() && libsd->leaving()) return stay(one, *libsd);
   return visiting(one, [&](Visit& visit, Threads& threads, Hold& hold) -> Refused {
     if (!libsd) {
-      if (auto refusal = Libsd::load(visit, one.memory, one.target.libc, one.job, one.deadline, libsd)) return refusal;
+      const Deadline deadline = until_mended(one, visit.host());
+      if (auto refusal = Libsd::load(visit, one.memory, one.target.libc, one.job, deadline, libsd)) return refusal;
     }
     finish_by(*libsd, visit, threads);
     reach(Step::loaded, one.job);
@@ -216,7 +226,6 @@ Refused overtaken(const Memory& memory, Purpose purpose) {
 /** Judges, and tries until it is done, refused, or too late. */
 template <typename Attempt, typename TakeBack>
 Refused perform(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back, Outcome& outcome) {
-  constexpr int kToTakeBackMs = 5000;  // a thread has to come to a safe point once more
   const Deadline deadline = Deadline::in_ms(job.timeout_ms);
   Turn turn;
   if (auto refusal = Turn::await(pid, deadline, turn)) return refusal;

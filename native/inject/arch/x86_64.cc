@@ -141,6 +141,12 @@ std::optional<long> restarted_number(const Memory& memory, Address behind) {
 
 bool kernel_restarts(long result) { return result == -512 || result == -513 || result == -514 || result == -516; }
 
+Registers not_begun(Registers registers) {
+  constexpr long kAlways = -513;  // ERESTARTNOINTR
+  registers.rax = static_cast<unsigned long long>(kAlways);
+  return registers;
+}
+
 Registers again(Registers registers) {
   registers.rip -= kSystemCallBytes;
   registers.rax = registers.orig_rax;

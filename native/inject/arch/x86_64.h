@@ -48,6 +48,9 @@ inline constexpr long kSigreturn = 15;          // rt_sigreturn
  * programs. */
 [[nodiscard]] bool kernel_restarts(long result);
 
+/** Of a thread at the beginning of a call: as if it had been broken off there, to be made again whatever comes. */
+[[nodiscard]] Registers not_begun(Registers registers);
+
 /** The same call once more, from its beginning, and with nothing left for the kernel to decide. */
 [[nodiscard]] Registers again(Registers registers);
 

@@ -6,6 +6,13 @@
 #include <utility>
 
 namespace sockdoc::inject {
+namespace {
+
+/** One that was told to stop will, once it gets a processor; left before, it goes on with a call that was broken off.
+ */
+constexpr int kPatienceMs = 1000;
+
+}  // namespace
 
 bool examine(const Memory& memory, Thread& thread) {
   const auto registers = thread.tracee.registers();
@@ -40,10 +47,9 @@ Thread* Threads::stop(pid_t tid, const Deadline& deadline) {
   Thread* thread = seize(tid);
   if (thread == nullptr) return nullptr;
   thread->tracee.interrupt();
-  if (thread->tracee.await_stop(deadline) && thread->tracee.condition() != Tracee::Condition::ended &&
-      secure(*thread)) {
-    return thread;
-  }
+  const bool stopped =
+      thread->tracee.await_stop(deadline) || thread->tracee.await_stop(Deadline::of_taking_back_in_ms(kPatienceMs));
+  if (stopped && thread->tracee.condition() != Tracee::Condition::ended && secure(*thread)) return thread;
   release(*thread);
   return nullptr;
 }
@@ -133,9 +139,8 @@ bool Threads::secure(Thread& thread) {
 void Threads::release(Thread& thread) {
   Tracee& tracee = thread.tracee;
   if (tracee.condition() == Tracee::Condition::running) {
-    constexpr int kPatienceMs = 100;
     tracee.interrupt();
-    tracee.await_stop(Deadline::in_ms(kPatienceMs));
+    tracee.await_stop(Deadline::of_taking_back_in_ms(kPatienceMs));
   }
   if (tracee.stopped() && !thread.settled && !thread.secured) secure(thread);
   tracee.release();

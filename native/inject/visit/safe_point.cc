@@ -84,7 +84,6 @@ bool is_safe(const Memory& memory, const SystemCall& call) {
       return true;
     case SYS_connect:  // made again it fails (EALREADY)
     case SYS_splice:
-    case SYS_sendfile:
       return false;
     default:
       if (may_wait_in_hook(call.number)) return is_socket(memory.pid(), call.arguments[0]);
@@ -102,6 +101,7 @@ bool moves_parts(const SystemCall& call) {
     case SYS_sendto:
     case SYS_sendmsg:
     case SYS_sendmmsg:
+    case SYS_sendfile:
     case SYS_recvmmsg:
       return true;
     case SYS_recvfrom:
@@ -122,11 +122,40 @@ bool stands_safely(const Memory& memory, const Thread& thread) {
   return is_safe(memory, arch::call_in(thread.registers));
 }
 
-/** From the end of a call that is not safe, or from within the program's own code, to the end of one that is. */
+/** Broken off, it would be seen. */
+bool is_to_be_whole(const SystemCall& call) {
+  return moves_parts(call) || call.number == SYS_connect || call.number == SYS_splice;
+}
+
+/** One without a number, as hold_before() makes it for a moment, may be a reason for its filters to kill it. */
+bool has_filters(pid_t pid, pid_t tid) {
+  const auto facts = read_facts(thread_folder(pid, tid));
+  return !facts || facts->seccomp != 0;
+}
+
+/** Where a safe call begins: it does not begin, and is made when the thread goes on. Kept alone, it begins anew. */
+bool hold_before(Thread& thread, const Memory& memory, const arch::Registers& beginning, const Deadline& deadline) {
+  if (!thread.tracee.set(arch::again(beginning))) return false;
+  thread.tracee.resume_to_system_call();
+  if (!thread.tracee.await_stop(deadline)) return false;
+  if (thread.tracee.condition() != Tracee::Condition::system_call) return false;
+  thread.registers = arch::not_begun(beginning);
+  thread.call = broken_call(memory, thread.tracee, thread.registers);
+  thread.waited_ms = 0;
+  thread.secured = true;
+  return !thread.call.signal;
+}
+
+/**
+ * From the end of a call that is not safe, or from within the program's own code, to the end of one that is; or to the
+ * beginning of one that a stop could break off in the middle. False: there is none, or one begins that may not be
+ * stopped.
+ */
 bool lead_on(Thread& thread, const Memory& memory, const Deadline& deadline) {
   bool inside = false;
-  while (!deadline.passed()) {
+  for (;;) {
     if (!inside && stands_safely(memory, thread)) return true;
+    if (deadline.passed()) return false;
     thread.tracee.resume_to_system_call();
     thread.secured = false;
     if (!thread.tracee.await_stop(deadline.no_later_than_ms(kStillMs))) {
@@ -144,8 +173,14 @@ bool lead_on(Thread& thread, const Memory& memory, const Deadline& deadline) {
       return false;
     }
     if (!inside && !examine(memory, thread)) return false;
+    if (!inside || condition != Tracee::Condition::system_call) continue;
+    const auto beginning = thread.tracee.registers();
+    if (!beginning) return false;
+    const SystemCall call = arch::call_in(*beginning);
+    if (!is_to_be_whole(call)) continue;
+    if (!is_safe(memory, call)) return false;
+    if (!has_filters(memory.pid(), thread.tracee.tid())) return hold_before(thread, memory, *beginning, deadline);
   }
-  return false;
 }
 
 }  // namespace

@@ -5,9 +5,11 @@ import { compiled, hasLibsd } from '../../support/libsd.js';
 // fixtures/programs/inject/busy.c: threads that do nothing but one thing, as fast as they can.
 describe.runIf(hasLibsd)('programs that never rest', () => {
   let program = '';
+  let sending = '';
   let victim: Speaker | undefined;
   beforeAll(() => {
     program = compiled('inject/busy');
+    sending = compiled('inject/sending');
   });
   afterEach(() => victim?.stop());
 
@@ -21,6 +23,23 @@ describe.runIf(hasLibsd)('programs that never rest', () => {
       expect(await victim.ask('well?')).toBe('fine');
     }
   });
+
+  // fixtures/programs/inject/sending.c. Its input is a pipe: who waits for that cannot be stopped in place of who sends.
+  it.each(['sendfile', 'write', 'writev', 'sendmsg'])(
+    'attached in the midst of a send of all of it: %s',
+    async (way) => {
+      for (let i = 0; i < 6; i++) {
+        victim = new Speaker(['bash', '-c', 'exec "$@" < <(cat)', 'bash', sending, way]);
+        expect(await victim.line()).toBe('ready');
+        // Also one that gives up: what it has stopped until then goes on as if nothing had been.
+        const limit = i < 3 ? 30000 : 15;
+        const { state, code } = inject('attach', victim.pid, { args: ['--timeout-ms', String(limit)] });
+        expect(i < 3 ? ['attached'] : ['attached', 'timeout']).toContain(code ?? state);
+        expect(await victim.ask('well?')).toBe('fine');
+        await victim.stop();
+      }
+    },
+  );
 
   it('a program without a call on a socket is left alone', async () => {
     // Its input is a pipe, not the socket that Node makes.

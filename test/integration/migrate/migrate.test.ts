@@ -282,6 +282,7 @@ describe.runIf(hasInjector())('servers under load', () => {
     const server = bench.start([calls, 'serve', 'forking'], plain);
     const port = Number(/"port": ?(\d+)/.exec(await server.say('', /ready .*\n/))?.[1]);
     const client = bench.start([calls, 'ask', `${port}`], plain);
+    ctx.onTestFailed(() => void process.stderr.write(`the server: ${server.said}\nthe client: ${client.said}\n`));
     const count = async () => Number(/\d+/.exec(await client.say('well?\n', /fine \d+\n/))?.[0]);
     await poll('all are connected', async () => (await bench.ends(port)).length >= 56);
     const args = [server.pid, client.pid, '--with-children'];
