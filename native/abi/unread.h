@@ -26,6 +26,12 @@ enum class Returning : std::uint32_t {
   ended = 4,  // `returned` says how far it came
 };
 
+/**
+ * Beside UnreadHead::taken, while one of those who share the memory gives what is left back to the kernel: nobody takes
+ * bytes meanwhile, and none that come behind them.
+ */
+inline constexpr std::uint64_t kFrozen = std::uint64_t{1} << 63;
+
 struct UnreadHead {
   std::uint64_t magic;
   std::uint64_t cookie;  // of the socket that they are to be read from
@@ -34,8 +40,10 @@ struct UnreadHead {
   std::atomic<std::uint32_t> error;  // behind the bytes
   std::atomic<Returning> returning;
   std::atomic<std::uint64_t> returned;  // bytes that the peer's socket took
+  std::atomic<std::uint32_t> reset;     // 1: by a process that cannot tell the monitor
+  std::uint32_t reserved;
 };
 
-static_assert(sizeof(UnreadHead) == 48 && sizeof(UnreadHead) <= kPage);
+static_assert(sizeof(UnreadHead) == 56 && sizeof(UnreadHead) <= kPage);
 
 }  // namespace sockdoc::abi

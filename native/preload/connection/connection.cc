@@ -131,6 +131,7 @@ bool Connection::receives_natively() {
 }
 
 void Connection::was_reset() {
+  if (!here()) return unread_.tell_reset();
   if (has(kBroken)) return;
   reason_ = static_cast<std::uint32_t>(abi::Reason::reset);
   report(abi::Reason::reset);
@@ -219,6 +220,7 @@ void Connection::finish(int fd, bool last) {
   handle_ = 0;
   if (const std::uint32_t reason = unreported_.exchange(0); reason != 0) report(static_cast<abi::Reason>(reason));
   const bool thrown_away = has_unread();
+  if (here() && unread_.was_reset()) was_reset();
   drop_unread();
   if (!here()) return;
   if (last) {

@@ -54,6 +54,8 @@ struct Transfer {
   bool as_kernel = false;  // how it waits was not asked: only the kernel was to be called
 };
 
+class Errand;
+
 /** How long somebody who gives a socket away waits for what the peer, or the kernel, has to do. */
 inline constexpr std::uint64_t kPatienceMs = 1000;
 
@@ -123,8 +125,10 @@ class Connection {
   [[nodiscard]] bool send_anew(int fd, Connection& peer, int peer_fd, std::uint64_t deadline);
   /**
    * After hand_over() or go_back(): what lies unread goes back into the kernel's connection, behind which nothing came
-   * meanwhile: the peer is held, and the monitor sends it in his name. False: it is readable as before, or the
-   * connection is broken. Waits until `deadline` (coarse_ms()), and a little longer for a monitor that has begun.
+   * meanwhile: the peer is held, and the monitor sends it in his name. Also in a child of the process that has the
+   * memory, which asks the monitor itself. False: it is readable as before in that process, or the connection is
+   * broken; who is not that process has to reset it. Waits until `deadline` (coarse_ms()), and a little longer for a
+   * monitor that has begun.
    */
   [[nodiscard]] bool return_to_kernel(int fd, std::uint64_t deadline);
   /** The monitor does not do it. */
@@ -143,8 +147,8 @@ class Connection {
   /** Whether bytes that were set aside come first. */
   [[nodiscard]] bool has_unread() const { return unread_.any(); }
 
-  /** The process that has the memory. */
-  [[nodiscard]] std::int32_t process() const { return process_; }
+  /** The process that has the memory; of bytes that a program inherited, its own. */
+  [[nodiscard]] std::int32_t process() const { return process_ == kNobody ? inherited_by_ : process_; }
   /** Whether this process has the memory: a child does not, and has but the kernel, where that was prepared for it. */
   [[nodiscard]] bool here() const { return process_ == table.process(); }
   [[nodiscard]] std::uint64_t cookie() const { return cookie_; }
@@ -285,9 +289,10 @@ class Connection {
   void finish(int fd, bool last);
   [[nodiscard]] bool send_alone(bool at_once);
   void await_release();
-  [[nodiscard]] bool may_hold_peer(int fd) const;
-  [[nodiscard]] bool take_behind(int fd, const StreamReceiver& from, std::uint64_t deadline);
-  [[nodiscard]] bool monitor_returns(int fd, std::uint64_t deadline);
+  [[nodiscard]] bool return_all(int fd, StreamReceiver& from, Errand* errand, std::uint64_t deadline);
+  [[nodiscard]] bool monitor_returns(int fd, const UnreadBytes& all, Errand* errand, std::uint64_t deadline);
+  void keep_unread(std::span<const std::byte> bytes, int error);
+  void await_thaw(int fd);
   void take_back(int fd, std::size_t bytes, std::uint64_t deadline);
   void adopt_unread(int fd);
   void drop_unread();
@@ -297,6 +302,7 @@ class Connection {
 
   std::atomic<std::uint64_t> handle_{0};
   std::int32_t process_ = 0;
+  std::int32_t inherited_by_ = 0;  // the program that found the bytes of one that executed it
   std::uint32_t end_ = 0;
   abi::SlotHead* slot_ = nullptr;
   std::byte* rings_ = nullptr;
@@ -357,6 +363,9 @@ class Connection {
   std::uint32_t tries_ = 0;
   std::atomic<std::uint32_t> run_{0};  // of the link to the monitor, which knows of it
 };
+
+/** A reset on both sides; what the kernel holds unread of it goes too. */
+void reset_connection(int fd);
 
 /** Null for a socket that never left the kernel: the common case, which costs two loads. */
 [[nodiscard]] Connection* connection_of(Handle socket);

@@ -125,17 +125,6 @@ bool will_execute(int folder, const char* path, int flags) {
   return !failed(answer) && !failed(raw(SYS_newfstatat, folder, path, &info, empty)) && S_ISREG(info.st_mode);
 }
 
-/** A reset on both sides; what the kernel holds unread of it goes too. */
-void reset(int fd) {
-  sockaddr nowhere = {};
-  nowhere.sa_family = AF_UNSPEC;
-  if (!failed(raw(SYS_connect, fd, &nowhere, sizeof nowhere))) return;
-  // A thread sleeps in it, and some kernels refuse then.
-  const struct { int on, seconds; } at_once = {1, 0};
-  raw(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  raw(SYS_shutdown, fd, SHUT_RDWR);
-}
-
 /** The owner's record of a socket that a child on its memory has by `fd`. */
 Connection* lent(int fd) {
   const std::uint64_t cookie = cookie_of(fd);
@@ -223,7 +212,7 @@ void give_to_kernel(Connection& connection, int fd, abi::Reason reason, std::uin
   });
   if (peer_fd >= 0 && connection.set_aside(fd, deadline) && connection.send_anew(fd, *peer, peer_fd, deadline)) return;
   if (peer == nullptr && connection.return_to_kernel(fd, deadline)) return;
-  reset(fd);
+  reset_connection(fd);
   connection.was_reset();
 }
 
@@ -238,6 +227,16 @@ void pass(int fd) {
 }
 
 }  // namespace
+
+void reset_connection(int fd) {
+  sockaddr nowhere = {};
+  nowhere.sa_family = AF_UNSPEC;
+  if (!failed(raw(SYS_connect, fd, &nowhere, sizeof nowhere))) return;
+  // A thread sleeps in it, and some kernels refuse then.
+  const struct { int on, seconds; } at_once = {1, 0};
+  raw(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  raw(SYS_shutdown, fd, SHUT_RDWR);
+}
 
 [[gnu::noinline]] void before_exec(const Successor& next) {
   const bool on_loan = table.on_loan();
@@ -256,7 +255,7 @@ void pass(int fd) {
     if (on_loan) table.raise(table.find(fd), kUncounted);  // a second owner, whose bytes nobody counts
     Connection* connection = on_loan ? lent(fd) : connection_of(table.find(fd));
     if (connection == nullptr) return;
-    const bool ours = !on_loan && connection->here();
+    const bool ours = !on_loan && connection->process() == table.process();
     const bool is_told = is_inherited(*connection) ? told.has(fd) : told_of_ours.has(fd);
     if (!executes && !is_told) return;
     if (!ours && !is_told && parents.inherited(connection->process(), fd)) {

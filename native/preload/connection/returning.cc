@@ -11,6 +11,7 @@
 #include <ctime>
 
 #include "preload/connection/connections.h"
+#include "preload/monitor/errand.h"
 #include "preload/monitor/link.h"
 
 /*
@@ -78,6 +79,12 @@ Taken take_from_kernel(int fd, const StreamReceiver& from, std::span<std::byte> 
   return taken;
 }
 
+/** The peer counts what he sends, and nothing is about to end. */
+bool may_hold(const abi::EndWords& theirs, std::uint64_t generation, int fd) {
+  return theirs.mapped.load(std::memory_order_relaxed) == generation &&
+         theirs.flags.load(std::memory_order_relaxed) == 0 && !says(fd, POLLRDHUP | POLLPRI);
+}
+
 }  // namespace
 
 /**
@@ -108,25 +115,25 @@ void Connection::await_release() {
   }
 }
 
-/** The peer counts what he sends, and nothing is about to end. */
-bool Connection::may_hold_peer(int fd) const {
-  const abi::EndWords& theirs = slot_->ends[1 - end_];
-  return theirs.mapped.load(std::memory_order_relaxed) == place_.generation &&
-         theirs.flags.load(std::memory_order_relaxed) == 0 && !says(fd, POLLRDHUP | POLLPRI);
-}
-
 bool Connection::return_to_kernel(int fd, std::uint64_t deadline) {
-  if (!here() || !table.mine()) return false;
   const Holding receiving(receiving_);
-  if (has(kBroken) || !has(kStayReceiving) || sends_natively_.load() == 0) return false;
+  if (has(kBroken) || (here() && !has(kStayReceiving)) || sends_natively_.load() == 0) return false;
   if (receives_natively() && !has_unread()) return true;
-  if (!may_hold_peer(fd)) return false;
   const SignalsBlocked blocked;
-  StreamReceiver from = inbound(fd);
+  Errand errand;
+  const bool ours = here() && table.mine();
+  if (!ours && !errand.begin(fd, !here(), deadline)) return false;
+  const abi::Place& place = here() ? place_ : errand.place();
+  abi::SlotHead& slot = here() ? *slot_ : *errand.slot();
+  std::byte* const rings = here() ? rings_ : errand.rings();
+  if (!may_hold(slot.ends[1 - place.end], place.generation, fd)) return false;
+  const std::size_t direction = 1 - place.end;
+  StreamReceiver from(slot.directions[direction],
+                      ByteRing(slot.directions[direction], {rings + direction * place.ring_bytes, place.ring_bytes}),
+                      KernelStream(fd));
   from.hold_sender();
-  const bool returned = (natively_.load() != 0 || set_aside(fd, deadline)) && take_behind(fd, from, deadline) &&
-                        from.hold_finally() && monitor_returns(fd, deadline);
-  if (returned) drop_unread();
+  const bool returned =
+      (natively_.load() != 0 || set_aside(fd, deadline)) && return_all(fd, from, ours ? nullptr : &errand, deadline);
   from.let_sender_go();
   return returned;
 }
@@ -140,59 +147,100 @@ void Connection::return_at_times(int fd) {
   (void)return_to_kernel(fd, coarse_ms() + kAWhile);
 }
 
-/** Puts what the kernel has behind what was set aside. False: that is not all that there will be. */
-bool Connection::take_behind(int fd, const StreamReceiver& from, std::uint64_t deadline) {
-  const long mapped =
-      raw(SYS_mmap, 0, abi::kMostUnread, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (failed(mapped)) return false;
-  const std::span<std::byte> place(reinterpret_cast<std::byte*>(mapped), abi::kMostUnread);
-  const iovec first = {place.data(), place.size()};
-  std::size_t bytes = unread_.take({&first, 1}, false, true);
-  Taken behind;
-  behind.error = unread_.error();
-  if (behind.error == 0) behind = take_from_kernel(fd, from, place.subspan(bytes), deadline);
-  bytes += behind.bytes;
-  drop_unread();
-  if (bytes > 0 || behind.error != 0) {
-    if (unread_.make(cookie_, bytes)) {
-      std::memcpy(unread_.room().data(), place.data(), bytes);
-      unread_.made(bytes);
-      if (behind.error != 0) unread_.tell(behind.error);
-      unread_process_ = table.process();
-      adopt_unread(unread_.take_fd());
-    } else {
-      broke();
-    }
-  }
-  raw(SYS_munmap, mapped, abi::kMostUnread);
-  return behind.all && !has(kBroken);
-}
-
-/** With the sender held finally, and an empty socket. */
-bool Connection::monitor_returns(int fd, std::uint64_t deadline) {
-  constexpr std::uint64_t kToEnd = 4 * kPatienceMs;  // for a monitor that has begun
-  if (!has_unread()) return true;
-  const int memory = unread_fd();
-  const std::size_t bytes = unread_.left();
-  if (memory < 0) return false;
-  unread_.begin_return();
-  not_returned_ = 0;
-  while (!monitor_link.give_back(handle(), cookie_, memory, bytes)) {
-    // Another thread may be speaking to it.
-    if (!monitor_link.listens() || coarse_ms() >= deadline) return false;
+/**
+ * With the receiver's role: what was set aside, and what the kernel has behind it. Others who share the memory wait
+ * meanwhile.
+ */
+bool Connection::return_all(int fd, StreamReceiver& from, Errand* errand, std::uint64_t deadline) {
+  while (!unread_.freeze()) {
+    if (!unread_.frozen()) return !has_unread();
+    if (coarse_ms() >= deadline) return false;
     nap_us(100);
   }
-  while (unread_.returning() != abi::Returning::ended) {
-    monitor_link.look();
+  const long mapped =
+      raw(SYS_mmap, 0, abi::kMostUnread, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (failed(mapped)) {
+    unread_.thaw(false);
+    return false;
+  }
+  const std::span<std::byte> place(reinterpret_cast<std::byte*>(mapped), abi::kMostUnread);
+  const std::size_t first = unread_.copy(place);
+  const Taken behind = take_from_kernel(fd, from, place.subspan(first), deadline);
+  const std::span<std::byte> bytes = place.first(first + behind.bytes);
+  bool returned = false;
+  UnreadBytes all;
+  if (behind.all && all.make(cookie_, bytes.size())) {
+    std::memcpy(all.room().data(), bytes.data(), bytes.size());
+    all.made(bytes.size());
+    returned = from.hold_finally() && monitor_returns(fd, all, errand, deadline);
+    all.discard();
+  }
+  const bool as_before = behind.bytes == 0 && behind.error == 0;
+  // Before those who share it may go on, and past what is missing.
+  if (!returned && !as_before && errand != nullptr) reset_connection(fd);
+  unread_.thaw(returned || !as_before);
+  if (returned && errand == nullptr) drop_unread();
+  if (!returned && !as_before && errand == nullptr) keep_unread(bytes, behind.error);
+  raw(SYS_munmap, mapped, abi::kMostUnread);
+  return returned;
+}
+
+/** What was taken, and could not be returned, is to be read by this process still. */
+void Connection::keep_unread(std::span<const std::byte> bytes, int error) {
+  drop_unread();
+  if (!unread_.make(cookie_, bytes.size())) return broke();
+  std::memcpy(unread_.room().data(), bytes.data(), bytes.size());
+  unread_.made(bytes.size());
+  if (error != 0) unread_.tell(error);
+  unread_process_ = table.process();
+  adopt_unread(unread_.take_fd());
+}
+
+/** Somebody who shares what was set aside gives it back to the kernel: that takes some hundred microseconds. */
+void Connection::await_thaw(int fd) {
+  constexpr std::uint64_t kLongerThanItTakes = 7 * kPatienceMs;
+  if (!unread_.frozen()) return;
+  const std::uint64_t start = coarse_ms();
+  while (unread_.frozen()) {
+    nap_us(100);
+    if (coarse_ms() - start < kLongerThanItTakes) continue;
+    // He was ended in the midst of it, and may have had bytes that came behind these.
+    unread_.thaw(true);
+    unread_.tell(ECONNRESET);
+    reset_connection(fd);
+    was_reset();
+  }
+}
+
+/** With the sender held finally, and an empty socket. `errand`: of who does not have the link to the monitor. */
+bool Connection::monitor_returns(int fd, const UnreadBytes& all, Errand* errand, std::uint64_t deadline) {
+  constexpr std::uint64_t kToEnd = 4 * kPatienceMs;  // for a monitor that has begun
+  const int memory = all.fd();
+  const std::size_t bytes = all.left();
+  if (memory < 0) return false;
+  all.begin_return();
+  not_returned_ = 0;
+  const auto ask = [&] {
+    return errand != nullptr ? errand->give_back(cookie_, memory, bytes)
+                             : monitor_link.give_back(handle(), cookie_, memory, bytes);
+  };
+  while (!ask()) {
+    // Another thread may be speaking to it.
+    if (errand != nullptr || !monitor_link.listens() || coarse_ms() >= deadline) return false;
+    nap_us(100);
+  }
+  while (all.returning() != abi::Returning::ended) {
+    if (errand == nullptr) monitor_link.look();
+    const bool refused = errand != nullptr ? errand->refused() : not_returned_.load() != 0;
     const std::uint64_t now = coarse_ms();
-    if ((not_returned_.load() != 0 || now >= deadline) && unread_.cancel_return()) return false;
+    if ((refused || now >= deadline) && all.cancel_return()) return false;
     if (now >= deadline + kToEnd) {
       broke();
       return false;
     }
     nap_us(100);
   }
-  const std::size_t returned = unread_.returned();
+  const std::size_t returned = all.returned();
   if (returned < bytes) take_back(fd, returned, deadline + kToEnd);
   return returned == bytes;
 }

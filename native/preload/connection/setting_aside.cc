@@ -126,6 +126,7 @@ void Connection::inherit_unread(Handle self, std::uint64_t cookie, int fd) {
   if (!unread_.open(fd)) return;
   cookie_ = cookie;
   process_ = kNobody;
+  inherited_by_ = table.process();
   natively_ = 1;
   sends_natively_ = 1;
   const long copy = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
@@ -156,7 +157,11 @@ Result Connection::receive_unread(const Transfer& transfer) {
   std::size_t got = 0;
   {
     const Holding receiving(receiving_);
-    got = unread_.take(transfer.parts, peek, (transfer.flags & MSG_TRUNC) == 0);
+    if (here() && unread_.was_reset()) was_reset();
+    do {
+      await_thaw(transfer.fd);
+      got = unread_.take(transfer.parts, peek, (transfer.flags & MSG_TRUNC) == 0);
+    } while (got == 0 && unread_.frozen());
     if (unread_.left() == 0) {
       const int error = peek ? 0 : unread_.error();
       if (error != 0 && got == 0) return {-1, error};

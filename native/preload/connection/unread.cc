@@ -103,7 +103,7 @@ std::byte* UnreadBytes::data() const { return reinterpret_cast<std::byte*>(head_
 std::size_t UnreadBytes::left() const {
   const Head* head = head_.load(std::memory_order_acquire);
   if (head == nullptr) return 0;
-  const std::uint64_t taken = head->taken.load(std::memory_order_acquire);
+  const std::uint64_t taken = head->taken.load(std::memory_order_acquire) & ~abi::kFrozen;
   return taken < size_ ? size_ - taken : 0;
 }
 
@@ -127,6 +127,40 @@ std::size_t UnreadBytes::take(std::span<const iovec> parts, bool peek, bool writ
     }
     if (peek || head->taken.compare_exchange_strong(at, at + done)) return done;
   }
+}
+
+bool UnreadBytes::freeze() const {
+  Head* const head = head_.load(std::memory_order_acquire);
+  std::uint64_t at = head == nullptr ? size_ : head->taken.load(std::memory_order_acquire);
+  do {
+    if (at >= size_) return false;
+  } while (!head->taken.compare_exchange_weak(at, at | abi::kFrozen));
+  return true;
+}
+
+bool UnreadBytes::frozen() const {
+  const Head* head = head_.load(std::memory_order_acquire);
+  return left() > 0 && (head->taken.load(std::memory_order_acquire) & abi::kFrozen) != 0;
+}
+
+std::size_t UnreadBytes::copy(std::span<std::byte> into) const {
+  const std::size_t bytes = std::min(left(), into.size());
+  if (bytes > 0) std::memcpy(into.data(), data() + size_ - bytes, bytes);
+  return bytes;
+}
+
+void UnreadBytes::thaw(bool all) const {
+  Head* const head = head_.load(std::memory_order_acquire);
+  all ? head->taken.store(size_) : void(head->taken.fetch_and(~abi::kFrozen));
+}
+
+void UnreadBytes::tell_reset() const {
+  if (Head* const head = head_.load(std::memory_order_acquire); head != nullptr) head->reset = 1;
+}
+
+bool UnreadBytes::was_reset() const {
+  Head* const head = head_.load(std::memory_order_acquire);
+  return head != nullptr && head->reset.load(std::memory_order_relaxed) != 0 && head->reset.exchange(0) != 0;
 }
 
 int UnreadBytes::error() const {
@@ -157,6 +191,12 @@ int UnreadBytes::take_fd() {
   const int fd = number_ - 1;
   number_ = 0;
   return fd;
+}
+
+void UnreadBytes::discard() {
+  if (fd() >= 0) raw(SYS_close, take_fd());
+  if (Head* const head = head_.exchange(nullptr); head != nullptr) raw(SYS_munmap, head, mapped_);
+  size_ = 0;
 }
 
 void UnreadBytes::drop() {

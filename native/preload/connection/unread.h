@@ -40,6 +40,19 @@ class UnreadBytes {  // all zero: there are none
   [[nodiscard]] bool any() const;
   /** Copies what is there for `parts` and takes it, unless `peek`; without `written` nothing is copied. */
   [[nodiscard]] std::size_t take(std::span<const iovec> parts, bool peek, bool written) const;
+  /**
+   * From now on nobody takes a byte, of all who share the memory. False: there is none, or another has it frozen.
+   * copy() says what is there; `all` of thaw(): it was taken.
+   */
+  [[nodiscard]] bool freeze() const;
+  [[nodiscard]] bool frozen() const;
+  [[nodiscard]] std::size_t copy(std::span<std::byte> into) const;
+  void thaw(bool all) const;
+
+  /** For those who share the memory: the connection was reset. Asked once. */
+  void tell_reset() const;
+  [[nodiscard]] bool was_reset() const;
+
   /** What the kernel has told while bytes that came before it were set aside: once; 0: nothing. */
   [[nodiscard]] int error() const;
   void tell(int error) const;
@@ -60,6 +73,8 @@ class UnreadBytes {  // all zero: there are none
 
   /** Lets go of the memory, a little later: another thread may be looking at it. */
   void drop();
+  /** The same at once, of memory that nobody else has seen, with its descriptor. */
+  void discard();
 
  private:
   using Head = abi::UnreadHead;

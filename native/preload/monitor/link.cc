@@ -13,6 +13,7 @@
 #include "preload/connection/connections.h"
 #include "preload/connection/spinning.h"
 #include "preload/monitor/claim.h"
+#include "preload/monitor/wire.h"
 #include "preload/table/own.h"
 #include "preload/thread.h"
 
@@ -24,13 +25,6 @@ using abi::MessageType;
 constexpr std::uint64_t kPauseMs = 1000;
 /** For whoever has said hello. */
 constexpr std::uint64_t kShortPauseMs = 10;
-
-template <typename Message>
-Message message_of(MessageType type, std::uint64_t sequence) {
-  Message message = {};
-  message.header = {sizeof message, abi::kMonitorVersion, type, sequence};
-  return message;
-}
 
 }  // namespace
 
@@ -74,24 +68,14 @@ void MonitorLink::open() {
   next_try_ms_ = now + kPauseMs;
   const std::uint64_t began = start_ticks();
   if (began == 0) return;
-  const long fd = raw(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const long fd = connect_to_monitor(path_);
   if (failed(fd)) return;
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path_, std::strlen(path_));
-  if (failed(raw(SYS_connect, fd, &address, sizeof address))) {
-    raw(SYS_close, fd);
-    return;
-  }
   place_ = own_descriptors.adopt(static_cast<int>(fd));
   if (place_ < 0) {
     raw(SYS_close, fd);
     return;
   }
-  auto hello = message_of<abi::Hello>(MessageType::hello, 0);
-  hello.pid = static_cast<std::int32_t>(raw(SYS_getpid));
-  hello.shared_memory_version = abi::kSharedMemoryVersion;
-  hello.start_ticks = began;
+  abi::Hello hello = hello_of(began);
   if (anew_) hello.flags = abi::kHelloAnew;
   state_ = State::greeting;
   if (!send(&hello, sizeof hello)) close();
@@ -107,35 +91,19 @@ bool MonitorLink::send(const void* message, std::size_t bytes) {
 
 /** One message, with what came along; false when there is none. */
 bool MonitorLink::receive_one() {
-  // Every message for us is shorter.
-  alignas(8) std::byte buffer[256];
-  abi::Header header = {};
-  iovec into = {&header, sizeof header};
-  alignas(cmsghdr) std::byte control[CMSG_SPACE(sizeof(int))];
-  msghdr message = {};
-  message.msg_iov = &into;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const long got = raw(SYS_recvmsg, fd(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (got == -EAGAIN || got == -EINTR) return false;
+  alignas(8) std::byte message[kLongestMessage];
   int along = -1;
-  if (!failed(got)) {
-    const cmsghdr* part = CMSG_FIRSTHDR(&message);
-    if (part != nullptr && part->cmsg_type == SCM_RIGHTS) std::memcpy(&along, CMSG_DATA(part), sizeof along);
+  const Received received = receive_message(fd(), message, along);
+  if (received == Received::nothing_yet) return false;
+  if (received == Received::message) {
+    abi::Header header;
+    std::memcpy(&header, message, sizeof header);
+    handle(header, message, along);
+  } else {
+    close();
   }
-  bool whole = got == sizeof header && header.length >= sizeof header && header.length <= sizeof buffer &&
-               header.version == abi::kMonitorVersion;
-  if (whole) {
-    std::memcpy(buffer, &header, sizeof header);
-    const std::size_t rest = header.length - sizeof header;
-    whole = rest == 0 || raw(SYS_recvfrom, fd(), buffer + sizeof header, rest, MSG_DONTWAIT, nullptr, nullptr) ==
-                             static_cast<long>(rest);
-  }
-  if (whole) handle(header, buffer, along);
   if (along >= 0) raw(SYS_close, along);
-  if (!whole) close();
-  return whole && state_ != State::none;
+  return state_ != State::none;
 }
 
 void MonitorLink::receive() {

@@ -29,6 +29,7 @@ class MonitorLink {
   /** There is none any more, and it is told so: all connections are the kernel's. With all other threads stopped. */
   void end();
   [[nodiscard]] bool wanted() const { return path_[0] != 0; }
+  [[nodiscard]] const char* path() const { return path_; }
 
   /** Asks about a connected socket. True when the question is on its way. */
   [[nodiscard]] bool ask(Handle socket, int fd);

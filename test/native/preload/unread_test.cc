@@ -9,8 +9,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -100,6 +103,61 @@ TEST_F(Unread, IsSharedWithAChildAndWithAProgramThatHasItsDescriptor) {
   EXPECT_EQ(bytes_.left(), kBytes - 200);
 }
 
+TEST_F(Unread, NobodyTakesWhatOneOfThemGivesBack) {
+  std::array<std::byte, 100> into{};
+  const iovec part = {into.data(), into.size()};
+  ASSERT_EQ(bytes_.take({&part, 1}, false, true), into.size());
+  ASSERT_TRUE(bytes_.freeze());
+  EXPECT_FALSE(bytes_.freeze()) << "another has it";
+  const pid_t child = fork();
+  if (child == 0) _exit(bytes_.take({&part, 1}, false, true) == 0 && bytes_.frozen() && bytes_.any() ? 0 : 1);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(bytes_.take({&part, 1}, true, true), 0U) << "not even a look";
+  std::vector<std::byte> all(kBytes);
+  EXPECT_EQ(bytes_.copy(all), kBytes - 100);
+  EXPECT_EQ(all[0], std::byte{at(100)});
+  bytes_.thaw(false);
+  EXPECT_EQ(bytes_.take({&part, 1}, false, true), into.size());
+  EXPECT_EQ(into[0], std::byte{at(100)});
+  ASSERT_TRUE(bytes_.freeze());
+  bytes_.thaw(true);
+  EXPECT_FALSE(bytes_.any());
+  EXPECT_FALSE(bytes_.freeze()) << "there is nothing";
+}
+
+TEST_F(Unread, IsTakenOnceWhereReadersRaceWithWhoGivesItBack) {
+  std::array<std::vector<std::size_t>, 3> got;
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < got.size(); i++) {
+    threads.emplace_back([this, &got, i] {
+      got[i].resize(256);
+      while (bytes_.any()) {
+        const std::vector<std::size_t> some = take_all(bytes_, 5 + i);
+        for (std::size_t value = 0; value < 256; value++) got[i][value] += some[value];
+        std::this_thread::yield();
+      }
+    });
+  }
+  std::vector<std::byte> all(kBytes);
+  std::size_t returned = 0;
+  for (int i = 0; bytes_.any() && returned == 0; i++) {
+    if (!bytes_.freeze()) continue;
+    const std::size_t there = bytes_.copy(all);
+    std::this_thread::yield();
+    if (i == 20) returned = there;
+    bytes_.thaw(returned != 0);
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<std::size_t> sums(256);
+  for (std::size_t i = 0; i < returned; i++) sums[std::to_integer<std::uint8_t>(all[i])]++;
+  for (const auto& one : got) {
+    for (std::size_t value = 0; value < 256; value++) sums[value] += one[value];
+  }
+  EXPECT_EQ(sums, expected());
+}
+
 TEST_F(Unread, AnErrorComesOnceBehindTheBytes) {
   bytes_.tell(ECONNRESET);
   EXPECT_EQ(take_all(bytes_, 1000), expected());
@@ -159,6 +217,63 @@ TEST_F(UnreadAtFork, ParentAndChildReadWhatTheRingHeldAndThenTheKernels) {
   EXPECT_EQ(pair.receive(), 399U);
   EXPECT_EQ(pair.receive(), 50U);
   EXPECT_EQ(pair.receive(), 0U);
+}
+
+/** The memory of the only connection that has bytes set aside, as another process has it. */
+void open_memory(UnreadBytes& into) {
+  for (int fd = 3; fd < 1024; fd++) {
+    if (UnreadBytes::is_ours(fd)) {
+      ASSERT_TRUE(into.open(fd));
+      return;
+    }
+  }
+  FAIL() << "nothing is set aside";
+}
+
+/** A pair with 1000 bytes set aside and 50 behind them, of which another has frozen the first. */
+class UnreadWhileGivenBack : public UnreadAtFork {
+ protected:
+  void SetUp() override {
+    UnreadAtFork::SetUp();
+    pair_.emplace();
+    ASSERT_TRUE(pair_->send(1000));
+    const pid_t child = sockdoc_hook_fork();
+    if (child == 0) _exit(0);
+    ASSERT_EQ(waitpid(child, nullptr, 0), child);
+    EXPECT_FALSE(pair_->send(50));
+    open_memory(theirs_);
+    ASSERT_TRUE(theirs_.freeze());
+  }
+  void TearDown() override { theirs_.drop(); }
+
+  std::optional<RingedPair> pair_;
+  UnreadBytes theirs_;
+};
+
+TEST_F(UnreadWhileGivenBack, AReaderWaitsAndGetsTheKernelsThen) {
+  std::thread other([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    theirs_.thaw(true);
+  });
+  EXPECT_EQ(pair_->receive(), 50U);
+  other.join();
+}
+
+TEST_F(UnreadWhileGivenBack, OrGetsThemAfterAllWhereTheyWereNotReturned) {
+  std::thread other([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    theirs_.thaw(false);
+  });
+  EXPECT_EQ(pair_->receive(), 1000U);
+  other.join();
+  EXPECT_EQ(pair_->receive(), 50U);
+}
+
+TEST_F(UnreadWhileGivenBack, NobodyWaitsForEver) {
+  std::byte into[2000];
+  EXPECT_EQ(sockdoc_hook_recv(pair_->fd, into, sizeof into, MSG_DONTWAIT), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  EXPECT_LE(sockdoc_hook_recv(pair_->fd, into, sizeof into, MSG_DONTWAIT), 0) << "nothing behind a hole";
 }
 
 }  // namespace

@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { monitorStatus } from '../../../src/services/monitor/status.js';
+import { compiled, hasLibsd } from '../../support/libsd.js';
+import type { Monitor } from '../../support/monitor.js';
+import { ask, type Done, state, Talking, upgraded } from '../../support/talking.js';
+import type { Victim } from '../../support/victim.js';
+
+const fine = { result: 0, wrong: 0 };
+const HOWS = ['fork', 'vfork', 'stdin', 'posix_spawn', 'system', 'popen', 'plainly'] as const;
+
+// Two processes with libsd. One starts a program that knows of no ring, and tells it of the socket, where bytes lie unread.
+describe.runIf(hasLibsd)('children that execute a program without libsd while bytes lie unread', () => {
+  let talking: Talking;
+  let monitor: Monitor;
+  let plain = '';
+  beforeEach(async () => {
+    plain = compiled('libsd/talk', { flags: ['-static'], suffix: '.static' });
+    talking = new Talking();
+    monitor = await talking.bench.running();
+  });
+  afterEach(() => talking.remove());
+
+  const resets = async () => (await monitorStatus(talking.bench.socket)).resets;
+  /** A connection by memory, where `bytes` lie unread for the second program. */
+  const unread = async (bytes: number): Promise<[Victim, Victim]> => {
+    const ends = await talking.pair();
+    await upgraded(ends);
+    const before = (await state(ends[0])).ringSent;
+    expect(await ask<Done>(ends[0], `push ${bytes}`)).toMatchObject(fine);
+    expect((await state(ends[0])).ringSent).toBeGreaterThan(before);
+    return ends;
+  };
+  const goesOn = async ([from, to]: [Victim, Victim]) => {
+    const both = await Promise.all([ask<Done>(from, 'both 50'), ask<Done>(to, 'both 50')]);
+    for (const done of both) expect(done).toMatchObject(fine);
+    expect(await resets()).toBe(0);
+  };
+
+  it.each(HOWS)('%s: the child reads some, and its parent the rest', async (how) => {
+    const ends = await unread(9000);
+    expect(await ask<Done>(ends[1], `spawn 5000 ${how} ${plain}`)).toMatchObject(fine);
+    expect(await ask<Done>(ends[1], 'pull 4000')).toMatchObject(fine);
+    await goesOn(ends);
+  });
+
+  it.each(HOWS)('%s: the child does not read, and its parent goes on', async (how) => {
+    const ends = await unread(9000);
+    expect(await ask<Done>(ends[1], `spawn 0 ${how} ${plain}`)).toMatchObject(fine);
+    expect(await ask<Done>(ends[1], 'pull 9000')).toMatchObject(fine);
+    await goesOn(ends);
+  });
+
+  it.each(HOWS)('%s: while their sender sends on and on', async (how) => {
+    const ends = await unread(300_000);
+    const sent = ask<Done>(ends[0], 'push 20000000');
+    expect(await ask<Done>(ends[1], `spawn 10000000 ${how} ${plain}`)).toMatchObject(fine);
+    expect(await ask<Done>(ends[1], 'pull 10300000')).toMatchObject(fine);
+    expect(await sent).toMatchObject(fine);
+    await goesOn(ends);
+  });
+
+  it.each(['fork', 'vfork'])('%s: while the parent reads in another thread', async (how) => {
+    const ends = await unread(300_000);
+    const sent = ask<Done>(ends[0], 'push 20000000');
+    expect(await ask<Done>(ends[1], `beside 20300000 ${how} ${plain}`)).toMatchObject(fine);
+    expect(await sent).toMatchObject(fine);
+    await goesOn(ends);
+  });
+
+  it.each(['fork', 'vfork'])('%s: the connection is reset where nobody can answer', async (how) => {
+    const [from, to] = await unread(9000);
+    await monitor.end('SIGKILL');
+    expect(await ask<Done>(to, `spawn 9000 ${how} ${plain}`)).toMatchObject({ result: -1, errno: 'ECONNRESET' });
+    expect(await ask<Done>(from, 'eof')).toMatchObject({ result: -1, errno: 'ECONNRESET' });
+  });
+
+  it('but not by a child that is not told of the socket, also of a shell that was told', async () => {
+    const [from, to] = await unread(9000);
+    await monitor.end('SIGKILL');
+    expect(await ask<Done>(to, `spawn 0 untold ${plain}`)).toMatchObject(fine);
+    expect(await ask<Done>(to, 'pull 9000')).toMatchObject(fine);
+    const both = await Promise.all([ask<Done>(from, 'both 50'), ask<Done>(to, 'both 50')]);
+    for (const done of both) expect(done).toMatchObject(fine);
+  });
+
+  it.each(['fork', 'vfork'])('%s: and counted, where the sender was killed', async (how) => {
+    const [from, to] = await unread(9000);
+    await from.stop();
+    expect(await ask<Done>(to, `spawn 9000 ${how} ${plain}`)).toMatchObject({ result: -1, errno: 'ECONNRESET' });
+    expect(await ask<Done>(to, 'eof')).toMatchObject({ result: expect.any(Number) });
+    expect(await resets()).toBe(1);
+  });
+});
