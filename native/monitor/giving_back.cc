@@ -31,6 +31,7 @@ struct GiversBack::State {
   std::mutex lock;
   std::vector<Refused> refused;
   std::map<uid_t, int> at_work;
+  std::uint64_t returned = 0;
 };
 
 namespace {
@@ -172,14 +173,16 @@ Fd socket_of(const GivingBack& job) {
   return is_the_socket(found, job) ? std::move(found) : Fd();
 }
 
-/** False: the asker cannot be told in its memory. */
-bool give_back(const GivingBack& job) {
+/** How many bytes went; nothing: the asker cannot be told in its memory. */
+std::optional<std::uint64_t> give_back(const GivingBack& job) {
   Memory memory(descriptor_of(job.asker, job.memory));
-  if (!memory.is_of(job.reader, job.bytes)) return false;
+  if (!memory.is_of(job.reader, job.bytes)) return std::nullopt;
   const Fd socket = socket_of(job);
-  if (!socket.valid()) return false;
-  if (memory.begin()) memory.end(send_all(socket.get(), memory, job.bytes));
-  return true;
+  if (!socket.valid()) return std::nullopt;
+  if (!memory.begin()) return 0;
+  const std::uint64_t sent = send_all(socket.get(), memory, job.bytes);
+  memory.end(sent);
+  return sent;
 }
 
 }  // namespace
@@ -194,10 +197,11 @@ bool GiversBack::start(GivingBack job) {
   if (at_work >= kMostOfUser) return false;
   try {
     std::thread([state = state_, job = std::move(job)] {
-      const bool told = give_back(job);
+      const std::optional<std::uint64_t> sent = give_back(job);
       const std::lock_guard at_end(state->lock);
       if (--state->at_work[job.uid] == 0) state->at_work.erase(job.uid);
-      if (told) return;
+      if (sent == job.bytes) ++state->returned;
+      if (sent) return;
       state->refused.push_back({job.asking, job.sequence});
       const std::uint64_t one = 1;
       (void)!::write(state->event.get(), &one, sizeof one);
@@ -207,6 +211,11 @@ bool GiversBack::start(GivingBack job) {
   }
   ++at_work;
   return true;
+}
+
+std::uint64_t GiversBack::returned() const {
+  const std::lock_guard guard(state_->lock);
+  return state_->returned;
 }
 
 std::vector<GiversBack::Refused> GiversBack::refused() {

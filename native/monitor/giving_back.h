@@ -44,6 +44,8 @@ class GiversBack {
     std::uint64_t sequence;
   };
   [[nodiscard]] std::vector<Refused> refused();
+  /** How many times all bytes went. */
+  [[nodiscard]] std::uint64_t returned() const;
 
   struct State;
 

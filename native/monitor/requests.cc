@@ -169,6 +169,7 @@ void Daemon::status(Channel& channel, std::uint64_t sequence) {
   json.begin_object().field("pid", static_cast<int>(::getpid())).field("version", version_);
   json.field("memoryVersion", abi::kSharedMemoryVersion);
   json.field("uid", std::uint64_t{::geteuid()}).field("uptimeS", uptime_seconds(started_ns_));
+  json.field("returned", givers_back_.returned());
   registry_.write_status(json, channel.sender().uid);
   json.end_object();
   send_text(channel, sequence, json.text());

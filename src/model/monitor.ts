@@ -30,6 +30,12 @@ const Running = {
     description:
       'Ends that were reset, since the start: somebody else got them, and bytes in shared memory could not go along.',
   }),
+  returned: Type.Optional(
+    Type.Integer({
+      description:
+        'Ends whose unread bytes in shared memory went back to the kernel for somebody else, since the start. Absent: of a monitor that does not say.',
+    }),
+  ),
   policy: Type.Object({
     path: Type.Optional(Type.String({ description: 'Absent: the built-in policy.' })),
     rules: Type.Integer(),

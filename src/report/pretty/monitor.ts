@@ -38,6 +38,7 @@ export function prettyMonitor(status: MonitorStatusDocument, look: Look): string
     slabs,
     denied,
     resets,
+    returned,
     policy,
     clients = [],
     kept = [],
@@ -57,6 +58,7 @@ export function prettyMonitor(status: MonitorStatusDocument, look: Look): string
   const rules = policy?.path === undefined ? 'built in: one user’s processes' : `${policy.path}, ${policy.rules} rules`;
   paper.text(`Policy ${rules}; ${denied} denied`);
   if (resets) paper.text(`${resets} ends were reset: somebody else got them, and unread bytes could not go along`);
+  if (returned) paper.text(`${returned} ends had unread bytes, which went back to the kernel for who got them`);
   if (clients.length > 0) {
     paper.blank();
     paper.table(CLIENTS, clients);

@@ -1,7 +1,11 @@
+import { chmodSync, chownSync, copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { monitorStatus } from '../../../src/services/monitor/status.js';
-import { compiled, hasLibsd } from '../../support/libsd.js';
+import { compiled, hasLibsd, LIBSD } from '../../support/libsd.js';
+import { requireRoot, requireTool } from '../../support/live.js';
 import type { Monitor } from '../../support/monitor.js';
+import { poll } from '../../support/poll.js';
 import { ask, type Done, state, Talking, upgraded } from '../../support/talking.js';
 import type { Victim } from '../../support/victim.js';
 
@@ -21,6 +25,7 @@ describe.runIf(hasLibsd)('children that execute a program without libsd while by
   afterEach(() => talking.remove());
 
   const resets = async () => (await monitorStatus(talking.bench.socket)).resets;
+  const returned = () => poll('it is counted', async () => (await monitorStatus(talking.bench.socket)).returned === 1);
   /** A connection by memory, where `bytes` lie unread for the second program. */
   const unread = async (bytes: number): Promise<[Victim, Victim]> => {
     const ends = await talking.pair();
@@ -41,6 +46,7 @@ describe.runIf(hasLibsd)('children that execute a program without libsd while by
     expect(await ask<Done>(ends[1], `spawn 5000 ${how} ${plain}`)).toMatchObject(fine);
     expect(await ask<Done>(ends[1], 'pull 4000')).toMatchObject(fine);
     await goesOn(ends);
+    await returned();
   });
 
   it.each(HOWS)('%s: the child does not read, and its parent goes on', async (how) => {
@@ -89,5 +95,53 @@ describe.runIf(hasLibsd)('children that execute a program without libsd while by
     expect(await ask<Done>(to, `spawn 9000 ${how} ${plain}`)).toMatchObject({ result: -1, errno: 'ECONNRESET' });
     expect(await ask<Done>(to, 'eof')).toMatchObject({ result: expect.any(Number) });
     expect(await resets()).toBe(1);
+  });
+});
+
+const NOBODY = 65534;
+const YAMA = '/proc/sys/kernel/yama/ptrace_scope';
+
+// It may look into processes of its user, unless the kernel leaves that to debuggers that are their ancestors.
+describe.runIf(hasLibsd)('a monitor of the user’s own gives unread bytes back to the kernel', () => {
+  let talking: Talking;
+  beforeEach((context) => {
+    requireRoot(context);
+    requireTool(context, 'setpriv');
+    talking = new Talking();
+  });
+  afterEach(() => talking?.remove());
+
+  it.each(['fork', 'vfork'])('%s', async (how) => {
+    const { bench } = talking;
+    const folder = bench.folderFor(NOBODY, 0o700);
+    chownSync(folder, NOBODY, NOBODY);
+    const socket = join(folder, 'monitor.sock');
+    await bench.running([], { uid: NOBODY, socket });
+    // The repository may be where other users cannot go.
+    const copy = (file: string, name: string) => {
+      const path = join(bench.folder, name);
+      copyFileSync(file, path);
+      chmodSync(path, 0o755);
+      return path;
+    };
+    const program = copy(compiled('libsd/talk'), 'talk');
+    const plain = copy(compiled('libsd/talk', { flags: ['-static'], suffix: '.static' }), 'plain');
+    const env = { LD_PRELOAD: copy(LIBSD, 'libsd.so'), SOCKDOC_MONITOR: socket };
+    const user = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+    const prefix = [...user, 'sh', '-c', 'shift; exec "$0" "$@"', program];
+    const to = await talking.program('listen', env, prefix);
+    const from = await talking.program(to.ready, env, prefix);
+    await upgraded([from, to]);
+    expect(await ask<Done>(from, 'push 9000')).toMatchObject(fine);
+    const said = await ask<Done>(to, `spawn 5000 ${how} ${plain}`);
+    if (existsSync(YAMA) && Number(readFileSync(YAMA, 'utf8')) > 0) {
+      expect(said).toMatchObject({ result: -1, errno: 'ECONNRESET' });
+      return;
+    }
+    expect(said).toMatchObject(fine);
+    expect(await ask<Done>(to, 'pull 4000')).toMatchObject(fine);
+    const both = await Promise.all([ask<Done>(from, 'both 50'), ask<Done>(to, 'both 50')]);
+    for (const done of both) expect(done).toMatchObject(fine);
+    expect((await monitorStatus(socket)).returned).toBe(1);
   });
 });

@@ -29,6 +29,7 @@ describe.runIf(hasLibsd)('unread bytes of shared memory go back into the kernel 
   afterEach(() => talking.remove());
 
   const resets = async () => (await monitorStatus(talking.bench.socket)).resets;
+  const returned = () => poll('it is counted', async () => (await monitorStatus(talking.bench.socket)).returned === 1);
   /** A connection by memory, where `bytes` lie unread for the second program. */
   const unread = async (bytes: number): Promise<[Victim, Victim]> => {
     const ends = await talking.pair();
@@ -48,6 +49,7 @@ describe.runIf(hasLibsd)('unread bytes of shared memory go back into the kernel 
       const both = await Promise.all([ask<Done>(from, 'both 50'), ask<Done>(to, 'both 50')]);
       for (const done of both) expect(done).toMatchObject(fine);
       expect(await resets()).toBe(0);
+      await returned();
     },
   );
 

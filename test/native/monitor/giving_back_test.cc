@@ -105,6 +105,8 @@ TEST_F(GivingBackBytes, ComesFromThePeersSocket) {
   run(job(bytes, 10'000), bytes);
   EXPECT_EQ(bytes.head->returned, 10'000U);
   EXPECT_EQ(arrived(10'000), 10'000U);
+  for (int i = 0; i < 10'000 && givers_.returned() == 0; ++i) ::usleep(1000);
+  EXPECT_EQ(givers_.returned(), 1U);
 }
 
 TEST_F(GivingBackBytes, AlsoWhereItsBufferIsSmallWhichStaysAsItWas) {
@@ -139,6 +141,7 @@ TEST_F(GivingBackBytes, ButNotWhereItWasTakenBack) {
   ASSERT_TRUE(givers_.start(job(bytes, 100)));
   EXPECT_EQ(arrived(), 0U);
   EXPECT_EQ(bytes.head->returning, Returning::cancelled);
+  EXPECT_EQ(givers_.returned(), 0U);
 }
 
 TEST_F(GivingBackBytes, NorFromAnotherSocketOrOtherMemory) {
