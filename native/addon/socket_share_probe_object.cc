@@ -12,8 +12,9 @@ Napi::Function SocketShareProbeObject::define(Napi::Env env) {
 }
 
 Napi::Value SocketShareProbeObject::start(const Napi::CallbackInfo& info) {
-  return promise_of(info.Env(), [probe = probe_] {
-    probe->start();
+  const unsigned hertz = info[0].ToObject().Get("hertz").ToNumber().Uint32Value();
+  return promise_of(info.Env(), [probe = probe_, hertz] {
+    probe->start(hertz);
     return std::string("{}");
   });
 }

@@ -14,10 +14,8 @@
 namespace sockdoc {
 namespace {
 
-// A prime: not in step with what happens a round number of times per second.
-constexpr unsigned kHertz = 199;
 // Some 50 bytes each.
-constexpr std::size_t kMaxProcesses = 16384;
+constexpr std::size_t kMaxThreads = 16384;
 constexpr const char* kMissing = "share of CPU time in socket calls";
 
 double now_ms() {
@@ -36,11 +34,11 @@ void add_refusal(Gaps& gaps, const Error& error) {
 
 }  // namespace
 
-void SocketShareProbe::start() {
+void SocketShareProbe::start(unsigned hertz) {
   const std::scoped_lock lock(calls_);
   if (thread_.joinable()) return;
   refused_.reset();
-  if (const Status opened = open(); !opened) {
+  if (const Status opened = open(hertz); !opened) {
     refused_ = opened.error();
     rings_.clear();
     return;
@@ -49,11 +47,11 @@ void SocketShareProbe::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-Status SocketShareProbe::open() {
+Status SocketShareProbe::open(unsigned hertz) {
   const auto cpus = bpf::possible_cpus();
   if (!cpus) return cpus.error();
   for (int cpu = 0; cpu < static_cast<int>(*cpus); ++cpu) {
-    auto ring = PerfRing::open(cpu, kHertz);
+    auto ring = PerfRing::open(cpu, hertz);
     if (ring) {
       rings_.push_back(std::move(*ring));
     } else if (ring.error().code != ENODEV) {  // a CPU that is offline
@@ -77,7 +75,7 @@ void SocketShareProbe::stop() {
   (void)!::write(wake_.get(), &one, sizeof one);
   thread_.join();
   rings_.clear();
-  counts_.clear();
+  threads_.clear();
   wake_.reset();
 }
 
@@ -105,15 +103,30 @@ void SocketShareProbe::drain() {
 void SocketShareProbe::count(const CpuSample& sample) {
   const Doing doing = path_->of(sample.chain);
   if (doing == Doing::interrupt) return;
-  if (counts_.size() >= kMaxProcesses && !counts_.contains(sample.pid)) {
+  if (threads_.size() >= kMaxThreads && !threads_.contains(sample.tid)) {
     ++beyond_;
     return;
   }
-  Counts& counts = counts_[sample.pid];
+  ThreadCounts& thread = threads_[sample.tid];
+  thread.pid = sample.pid;
+  Counts& counts = thread.counts;
   ++counts.samples;
   if (doing != Doing::user) ++counts.kernel;
   if (doing == Doing::socket || doing == Doing::upkeep) ++counts.socket;
   if (doing == Doing::upkeep) ++counts.upkeep;
+}
+
+std::unordered_map<std::uint32_t, SocketShareProbe::Counts> SocketShareProbe::by_process() const {
+  std::unordered_map<std::uint32_t, Counts> sums;
+  for (const auto& [tid, thread] : threads_) {
+    Counts& sum = sums[thread.pid];
+    sum.samples += thread.counts.samples;
+    sum.kernel += thread.counts.kernel;
+    sum.socket += thread.counts.socket;
+    sum.upkeep += thread.counts.upkeep;
+    if (thread.counts.socket == 0) sum.aside += thread.counts.samples;
+  }
+  return sums;
 }
 
 std::string SocketShareProbe::read(const std::vector<int>& pids) {
@@ -127,19 +140,21 @@ std::string SocketShareProbe::read(const std::vector<int>& pids) {
     const std::scoped_lock samples(samples_);
     const double now = now_ms();
     json.field("windowMs", now - std::exchange(since_ms_, now)).key("processes").begin_array();
+    const auto sums = by_process();
     for (const int pid : pids) {
-      const auto found = counts_.find(static_cast<std::uint32_t>(pid));
-      if (found == counts_.end()) continue;
+      const auto found = sums.find(static_cast<std::uint32_t>(pid));
+      if (found == sums.end()) continue;
       const Counts& counts = found->second;
       json.begin_object().field("pid", pid).field("samples", counts.samples);
-      json.field("kernel", counts.kernel).field("socket", counts.socket).field("upkeep", counts.upkeep).end_object();
+      json.field("kernel", counts.kernel).field("socket", counts.socket).field("upkeep", counts.upkeep);
+      json.field("aside", counts.aside).end_object();
     }
     json.end_array();
-    counts_.clear();
+    threads_.clear();
     if (lost_ > 0)
       gaps.add({"socket-share", "samples", "the kernel had no room for some", "", std::exchange(lost_, 0)});
     if (beyond_ > 0) {
-      gaps.add({"socket-share", "samples", "more than " + std::to_string(kMaxProcesses) + " processes", "",
+      gaps.add({"socket-share", "samples", "more than " + std::to_string(kMaxThreads) + " threads", "",
                 std::exchange(beyond_, 0)});
     }
   }

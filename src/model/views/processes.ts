@@ -28,6 +28,11 @@ export const ProcessRow = Type.Object({
         'Of its CPU time, the part of socketShare that is not about bytes: sockets made, connected, accepted and closed, their options, epoll_ctl.',
     }),
   ),
+  asideShare: Type.Optional(
+    Type.Number({
+      description: 'Of its CPU time, the share of threads that were in no socket call, from the same samples.',
+    }),
+  ),
   socketShareSamples: Type.Optional(Type.Integer({ description: 'Samples behind socketShare.' })),
   runDelayMsPerS: Type.Optional(Type.Number({ description: 'Time runnable but waiting for a CPU, all threads.' })),
   voluntarySwitchesPerS: Type.Optional(Type.Number()),

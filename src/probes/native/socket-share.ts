@@ -11,6 +11,8 @@ export interface SocketShareSamples {
   socket: number;
   /** Of `socket`: not about bytes, but about sockets themselves and their places in epoll sets. */
   upkeep: number;
+  /** Of `samples`: of threads that had none in `socket`. */
+  aside: number;
 }
 
 export interface SocketShareAnswer {
@@ -22,7 +24,7 @@ export interface SocketShareAnswer {
 }
 
 interface NativeSocketShareProbe {
-  start(): Promise<string>;
+  start(request: { hertz: number }): Promise<string>;
   read(request: { pids: number[] }): Promise<string>;
   stop(): Promise<string>;
 }
@@ -32,8 +34,16 @@ interface Part {
   SocketShareProbe: new () => NativeSocketShareProbe;
 }
 
+/** Samples per second of each busy CPU. Primes: not in step with what happens a round number of times per second. */
+export const SAMPLES = {
+  /** Costs nothing that could be measured, for hours. */
+  seldom: 199,
+  /** For seconds: shares of one second are known to a thirtieth. */
+  often: 997,
+} as const;
+
 /**
- * How much of their CPU time processes spend in the kernel's socket path, by 199 samples per second of each busy CPU. A
+ * How much of their CPU time processes spend in the kernel's socket path, by samples of each busy CPU. A
  * share of p from n samples is off by less than 2·√(p(1−p)/n) in 19 of 20 cases. Needs CAP_PERFMON and CAP_SYSLOG, or
  * CAP_SYS_ADMIN; without them each answer has a gap that says so.
  */
@@ -41,8 +51,8 @@ export class SocketShareProbe {
   readonly #native = new (addon<Part>().SocketShareProbe)();
 
   /** Begins to sample; costs about 50 ms of CPU time once per process. */
-  async start(): Promise<void> {
-    await this.#native.start();
+  async start(hertz: number = SAMPLES.seldom): Promise<void> {
+    await this.#native.start({ hertz });
   }
 
   async read(pids: number[]): Promise<SocketShareAnswer> {

@@ -6,6 +6,7 @@ import { type ConnectionsHead, ConnectionTable, type ProcessPair } from '../../p
 import { readContainerNames } from '../../probes/containers.js';
 import { present } from '../../probes/link-sysfs.js';
 import { currentNetns } from '../../probes/namespaces.js';
+import { SAMPLES } from '../../probes/native.js';
 import { cpuUse, TICK_MS } from '../bench/neighbours.js';
 import type { GapList } from '../diagnose/collecting/gaps.js';
 import { type SocketShare, SocketShareReader } from '../views/socket-share.js';
@@ -56,7 +57,7 @@ export async function readPairs(
 ): Promise<Readings> {
   const scope = await Scope.of({ pids: [], netns: 'all' });
   const table = new ConnectionTable();
-  const shares = new SocketShareReader();
+  const shares = new SocketShareReader(SAMPLES.often);
   try {
     const scoped = await scope.now(gaps);
     const before = await take(table, shares, scoped, gaps);

@@ -1,8 +1,10 @@
 import type { Gap } from '../../model/gap.js';
 import type { ProcessRow } from '../../model/views/processes.js';
-import { SocketShareProbe } from '../../probes/native.js';
+import { SAMPLES, SocketShareProbe } from '../../probes/native.js';
 
-export type SocketShare = Required<Pick<ProcessRow, 'socketShare' | 'socketShareSamples' | 'socketUpkeepShare'>>;
+export type SocketShare = Required<
+  Pick<ProcessRow, 'socketShare' | 'socketShareSamples' | 'socketUpkeepShare' | 'asideShare'>
+>;
 
 export interface SocketShareReading {
   /** By pid; a process that did not run while samples were taken has none. */
@@ -17,19 +19,26 @@ export interface SocketShareReading {
 export class SocketShareReader {
   #probe: SocketShareProbe | undefined;
 
+  constructor(private readonly hertz: number = SAMPLES.seldom) {}
+
   async read(pids: readonly number[]): Promise<SocketShareReading> {
     if (!this.#probe) {
       this.#probe = new SocketShareProbe();
-      await this.#probe.start();
+      await this.#probe.start(this.hertz);
       const { gaps } = await this.#probe.read([]);
       return { shares: new Map(), gaps };
     }
     const { processes = [], gaps } = await this.#probe.read([...pids]);
     return {
       shares: new Map(
-        processes.map(({ pid, samples, socket, upkeep }) => [
+        processes.map(({ pid, samples, socket, upkeep, aside }) => [
           pid,
-          { socketShare: socket / samples, socketUpkeepShare: upkeep / samples, socketShareSamples: samples },
+          {
+            socketShare: socket / samples,
+            socketUpkeepShare: upkeep / samples,
+            socketShareSamples: samples,
+            asideShare: aside / samples,
+          },
         ]),
       ),
       gaps,

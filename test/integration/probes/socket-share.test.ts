@@ -32,7 +32,7 @@ async function sampled(victims: readonly Victim[]) {
   await probe.start();
   const before = pids.map(ticks);
   const sums = new Map<number, SocketShareSamples>(
-    pids.map((pid) => [pid, { pid, samples: 0, kernel: 0, socket: 0, upkeep: 0 }]),
+    pids.map((pid) => [pid, { pid, samples: 0, kernel: 0, socket: 0, upkeep: 0, aside: 0 }]),
   );
   try {
     const { gaps } = await probe.read([]);
@@ -41,12 +41,13 @@ async function sampled(victims: readonly Victim[]) {
     await poll(
       'enough samples of each',
       async () => {
-        for (const { pid, samples, kernel, socket, upkeep } of (await probe.read(pids)).processes ?? []) {
+        for (const { pid, samples, kernel, socket, upkeep, aside } of (await probe.read(pids)).processes ?? []) {
           const sum = sums.get(pid) as SocketShareSamples;
           sum.samples += samples;
           sum.kernel += kernel;
           sum.socket += socket;
           sum.upkeep += upkeep;
+          sum.aside += aside;
         }
         return [...sums.values()].every(({ samples }) => samples >= ENOUGH);
       },
@@ -56,7 +57,7 @@ async function sampled(victims: readonly Victim[]) {
     await probe.stop();
   }
   expect(openPerfDescriptors()).toBe(0);
-  const shares = [...sums.values()].map(({ pid, samples, kernel, socket, upkeep }, at) => {
+  const shares = [...sums.values()].map(({ pid, samples, kernel, socket, upkeep, aside }, at) => {
     const now = ticks(pid);
     const user = now.user - (before[at]?.user ?? 0);
     const system = now.system - (before[at]?.system ?? 0);
@@ -64,6 +65,7 @@ async function sampled(victims: readonly Victim[]) {
       kernel: kernel / samples,
       socket: socket / samples,
       upkeep: upkeep / samples,
+      aside: aside / samples,
       kernelByTicks: system / (user + system),
     };
   });
@@ -77,11 +79,20 @@ test('what computes, what reads /dev/zero and what talks over loopback are told 
   const server = await startProgram('pingpong.c', ['server', 0, 0]);
   const client = await startProgram('pingpong.c', ['client', server.ready.port, 64, 0]);
   const registering = await startProgram('registering.py');
-  const victims = [await startProgram('hog.py', [0]), await startProgram('zeroes.py'), server, client, registering];
+  const beside = await startProgram('beside.py');
+  const victims = [
+    await startProgram('hog.py', [0]),
+    await startProgram('zeroes.py'),
+    server,
+    client,
+    registering,
+    beside,
+  ];
   try {
     const { shares, gap } = await sampled(victims);
     if (!shares) return ctx.skip(gap as string);
-    const [hog, zeroes, serving, asking, epoll] = shares;
+    const [hog, zeroes, serving, asking, epoll, both] = shares;
+    for (const one of [hog, zeroes]) expect(one?.aside).toBeGreaterThan(0.97);
     expect(hog?.socket).toBeLessThan(0.03);
     expect(hog?.kernel).toBeLessThan(0.1);
     expect(zeroes?.socket).toBeLessThan(0.03);
@@ -91,9 +102,14 @@ test('what computes, what reads /dev/zero and what talks over loopback are told 
       expect(end?.kernel).toBeGreaterThan(0.75);
       // One connection that stays, and no epoll.
       expect(end?.upkeep).toBeLessThan(0.03);
+      expect(end?.aside).toBeLessThan(0.03);
     }
     expect(epoll?.upkeep).toBeGreaterThan(0.15);
     expect(epoll?.upkeep).toBeLessThanOrEqual(epoll?.socket ?? 0);
+    // Of its two threads one computes, and the other one is never only that.
+    expect(both?.aside).toBeGreaterThan(0.1);
+    expect(both?.socket).toBeGreaterThan(0.1);
+    expect((both?.aside ?? 1) + (both?.socket ?? 1)).toBeLessThanOrEqual(1);
     // The kernel's own split of the same time, which owes nothing to samples.
     for (const { kernel, kernelByTicks } of shares) expect(Math.abs(kernel - kernelByTicks)).toBeLessThan(0.2);
   } finally {
