@@ -8,7 +8,7 @@ export function windowOf(text: string): number {
   const expected = `whole milliseconds from 0 to ${MAX_WINDOW_MS} were expected`;
   if (!/^\d{1,9}$/.test(text.trim())) throw usageError(`"${text}" is no window: ${expected}`);
   const value = Number(text);
-  if (value > MAX_WINDOW_MS) throw usageError(`${text} is too long a window: ${expected}; --for looks longer`);
+  if (value > MAX_WINDOW_MS) throw usageError(`${text} is too long a window: ${expected}`);
   return value;
 }
 
