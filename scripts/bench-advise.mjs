@@ -95,12 +95,13 @@ async function takeTurn(one, port, pids, turn) {
   await sleep(SETTLE_MS);
   const lessCpu = usPerRequest(kernel) / usPerRequest(memory);
   const throughput = memory.perS / kernel.perS;
-  const predicted = pair.prediction?.timesLessCpu ?? Number.NaN;
+  const { timesLessCpu: predicted = Number.NaN, timesLessCpuBetween: between = [Number.NaN, Number.NaN] } =
+    pair.prediction ?? {};
   write(
     `${one.name.padEnd(10)} kernel ${figures(kernel)}  memory ${figures(memory)}  ${connections.moved} moved, ${connections.kept} not` +
-      `  throughput ${throughput.toFixed(2)}x  CPU 1/${lessCpu.toFixed(2)}  predicted 1/${predicted.toFixed(2)} ${pair.verdict}\n`,
+      `  throughput ${throughput.toFixed(2)}x  CPU 1/${lessCpu.toFixed(2)}  predicted 1/${predicted.toFixed(2)} (1/${between[0].toFixed(2)} to 1/${between[1].toFixed(2)}) ${pair.verdict}\n`,
   );
-  const all = { kernel, memory, lessCpu, throughput, predicted, pair };
+  const all = { kernel, memory, lessCpu, throughput, predicted, between, pair };
   if (options.keep)
     writeFileSync(join(options.keep, `${one.name}-${turn}.json`), JSON.stringify({ ...all, advice }, null, 1));
   return all;
@@ -177,16 +178,22 @@ function writeSummaries() {
       throughput: of(({ throughput }) => throughput),
       off: middle(off),
       worst: Math.max(...off),
+      outside: taken.filter(({ between: [least, most], lessCpu }) => lessCpu < least || lessCpu > most).length,
     };
   });
   write(`medians of ${turns}; load ${loadavg()[0]}\n`);
-  for (const { name, predicted, lessCpu, throughput, off, worst } of rows)
+  for (const { name, predicted, lessCpu, throughput, off, worst, outside } of rows)
     write(
-      `${name.padEnd(10)} CPU per request: predicted 1/${predicted.toFixed(2)}, measured 1/${lessCpu.toFixed(2)}, off by ${off.toFixed(2)} (worst ${worst.toFixed(2)}); throughput ${throughput.toFixed(2)}x\n`,
+      `${name.padEnd(10)} CPU per request: predicted 1/${predicted.toFixed(2)}, measured 1/${lessCpu.toFixed(2)}, off by ${off.toFixed(2)} (worst ${worst.toFixed(2)}), outside of the range ${outside} times; throughput ${throughput.toFixed(2)}x\n`,
     );
-  const order = (key) => rows.toSorted((a, b) => b[key] - a[key]).map(({ name }) => name);
-  if (rows.length > 1)
-    write(`order predicted: ${order('predicted').join(', ')}; measured: ${order('lessCpu').join(', ')}\n`);
+  const orderOf = (values) => values.toSorted(([, a], [, b]) => b - a).map(([name]) => name);
+  const order = (key) => orderOf(rows.map((row) => [row.name, row[key]])).join(', ');
+  if (rows.length < 2) return;
+  write(`order predicted: ${order('predicted')}; measured: ${order('lessCpu')}\n`);
+  // Turns of different servers are of different times: what differs less from server to server than from turn to turn has no order.
+  const inTurn = (turn, key) => orderOf(summaries.map(({ name, taken }) => [name, taken[turn][key]])).join(', ');
+  for (const key of ['predicted', 'lessCpu'])
+    write(`  turn by turn, ${key}: ${summaries[0].taken.map((_, turn) => inTurn(turn, key)).join(' | ')}\n`);
 }
 
 function nginxConfiguration(port) {

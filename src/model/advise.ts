@@ -53,6 +53,7 @@ export const PairEnd = Type.Object({
     'Of its CPU time, the part of socketShare that stays with the kernel: sockets made, connected, accepted and closed, epoll_ctl.',
   ),
   socketShareSamples: Type.Optional(Type.Integer()),
+  asideShare: share('Of its CPU time, in threads that were in no socket call, from the same samples.'),
   partOfTraffic: share('Of its TCP traffic, what goes to the other end of this pair (0 to 1).'),
 });
 export type PairEnd = Static<typeof PairEnd>;
@@ -68,10 +69,20 @@ export const Prediction = Type.Object({
     description:
       'What the same traffic would take by shared memory: messages, waiting for them, and what stays with the kernel.',
   }),
-  savedCores: Type.Number({ description: 'Below 0: shared memory would take more.' }),
+  undisturbedCores: Type.Number({
+    description: 'What the programs themselves would take less, because no TCP runs in between.',
+  }),
+  savedCores: Type.Number({
+    description: 'socketPathCores and undisturbedCores less memoryCores. Below 0: shared memory would take more.',
+  }),
   timesLessCpu: Type.Optional(
     Type.Number({
       description: 'CPU for the same traffic now, by that after; about how much more the same CPU carries.',
+    }),
+  ),
+  timesLessCpuBetween: Type.Optional(
+    Type.Tuple([Type.Number(), Type.Number()], {
+      description: 'What timesLessCpu may be, by the samples that it is made of and by what else was measured to stay.',
     }),
   ),
   roundTripUs: Type.Object(
@@ -114,6 +125,9 @@ export const AdviseDocument = Type.Object(
     version: Type.String(),
     takenAt: Type.String(),
     windowMs: Type.Number(),
+    pids: Type.Optional(
+      Type.Array(Type.Integer(), { description: 'Of --pid: only pairs that one of them is an end of.' }),
+    ),
     calibration: Type.Optional(Calibration),
     pairs: Type.Array(AdvisedPair, {
       description: 'What would gain the most first; those that nothing can be done for last.',

@@ -70,6 +70,7 @@ export const Effect = Type.Object({
   timesThroughput: Type.Optional(Type.Number({ description: 'Bytes per second after by before.' })),
   timesLessCpu: Type.Optional(Type.Number({ description: 'CPU time per byte before by after.' })),
   predictedTimesLessCpu: Type.Optional(Type.Number()),
+  predictedTimesLessCpuBetween: Type.Optional(Type.Tuple([Type.Number(), Type.Number()])),
 });
 export type Effect = Static<typeof Effect>;
 

@@ -21,6 +21,7 @@ const cores = (value: number | undefined) => (value === undefined ? undefined : 
 const COLUMNS: readonly Column<AdvisedPair>[] = [
   { title: 'SAVES', cell: ({ prediction }) => cores(prediction?.savedCores), align: 'right', priority: 0 },
   { title: 'TIMES', cell: ({ prediction }) => times(prediction?.timesLessCpu), align: 'right', priority: 1 },
+  { title: 'BETWEEN', cell: between, align: 'right', priority: 2 },
   { title: 'CLIENT', cell: ({ client }) => named(client), priority: 0, min: 10 },
   { title: 'SERVER', cell: ({ server }) => named(server), priority: 0, min: 10 },
   { title: 'PORT', cell: ({ ports }) => ports.join(','), align: 'right', priority: 3, max: 12, min: 5 },
@@ -41,13 +42,8 @@ const COLUMNS: readonly Column<AdvisedPair>[] = [
 /** Who talks to whom, what shared memory would save, what stands in the way, and what that is reckoned from. */
 export function prettyAdvise(document: AdviseDocument, options: Look & { verbose: boolean }): string {
   const paper = new Paper(options);
-  const { pairs, seen, windowMs } = document;
-  paper.text(
-    `${seen} ${seen === 1 ? 'pair' : 'pairs'} of processes talk over TCP on this host, over ${durationText(windowMs)}`,
-    {
-      ink: 'bold',
-    },
-  );
+  const { pairs, seen } = document;
+  paper.text(headline(document), { ink: 'bold' });
   if (pairs.length > 0) {
     paper.blank();
     paper.table(COLUMNS, pairs);
@@ -59,11 +55,23 @@ export function prettyAdvise(document: AdviseDocument, options: Look & { verbose
   return paper.toString();
 }
 
+function headline({ seen, windowMs, pids = [] }: AdviseDocument): string {
+  const talk = seen === 1 ? '1 pair of processes talks' : `${seen} pairs of processes talk`;
+  const of = pids.length === 0 ? '' : `, ${pids.length === 1 ? 'process' : 'processes'} ${pids.join(', ')} as an end`;
+  return `${talk} over TCP on this host${of}, over ${durationText(windowMs)}`;
+}
+
 const bytesOf = ({ traffic }: AdvisedPair) =>
   traffic === undefined ? undefined : traffic.toServer.bytesPerS + traffic.toClient.bytesPerS;
 
-const times = (value: number | undefined): Cell =>
-  value === undefined ? undefined : `${value < 9.95 ? value.toFixed(1) : Math.round(value)}x`;
+const times = (value: number | undefined): Cell => (value === undefined ? undefined : `${digits(value)}x`);
+
+const digits = (value: number) => (value < 9.95 ? value.toFixed(1) : String(Math.round(value)));
+
+function between({ prediction }: AdvisedPair): Cell {
+  const [least, most] = prediction?.timesLessCpuBetween ?? [];
+  return least === undefined || most === undefined ? undefined : `${digits(least)}-${digits(most)}x`;
+}
 
 function both(
   client: PairEnd,
@@ -115,7 +123,10 @@ function writeModel(paper: Paper, calibration: Calibration, pairs: readonly Advi
   const sources = new Set(pairs.flatMap(({ prediction }) => (prediction ? [prediction.source] : [])));
   if (sources.size === 0) return;
   const how = sources.has('sampled')
-    ? 'SAVES is the CPU sampled in the socket path of both processes, by their share of this traffic, less what the same messages cost by memory'
+    ? 'SAVES is the CPU sampled in the socket path of both processes, and what that disturbs in the programs, by their share of this traffic, less what the same messages cost by memory'
     : 'SAVES is estimated from these costs alone, because the CPU could not be sampled';
-  paper.text(`${how}; TIMES the CPU for the same traffic now by that after.`, { ink: 'dim' });
+  paper.text(
+    `${how}; TIMES the CPU for the same traffic now by that after, or anything BETWEEN: pairs whose ranges overlap may gain the same.`,
+    { ink: 'dim' },
+  );
 }

@@ -1,5 +1,5 @@
 import type { Effect, Kept, MigrateDocument, MigratedProcess } from '../../model/migrate.js';
-import type { Column } from '../table.js';
+import type { Cell, Column } from '../table.js';
 import { bytes, milliseconds } from '../units.js';
 import { writeGaps } from './gaps.js';
 import { type Ink, type Look, Paper } from './paper.js';
@@ -52,12 +52,16 @@ const EFFECTS: readonly Column<Effect>[] = [
   { title: 'THROUGHPUT', cell: ({ timesThroughput }) => times(timesThroughput), align: 'right', priority: 0 },
   { title: 'CPU/BYTE', cell: ({ timesLessCpu }) => less(timesLessCpu), align: 'right', priority: 0 },
   { title: 'PREDICTED', cell: ({ predictedTimesLessCpu }) => less(predictedTimesLessCpu), align: 'right', priority: 0 },
+  { title: 'BETWEEN', cell: between, align: 'right', priority: 3 },
 ];
 
 const inked = (text: string, ink: Ink | undefined) => (ink === undefined ? text : { text, ink });
 const digits = (value: number) => (value < 9.95 ? value.toFixed(1) : String(Math.round(value)));
 const times = (value: number | undefined) => (value === undefined ? undefined : `${digits(value)}x`);
 const less = (value: number | undefined) => (value === undefined ? undefined : `1/${digits(value)}`);
+function between({ predictedTimesLessCpuBetween: [least, most] = [0, 0] }: Effect): Cell {
+  return most === 0 ? undefined : `${less(least)} and ${less(most)}`;
+}
 const arrow = (before: number | undefined, after: number | undefined) =>
   before === undefined || after === undefined ? undefined : `${before.toFixed(2)} -> ${after.toFixed(2)}`;
 

@@ -1,6 +1,8 @@
 import type { Calibration, Prediction, TransportCosts } from '../../model/advise.js';
 import type { PairFlow } from '../../probes/connections.js';
-import type { End } from './readings.js';
+import { present } from '../../probes/link-sysfs.js';
+import type { End, PairReading } from './readings.js';
+import { EXPECTED, LEAST, LEAST_OWN, MOST, type Staying } from './staying.js';
 import { waitingCores } from './waiting.js';
 
 /** Fewer samples say too little: of 20 a share is off by up to 0.22. */
@@ -26,6 +28,13 @@ export interface PairUse {
   mssBytes?: number;
 }
 
+/** What was read of a pair, as far as its traffic is known. */
+export function pairUse({ pair, client, server, othersCores }: PairReading): PairUse | undefined {
+  const { toServer, toClient, connections, mssBytes } = pair;
+  if (!toServer || !toClient) return undefined;
+  return { ends: [client, server], toServer, toClient, connections, othersCores, ...present('mssBytes', mssBytes) };
+}
+
 /** Messages per second: each data segment is one, but the full ones of a larger message, which travel in bursts. */
 export function messagesOf({ bytesPerS, segmentsPerS }: PairFlow, mssBytes = 0): number {
   const full = mssBytes > 0 && bytesPerS >= FULL * mssBytes * segmentsPerS;
@@ -43,42 +52,48 @@ function between(small: number, large: number, { smallBytes, largeBytes }: Sizes
 const kernelMessageUs = ({ byKernel, ...sizes }: Calibration, bytes: number) =>
   between(byKernel.smallUs, byKernel.largeUs, sizes, bytes);
 
-/**
- * Of a message that comes alone, as requests and answers do: half of a round trip in which nobody sleeps. In a stream the
- * lines of the ring that both ends write go to and fro for many messages at once.
- */
-const memoryMessageUs = (calibration: Calibration, bytes: number) =>
-  roundTripUs(calibration.byMemory, calibration, bytes) / 2;
-
 const roundTripUs = (costs: TransportCosts, sizes: Sizes, bytes: number) =>
   between(costs.smallRoundTripUs, costs.largeRoundTripUs, sizes, bytes);
 
 /** What moving the connections of a pair to shared memory would save: docs/advise.md has the model in words. */
 export function predict(use: PairUse, calibration: Calibration): Prediction {
   const { byKernel, byMemory } = calibration;
-  const flows = [use.toServer, use.toClient];
-  const messagesPerS = flows.reduce((sum, flow) => sum + messagesOf(flow, use.mssBytes), 0);
-  const bytes = messagesPerS === 0 ? 0 : flows.reduce((sum, { bytesPerS }) => sum + bytesPerS, 0) / messagesPerS;
-  const estimatedCores = (messagesPerS * kernelMessageUs(calibration, bytes)) / 2 / 1e6;
-  const paths = use.ends.map((end) => socketPath(end, estimatedCores, byKernel.wakeUpUs));
-  const sum = (of: (path: SocketPath) => number) => paths.reduce((all, path) => all + of(path), 0);
-  const messagesCores = (messagesPerS * memoryMessageUs(calibration, bytes)) / 1e6;
-  const atWork = paths.map(({ cores, upkeep, all }) => all - cores + upkeep + messagesCores / 2);
-  const memoryCores =
-    sum(({ upkeep }) => upkeep) + messagesCores + waitingCores({ ...use, atWork, messagesPerS }, byKernel);
-  const socketPathCores = sum(({ cores }) => cores);
-  const [now, savedCores] = [sum(({ all }) => all), socketPathCores - memoryCores];
+  const traffic = trafficOf(use);
+  const paths = use.ends.map((end) => socketPath(end, traffic, calibration));
+  const [now, socketPathCores] = [sum(paths, ({ all }) => all), sum(paths, ({ cores }) => cores)];
+  const after = (staying: Staying) => coresAfter({ use, traffic, paths, calibration, staying });
+  const { own, byMemory: memoryCores } = after(EXPECTED);
+  const undisturbedCores = now - socketPathCores - own;
+  const times = (cores: Cores) => Math.min(MOST_TIMES, now / Math.max(now / MOST_TIMES, cores.own + cores.byMemory));
   return {
     socketPathCores,
     source: paths.every(({ sampled }) => sampled) ? 'sampled' : 'estimated',
     memoryCores,
-    savedCores,
-    ...(now > 0 ? { timesLessCpu: Math.min(MOST_TIMES, now / Math.max(now / MOST_TIMES, now - savedCores)) } : {}),
+    undisturbedCores,
+    savedCores: socketPathCores + undisturbedCores - memoryCores,
+    ...(now > 0
+      ? {
+          timesLessCpu: times({ own, byMemory: memoryCores }),
+          timesLessCpuBetween: [times(after(MOST)), times(after(LEAST))],
+        }
+      : {}),
     roundTripUs: {
-      byKernel: roundTripUs(byKernel, calibration, bytes),
-      byMemory: roundTripUs(byMemory, calibration, bytes),
+      byKernel: roundTripUs(byKernel, calibration, traffic.bytes),
+      byMemory: roundTripUs(byMemory, calibration, traffic.bytes),
     },
   };
+}
+
+interface Traffic {
+  messagesPerS: number;
+  /** Of a message, the mean. */
+  bytes: number;
+}
+
+function trafficOf({ toServer, toClient, mssBytes }: PairUse): Traffic {
+  const flows = [toServer, toClient];
+  const messagesPerS = sum(flows, (flow) => messagesOf(flow, mssBytes));
+  return { messagesPerS, bytes: messagesPerS === 0 ? 0 : sum(flows, ({ bytesPerS }) => bytesPerS) / messagesPerS };
 }
 
 /** CPU of one end for this pair: all of it, in the kernel's socket path, and what of that stays there. */
@@ -86,16 +101,61 @@ interface SocketPath {
   all: number;
   cores: number;
   upkeep: number;
+  /** Threads that never touch a socket: they stay as they are. */
+  aside: number;
   sampled: boolean;
+  /** Of `cores`, where it was sampled. */
+  standardError: number;
 }
 
-function socketPath(end: End, messagesCores: number, wakeUpUs: number): SocketPath {
+function socketPath(end: End, { messagesPerS, bytes }: Traffic, calibration: Calibration): SocketPath {
   const { cpuCores, socketShare, socketShareSamples = 0, kernelShare = 1, partOfTraffic = 0, switchesPerS = 0 } = end;
-  const { socketUpkeepShare = 0 } = end;
+  const { socketUpkeepShare = 0, asideShare = 0 } = end;
   const all = (cpuCores ?? 0) * partOfTraffic;
-  if (cpuCores !== undefined && socketShare !== undefined && socketShareSamples >= LEAST_SAMPLES)
-    return { all, cores: all * socketShare, upkeep: all * socketUpkeepShare, sampled: true };
-  const estimated = messagesCores + (switchesPerS * partOfTraffic * wakeUpUs) / 1e6;
+  if (cpuCores !== undefined && socketShare !== undefined && socketShareSamples >= LEAST_SAMPLES) {
+    const standardError = all * Math.sqrt((socketShare * (1 - socketShare)) / socketShareSamples);
+    const [upkeep, aside] = [all * socketUpkeepShare, all * asideShare];
+    return { all, cores: all * socketShare, upkeep, aside, sampled: true, standardError };
+  }
+  const messagesCores = (messagesPerS * kernelMessageUs(calibration, bytes)) / 2 / 1e6;
+  const estimated = messagesCores + (switchesPerS * partOfTraffic * calibration.byKernel.wakeUpUs) / 1e6;
   const cores = cpuCores === undefined ? estimated : Math.min(estimated, all * kernelShare);
-  return { all: Math.max(all, cores), cores, upkeep: 0, sampled: false };
+  return { all: Math.max(all, cores), cores, upkeep: 0, aside: 0, sampled: false, standardError: 0 };
+}
+
+interface Parts {
+  use: PairUse;
+  traffic: Traffic;
+  paths: readonly SocketPath[];
+  calibration: Calibration;
+  staying: Staying;
+}
+
+interface Cores {
+  /** What the programs do besides. */
+  own: number;
+  /** Messages, what stays with the kernel, waiting. */
+  byMemory: number;
+}
+
+/** CPU of both ends for the same traffic by memory. */
+function coresAfter({ use, traffic, paths, calibration, staying }: Parts): Cores {
+  const { messagesPerS, bytes } = traffic;
+  const { byKernel, byMemory } = calibration;
+  // A round trip is four halves of messages, one after the other: each end has two of them.
+  const eventLoopUs = use.connections === 1 ? 0 : staying.eventLoop * byKernel.smallUs;
+  const ofEach = (messagesPerS * (roundTripUs(byMemory, calibration, bytes) / 4 + eventLoopUs)) / 1e6;
+  const disturbance = (messagesPerS * staying.disturbance * byKernel.smallUs) / 1e6;
+  const ends = paths.map(({ all, cores, upkeep, aside, standardError }) => {
+    const now = Math.min(all, Math.max(0, all - aside - cores + staying.errors * standardError));
+    return { own: Math.max(LEAST_OWN * now, now - disturbance), byMemory: upkeep * staying.upkeep + ofEach };
+  });
+  const atWork = ends.map(({ own, byMemory }) => own + byMemory);
+  const waiting = waitingCores({ ...use, atWork, messagesPerS, staying }, byKernel);
+  const own = sum(ends, (end) => end.own) + sum(paths, ({ aside }) => aside);
+  return { own, byMemory: sum(ends, ({ byMemory }) => byMemory) + waiting };
+}
+
+function sum<T>(all: readonly T[], of: (one: T) => number): number {
+  return all.reduce((total, one) => total + of(one), 0);
 }

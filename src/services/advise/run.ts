@@ -5,7 +5,7 @@ import { GapList } from '../diagnose/collecting/gaps.js';
 import { ofProcess } from '../diagnose/collecting/namespaces.js';
 import { calibrate } from './calibration.js';
 import { Obstacles } from './obstacles.js';
-import { messagesOf, predict } from './predict.js';
+import { messagesOf, type PairUse, pairUse, predict } from './predict.js';
 import { type End, type PairReading, readPairs } from './readings.js';
 
 export interface AdviseOptions {
@@ -39,6 +39,7 @@ export async function advise(
     version: packageVersion(),
     takenAt,
     windowMs: Math.round(readings.windowMs),
+    ...(pids.length > 0 ? { pids: [...new Set(pids)] } : {}),
     ...(calibration ? { calibration } : {}),
     pairs: sorted.slice(0, limit),
     seen: pairs.length,
@@ -47,13 +48,9 @@ export async function advise(
 }
 
 function advised(reading: PairReading, obstacles: Obstacle[], calibration: Calibration | undefined): AdvisedPair {
-  const { pair, client, server, othersCores } = reading;
-  const { toServer, toClient, mssBytes } = pair;
-  const flows = toServer && toClient ? { toServer, toClient } : undefined;
-  const messages = flows && [flows.toServer, flows.toClient].map((flow) => messagesOf(flow, mssBytes));
+  const { pair, client, server } = reading;
+  const use = pairUse(reading);
   const moved = pair.byMemory === pair.connections;
-  const { connections } = pair;
-  const use = flows && { ends: [client, server], ...flows, connections, othersCores, ...present('mssBytes', mssBytes) };
   const prediction = use && calibration && !moved ? predict(use, calibration) : undefined;
   return {
     client: shown(client),
@@ -61,20 +58,18 @@ function advised(reading: PairReading, obstacles: Obstacle[], calibration: Calib
     ports: pair.ports,
     connections: pair.connections,
     byMemory: pair.byMemory,
-    ...(flows && messages
-      ? {
-          traffic: {
-            ...flows,
-            messagesPerS: messages.reduce((sum, some) => sum + some, 0),
-            roundTripsPerS: Math.min(...messages),
-          },
-        }
-      : {}),
+    ...(use ? { traffic: trafficOf(use) } : {}),
     ...present('rttUs', pair.rttUs),
     ...present('prediction', prediction),
     verdict: verdictOf(moved, obstacles, prediction?.savedCores ?? 0),
     obstacles,
   };
+}
+
+function trafficOf({ toServer, toClient, mssBytes }: PairUse): NonNullable<AdvisedPair['traffic']> {
+  const messages = [toServer, toClient].map((flow) => messagesOf(flow, mssBytes));
+  const messagesPerS = messages.reduce((sum, some) => sum + some, 0);
+  return { toServer, toClient, messagesPerS, roundTripsPerS: Math.min(...messages) };
 }
 
 function verdictOf(moved: boolean, obstacles: readonly Obstacle[], savedCores: number): AdvisedPair['verdict'] {

@@ -1,7 +1,7 @@
 import type { Calibration } from '../../model/advise.js';
 import type { Effect } from '../../model/migrate.js';
 import { present } from '../../probes/link-sysfs.js';
-import { predict } from '../advise/predict.js';
+import { pairUse, predict } from '../advise/predict.js';
 import type { PairReading } from '../advise/readings.js';
 
 /** Less than that says nothing of a rate. */
@@ -24,27 +24,19 @@ export function effectsOf(
         server: named(then.server),
         ...uses,
         ...ratiosOf(uses),
-        ...present('predictedTimesLessCpu', predicted(then, calibration)),
+        ...predictedOf(then, calibration),
       },
     ];
   });
 }
 
-function predicted(
-  { pair, client, server, othersCores }: PairReading,
-  calibration: Calibration | undefined,
-): number | undefined {
-  const { toServer, toClient, connections, mssBytes } = pair;
-  if (!calibration || !toServer || !toClient) return undefined;
-  const use = {
-    ends: [client, server],
-    toServer,
-    toClient,
-    connections,
-    othersCores,
-    ...present('mssBytes', mssBytes),
+function predictedOf(then: PairReading, calibration: Calibration | undefined): Partial<Effect> {
+  const use = pairUse(then);
+  const { timesLessCpu, timesLessCpuBetween } = use && calibration ? predict(use, calibration) : {};
+  return {
+    ...present('predictedTimesLessCpu', timesLessCpu),
+    ...present('predictedTimesLessCpuBetween', timesLessCpuBetween),
   };
-  return predict(use, calibration).timesLessCpu;
 }
 
 const named = ({ pid, comm }: PairReading['client']) => ({ pid, comm });

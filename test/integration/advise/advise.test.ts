@@ -77,10 +77,13 @@ describe('a pair that talks all the time', () => {
     if (!hasLibsd) return;
     const { prediction, verdict } = pair;
     // On a crowded machine little would be saved, or less than nothing.
-    const { socketPathCores = 0, savedCores = Number.NaN } = prediction ?? {};
+    const { socketPathCores = 0, savedCores = Number.NaN, undisturbedCores = 0 } = prediction ?? {};
     expect(socketPathCores).toBeGreaterThan(0);
-    expect(savedCores).toBeLessThanOrEqual(socketPathCores);
-    expect((prediction?.timesLessCpu ?? 0) >= 1).toBe(savedCores >= 0);
+    expect(savedCores).toBeLessThanOrEqual(socketPathCores + undisturbedCores);
+    const { timesLessCpu = 0, timesLessCpuBetween: [least, most] = [0, 0] } = prediction ?? {};
+    expect(timesLessCpu >= 1).toBe(savedCores >= 0);
+    expect(least).toBeLessThanOrEqual(timesLessCpu);
+    expect(most).toBeGreaterThanOrEqual(timesLessCpu);
     expect(verdict).toBe(verdictOf(savedCores));
     // Two messages of 64 B are cheaper by memory on any machine.
     const { byKernel, byMemory } = document.calibration as NonNullable<AdviseDocument['calibration']>;

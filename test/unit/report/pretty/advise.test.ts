@@ -21,8 +21,10 @@ const pair = (parts: Partial<AdvisedPair> = {}): AdvisedPair => ({
     socketPathCores: 1.03,
     source: 'sampled',
     memoryCores: 0.03,
+    undisturbedCores: 0,
     savedCores: 1,
     timesLessCpu: 3.5,
+    timesLessCpuBetween: [2.6, 10.4],
     roundTripUs: { byKernel: 40, byMemory: 0.4 },
   },
   verdict: 'migrate',
@@ -47,7 +49,9 @@ test('a pair is a line, what stands in its way a sentence with what would help',
     obstacles: [{ pid: 22, code: 'traced', reason: 'process 5 traces it', next: 'End strace.', blocks: true }],
   });
   const text = prettyAdvise(document([pair(), blocked]), LOOK);
-  expect(text).toMatch(/1\.00 +3\.5x +wrk 11 +nginx 22 +80,443 +50 +40k +5\.72 MiB .* 40 µs -> 0\.4 µs +migrate/);
+  expect(text).toMatch(
+    /1\.00 +3\.5x +2\.6-10x +wrk 11 +nginx 22 +80,443 +50 +40k +5\.72 MiB .* 40 µs -> 0\.4 µs +migrate/,
+  );
   expect(text).toContain('! nginx 22 (traced): process 5 traces it. End strace.');
 });
 
@@ -55,6 +59,9 @@ test('nothing that talks is said, not an empty table', () => {
   const text = prettyAdvise(document([]), LOOK);
   expect(text).toContain('0 pairs of processes');
   expect(text).not.toContain('SAVES');
+  // That nobody talks to one process says nothing of the host.
+  const ofOne = prettyAdvise({ ...document([]), pids: [7] }, LOOK);
+  expect(ofOne).toContain('0 pairs of processes talk over TCP on this host, process 7 as an end, over 1 s');
 });
 
 test('names of processes cannot steer the terminal', () => {

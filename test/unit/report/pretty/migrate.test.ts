@@ -26,6 +26,7 @@ const document = (parts: Partial<MigrateDocument> = {}): MigrateDocument => ({
       timesThroughput: 4,
       timesLessCpu: 4,
       predictedTimesLessCpu: 5,
+      predictedTimesLessCpuBetween: [4.2, 10.4],
     },
   ],
   gaps: [],
@@ -40,7 +41,9 @@ test('each process, what it takes to help, the connections with reasons, the eff
   expect(text).toContain('3 of 5 connections go by shared memory');
   expect(text).toContain('2 by the kernel: nothing has been sent yet');
   expect(text).toContain('Back: sockdoc migrate 11 --back');
-  expect(text).toMatch(/cli 33 +redis-server 11 +977 KiB -> 3\.81 MiB +1\.00 -> 1\.00 +4\.0x +1\/4\.0 +1\/5\.0/);
+  expect(text).toMatch(
+    /cli 33 +redis-server 11 +977 KiB -> 3\.81 MiB +1\.00 -> 1\.00 +4\.0x +1\/4\.0 +1\/5\.0 +1\/4\.2 and 1\/10$/m,
+  );
 });
 
 test('how long threads were stopped, as a distribution', () => {
