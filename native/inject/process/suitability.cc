@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/fd.h"
+#include "base/memory_groups.h"
 #include "base/procfs.h"
 #include "inject/process/permission.h"
 #include "program/fit.h"
@@ -129,6 +130,16 @@ Refused judge_descriptors(pid_t pid) {
                  ""};
 }
 
+/** Where a group is full the kernel kills one of its processes, and none of what comes into the target can be had else.
+ */
+Refused judge_room(pid_t pid) {
+  constexpr std::uint64_t kWanted = 256 << 10;  // measured: 130 KiB and the kernel's tables
+  if (memory_left((process_folder(pid) + "/cgroup").c_str(), kWanted) >= kWanted) return std::nullopt;
+  return Refusal{"memory",
+                 "Its memory control group has too little left: libsd may take 256 KiB, and as much is to stay free.",
+                 "Raise the limit of its memory control group."};
+}
+
 /** vfork() of a thread looks like this too, until its child executes. */
 Refused await_interruptible(pid_t pid, const Deadline& deadline) {
   for (;;) {
@@ -169,6 +180,7 @@ std::variant<Suitable, Refusal> judge(pid_t pid, Purpose purpose, const Deadline
   if (auto refusal = judge_sharing(pid, deadline)) return *refusal;
   if (purpose == Purpose::attach) {
     if (auto refusal = judge_descriptors(pid)) return *refusal;
+    if (auto refusal = judge_room(pid)) return *refusal;
   }
   return Suitable{*facts, *libc, libsd};
 }

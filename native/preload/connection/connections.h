@@ -134,7 +134,7 @@ class Connections {
   void cross(Handle socket, SocketState& state, Connection& connection, int fd, std::uint64_t word);
 
   std::atomic<Chunk*> chunks_[kChunks] = {};
-  std::uint64_t ask_after_ = 8;
+  std::uint64_t ask_after_ = 0;
   std::atomic<std::uint32_t> stopped_{0};  // abi::Reason
   std::atomic<std::uint32_t> any_{0};
   std::atomic<std::uint32_t> leaving_{0};

@@ -97,10 +97,10 @@ void search_anew_in_child() { search.busy = 0; }
 bool found_setup() { return search.found.load(std::memory_order_relaxed) != 0; }
 
 bool search_for_setup() {
-  constexpr std::size_t kAtOnce = 32 << 10;
-  constexpr unsigned kTurns = 32;
+  constexpr std::size_t kAtOnce = 4 << 10;  // memory that stays the process's
+  constexpr unsigned kTurns = 256;
   constexpr std::size_t kOverlap = 128;
-  static constinit std::uint8_t bytes[kAtOnce] = {};
+  alignas(4096) static constinit std::uint8_t bytes[kAtOnce] = {};
   if (search.ended.load(std::memory_order_acquire) != 0) return search.found.load() == 0;
   const SignalsBlocked blocked;
   if (search.busy.exchange(1, std::memory_order_acquire) != 0) return false;

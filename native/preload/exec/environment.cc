@@ -21,12 +21,17 @@ constexpr std::size_t kCount = sizeof kNames / sizeof kNames[0];
 constexpr std::size_t kPreload = 0;
 constexpr const char kDisable[] = "SOCKDOC_DISABLE=";
 
+/** One behind the other, so that few pages are touched; first what all are that were not set. */
+constinit char strings[1 + kCount * kLongest] = {};
+constinit std::size_t strings_used = 1;
+constinit std::size_t kept_at[kCount] = {};
+
 /** NAME=VALUE as it was at load, empty where it was not set; LD_PRELOAD with our library alone. */
-constinit char kept[kCount][kLongest];
+char* kept(std::size_t which) { return strings + kept_at[which]; }
 
 bool begins(const char* text, const char* with) { return std::strncmp(text, with, std::strlen(with)) == 0; }
 
-const char* library() { return kept[kPreload] + std::strlen(kNames[kPreload]); }
+const char* library() { return kept(kPreload) + std::strlen(kNames[kPreload]); }
 
 /** The next library in an LD_PRELOAD from `at` on; its length, 0 at the end. */
 std::size_t next_library(const char*& at) {
@@ -43,7 +48,7 @@ const char* find_library(const char* list, const char* wanted) {
 
 /** The path that the loader knows this library by. */
 int visit(dl_phdr_info* info, std::size_t, void* found) {
-  const auto here = reinterpret_cast<std::uintptr_t>(kept);
+  const auto here = reinterpret_cast<std::uintptr_t>(strings);
   for (unsigned i = 0; i < info->dlpi_phnum; i++) {
     const auto& segment = info->dlpi_phdr[i];
     const std::uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
@@ -66,8 +71,10 @@ void write_number(std::uint64_t number, char (&into)[kDigits]) {
 void keep(std::size_t which, const char* value) {
   const std::size_t name = std::strlen(kNames[which]);
   if (value == nullptr || name + std::strlen(value) >= kLongest) return;
-  std::memcpy(kept[which], kNames[which], name);
-  std::memcpy(kept[which] + name, value, std::strlen(value) + 1);
+  std::memcpy(strings + strings_used, kNames[which], name);
+  std::memcpy(strings + strings_used + name, value, std::strlen(value) + 1);
+  kept_at[which] = strings_used;
+  strings_used += name + std::strlen(value) + 1;
 }
 
 bool disables(const char* variable) {
@@ -171,11 +178,12 @@ void keep_environment(const sockdoc_attach_config& attachment) {
 }
 
 void forget_environment() {
-  for (auto& one : kept) one[0] = 0;
+  for (std::size_t& at : kept_at) at = 0;
+  strings_used = 1;
 }
 
 bool brings_libsd(program::Fit fit, char* const* environment) {
-  if (fit != program::Fit::fits || kept[kPreload][0] == 0) return false;
+  if (fit != program::Fit::fits || kept(kPreload)[0] == 0) return false;
   for (; environment != nullptr && *environment != nullptr; environment++) {
     if (disables(*environment)) return false;
   }
@@ -186,8 +194,8 @@ bool brings_libsd(program::Fit fit, char* const* environment) {
 
 EnvironmentPlan plan_environment(program::Fit fit, char* const* environment) {
   EnvironmentPlan plan;
-  if (kept[kPreload][0] == 0 || fit == program::Fit::gains_privileges) return plan;
-  for (std::size_t i = 0; i < kCount; i++) plan.missing |= kept[i][0] != 0 ? 1U << i : 0;
+  if (kept(kPreload)[0] == 0 || fit == program::Fit::gains_privileges) return plan;
+  for (std::size_t i = 0; i < kCount; i++) plan.missing |= kept(i)[0] != 0 ? 1U << i : 0;
   for (; environment != nullptr && environment[plan.count] != nullptr; plan.count++) {
     const char* variable = environment[plan.count];
     if (disables(variable)) return {};
@@ -215,7 +223,7 @@ char* const* changed_environment(const EnvironmentPlan& plan, char* const* envir
     variables[plan.preload] = text;
   }
   for (std::size_t i = 0; i < kCount; i++) {
-    if ((plan.missing & 1U << i) != 0) variables[count++] = kept[i];
+    if ((plan.missing & 1U << i) != 0) variables[count++] = kept(i);
   }
   variables[count] = nullptr;
   return variables;
