@@ -110,10 +110,14 @@ async function goBack(options: MigrateOptions, signal: AbortSignal, tell: Tell):
   tell('detaching');
   const { dryRun, timeoutMs } = options;
   const injected = await withLateChildren(options, pids, signal, (some) => detach(some, { dryRun, timeoutMs, signal }));
-  if (signal.aborted) throw brokenOff(signal.reason, injected);
   const processes = injected.map((process) => shown(process, options, SO_ALREADY.detach));
-  const carried = dryRun ? await carriedNow(pids, gaps) : await heard(pids, processes, gaps);
-  return documentOf(options, { processes, carried, gaps, injected });
+  try {
+    signal.throwIfAborted();
+    const carried = dryRun ? await carriedNow(pids, gaps) : await heard(pids, processes, gaps, signal);
+    return documentOf(options, { processes, carried, gaps, injected });
+  } catch (error) {
+    throw brokenOff(error, injected);
+  }
 }
 
 /** What the pairs of the named processes do; nothing where nobody wants to know. */

@@ -22,11 +22,15 @@ export async function settled(
   }
 }
 
-/** What carries connections, once the monitor has heard of the processes that libsd has left: it may be slow to listen. */
+/**
+ * What carries connections, once the monitor has heard of the processes that libsd has left: it may be slow to listen.
+ * Aborting the signal ends the waiting.
+ */
 export async function heard(
   pids: readonly number[],
   processes: readonly MigratedProcess[],
   gaps: GapList,
+  signal: AbortSignal,
 ): Promise<Carried> {
   const left = new Set(processes.filter(({ state }) => state === 'detached').map(({ pid }) => pid));
   const end = performance.now() + HEARD_WITHIN_MS;
@@ -35,6 +39,6 @@ export async function heard(
       return transport === 'shm' && (left.has(pid) || left.has(peer?.pid ?? -1));
     });
     if (!late || performance.now() >= end) return carried;
-    await sleep(LOOK_EVERY_MS);
+    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
