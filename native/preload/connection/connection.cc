@@ -30,12 +30,12 @@ bool Connection::has_ring_bytes() {
 }
 
 /** `once` is for one thread that sleeps on this socket alone. */
-bool Connection::let_kernel_wake(bool once) {
+bool Connection::let_kernel_wake(std::uint64_t self, bool once) {
   constexpr std::uint32_t kMost = 100;
   if (has_unread()) return false;
   if (!here()) return true;
   const Holding holding(receiving_);
-  if (has(kBroken) || has_unread()) return false;
+  if (handle_.load() != self || has(kBroken) || has_unread()) return false;
   if (natively_.load() == 0 && !rested()) {
     const std::uint64_t taken = slot_->directions[1 - end_].receiver.ring_head.load(std::memory_order_relaxed);
     if (taken != once_at_) once_ = 0;
@@ -74,10 +74,10 @@ void Connection::unmark(Handle self) {
   marked_ = 0;
 }
 
-void Connection::awake() {
+void Connection::awake(std::uint64_t self) {
   if (!here()) return;
   const Holding holding(receiving_);
-  if (sleepers_.load() > 0) sleepers_--;
+  if (handle_.load() == self && sleepers_.load() > 0) sleepers_--;
 }
 
 std::uint64_t Connection::arrivals() const {

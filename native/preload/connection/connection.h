@@ -81,10 +81,12 @@ class Connection {
 
   /**
    * From now on, until awake(), whatever comes makes the kernel's socket readable. False: there are bytes in the ring
-   * already, do not sleep (and do not call awake()). Sleepers are counted.
+   * already, do not sleep (and do not call awake()). Sleepers are counted. `self`: whose connection it is, by the word
+   * of its handle; where it is another's (libsd has left meanwhile, and come again), the first is false, and the second
+   * does nothing: those who sleep there now are not us.
    */
-  [[nodiscard]] bool let_kernel_wake(bool once = false);
-  void awake();
+  [[nodiscard]] bool let_kernel_wake(std::uint64_t self, bool once = false);
+  void awake(std::uint64_t self);
 
   /** The same in any case: who waits with others looks at what is there after it. Not counted. */
   void mark(Handle self);
@@ -262,7 +264,7 @@ class Connection {
   [[nodiscard]] Result end_of_stream();
   [[nodiscard]] static Result receive_again(const Transfer& transfer, std::uint32_t era, Native call);
   [[nodiscard]] static Result send_again(const Transfer& transfer, std::uint32_t era, Native call);
-  [[nodiscard]] Result sleep(const Transfer& transfer);
+  [[nodiscard]] Result sleep(const Transfer& transfer, std::uint64_t self);
   [[nodiscard]] bool spin();
   [[nodiscard]] bool something_new() const;
   void let_batch_form(std::uint64_t start);
@@ -281,7 +283,7 @@ class Connection {
   [[nodiscard]] bool give_pages_back(std::uint64_t now_ms);
   [[nodiscard]] bool has_pages_now(StreamSender& to);
   void remember_pages();
-  void no_more_woken_once();
+  void no_more_woken_once(std::uint64_t self);
   [[nodiscard]] bool may_sleep_in_slices(const Transfer& transfer) const;
   [[nodiscard]] bool slept_in_slices(const Transfer& transfer, bool once, Result& result);
   void report(abi::Reason reason);

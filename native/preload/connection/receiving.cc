@@ -218,7 +218,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
       }
       if (!found && !by_ring && got == 0 && natively_.load(std::memory_order_relaxed) == 0) {
         // As the last time: a look that finds nothing costs as much as the sleep.
-        const Result slept = sleep(transfer);
+        const Result slept = sleep(transfer, socket);
         if (slept.value < 0) return slept;
       }
     }
@@ -275,7 +275,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
       spun = true;
       if (spin()) continue;
     }
-    const Result slept = sleep(transfer);
+    const Result slept = sleep(transfer, socket);
     if (slept.value >= 0) {
       vain_looks = slept.value > 0 ? 0 : vain_looks + 1;
       if (vain_looks > kMostVainLooks) broke();
@@ -315,7 +315,7 @@ Result Connection::peek_all(const Transfer& transfer) {
     const long seen = raw(SYS_recvfrom, transfer.fd, nullptr, missing, kLook, nullptr, nullptr);
     if (failed(seen)) keep_error(static_cast<int>(-seen));
   }
-  awake();
+  awake(socket);
   constexpr std::size_t kMost = std::size_t{16} << 20;
   const std::size_t size = std::min(transfer.bytes, kMost);
   const long mapped =
@@ -348,11 +348,11 @@ Result Connection::peek_all(const Transfer& transfer) {
 }
 
 /** In the kernel, until something comes: by a call that takes nothing. 0: there is something already. */
-Result Connection::sleep(const Transfer& transfer) {
+Result Connection::sleep(const Transfer& transfer, std::uint64_t self) {
   constexpr std::uint64_t kAtOnce = 3 * kTicksPerUs;  // it was there already: no thread sleeps and wakes so fast
   now_and_then(transfer);
   const bool once = one_thread() && may_sleep_in_slices(transfer);
-  if (!let_kernel_wake(once)) return {0};
+  if (!let_kernel_wake(self, once)) return {0};
   char byte = 0;
   long result = 0;
   int error = 0;
@@ -370,15 +370,15 @@ Result Connection::sleep(const Transfer& transfer) {
   }
   const bool waited = __builtin_ia32_rdtsc() - begun > kAtOnce;
   if (waited != (slept_.load(std::memory_order_relaxed) != 0)) slept_.store(waited, std::memory_order_relaxed);
-  if (once) no_more_woken_once();
-  awake();
+  if (once) no_more_woken_once(self);
+  awake(self);
   return result < 0 ? Result{-1, error} : Result{1};
 }
 
 /** After a sleep: from now on others may sleep here too. */
-void Connection::no_more_woken_once() {
+void Connection::no_more_woken_once(std::uint64_t self) {
   const Holding holding(receiving_);
-  if (natively_.load() != 0 || marked_.load() == 0 || inbound().want_always()) return;
+  if (handle_.load() != self || natively_.load() != 0 || marked_.load() == 0 || inbound().want_always()) return;
   sleepers.keep_looking(Handle(handle_.load(std::memory_order_relaxed)));
   marked_ = 0;
 }

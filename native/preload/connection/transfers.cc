@@ -151,10 +151,11 @@ long moving(Handle socket, int fd, Native call, Count counted, By by) {
 /** A call that takes nothing, such as one for 0 bytes or into impossible memory: the kernel answers, once something is
  * there if it waits for that. */
 Result ask_kernel(Connection& connection, Native call) {
-  if (connection.has_ring_bytes() || !connection.let_kernel_wake()) return {-1, EFAULT};
+  const std::uint64_t self = connection.handle().word();
+  if (connection.has_ring_bytes() || !connection.let_kernel_wake(self)) return {-1, EFAULT};
   const long value = call();
   const int error = errno;
-  connection.awake();
+  connection.awake(self);
   return {value, error, true};
 }
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <random>
 #include <thread>
 #include <vector>
@@ -168,6 +169,26 @@ TEST_F(ConnectionTest, AListThatCannotBeIsLeftToTheKernel) {
   EXPECT_EQ(sockdoc_hook_writev(pair.fd, nowhere, 1), -1);
   EXPECT_EQ(errno, EFAULT);
   EXPECT_EQ(pair.receive(), 1U);
+}
+
+// A thread that slept on a socket which another one has closed, or which libsd has left meanwhile, wakes later.
+TEST_F(ConnectionTest, WhoSleptOnAnotherConnectionDoesNotCountForThoseWhoSleepNow) {
+  auto former = std::make_unique<RingedPair>();
+  Connection* const record = connection_of(table.find(former->fd));
+  const std::uint64_t before = table.find(former->fd).word();
+  ASSERT_TRUE(record->let_kernel_wake(before));
+  former.reset();
+  RingedPair pair;
+  const std::uint64_t now = table.find(pair.fd).word();
+  ASSERT_EQ(connection_of(Handle(now)), record);
+  ASSERT_TRUE(record->let_kernel_wake(now));
+  record->awake(before);
+  EXPECT_EQ(pair.receive(), 0U);
+  EXPECT_TRUE(pair.marked()) << "what comes by the ring would not wake who sleeps";
+  EXPECT_FALSE(record->let_kernel_wake(before));
+  record->awake(now);
+  EXPECT_EQ(pair.receive(), 0U);
+  EXPECT_FALSE(pair.marked());
 }
 
 TEST_F(ConnectionTest, CarriesBothDirectionsBetweenThreadsThatSleep) {
