@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/uio.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -37,6 +39,8 @@ class ByteRing {
   [[nodiscard]] std::size_t write(std::span<const std::byte> bytes);
   /** Sender: all of `bytes`, where it is known without a look at the receiver's line that they fit. False: none. */
   [[nodiscard]] bool write_whole(std::span<const std::byte> bytes);
+  /** The same for all `bytes` of the parts, announced together. */
+  [[nodiscard]] bool write_whole(std::span<const iovec> parts, std::size_t bytes);
 
   /** Receiver: takes out at most `into.size()` bytes; the number of bytes, or kRingViolated. */
   [[nodiscard]] std::size_t read(std::span<std::byte> into);
@@ -97,6 +101,7 @@ class ByteRing {
   [[nodiscard]] bool kernel_wanted() const;
 
  private:
+  [[nodiscard]] bool has_room(std::uint64_t word, std::size_t bytes) const;
   [[nodiscard]] bool announce(std::uint64_t word, std::size_t bytes);
   void copy_in(std::uint64_t at, std::span<const std::byte> bytes);
   void copy_out(std::uint64_t at, std::span<std::byte> into) const;
@@ -110,17 +115,33 @@ inline bool ByteRing::announce(std::uint64_t word, std::size_t bytes) {
                                                           std::memory_order_release, std::memory_order_relaxed);
 }
 
-inline bool ByteRing::write_whole(std::span<const std::byte> bytes) {
+/** For so many bytes at that ring_tail, as far as is known without a look at the receiver's line. */
+inline bool ByteRing::has_room(std::uint64_t word, std::size_t bytes) const {
   const abi::SenderWords& mine = shared_.sender;
-  const std::uint64_t word = mine.ring_tail.load(std::memory_order_relaxed);
   if ((word & (abi::kKernelWanted | abi::kPagesGone)) != 0) return false;
   const std::uint64_t tail = abi::tail_bytes(word);
   const std::uint64_t used = tail - mine.ring_head_seen.load(std::memory_order_relaxed);
-  if (used > capacity() || capacity() - used < bytes.size()) return false;
+  if (used > capacity() || capacity() - used < bytes) return false;
   const std::uint64_t pages = mine.pages_until.load(std::memory_order_relaxed);
-  if (pages != 0 && pages - tail < bytes.size()) return false;
-  copy_in(tail, bytes);
+  return pages == 0 || pages - tail >= bytes;
+}
+
+inline bool ByteRing::write_whole(std::span<const std::byte> bytes) {
+  const std::uint64_t word = shared_.sender.ring_tail.load(std::memory_order_relaxed);
+  if (!has_room(word, bytes.size())) return false;
+  copy_in(abi::tail_bytes(word), bytes);
   return announce(word, bytes.size());
+}
+
+inline bool ByteRing::write_whole(std::span<const iovec> parts, std::size_t bytes) {
+  const std::uint64_t word = shared_.sender.ring_tail.load(std::memory_order_relaxed);
+  if (!has_room(word, bytes)) return false;
+  std::uint64_t at = abi::tail_bytes(word);
+  for (const iovec& part : parts) {
+    copy_in(at, {static_cast<const std::byte*>(part.iov_base), part.iov_len});
+    at += part.iov_len;
+  }
+  return announce(word, bytes);
 }
 
 inline bool ByteRing::take(std::span<std::byte> into) {

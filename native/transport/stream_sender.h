@@ -46,6 +46,16 @@ class StreamSender {
   [[nodiscard]] bool send_at_once(std::span<const std::byte> bytes) {
     return carrier() == abi::Carrier::ring && ring_.write_whole(bytes);
   }
+  /** And for all `bytes` of several parts: a receiver who looks meanwhile finds none of them, or all. */
+  [[nodiscard]] bool send_at_once(std::span<const iovec> parts, std::size_t bytes) {
+    return carrier() == abi::Carrier::ring && ring_.write_whole(parts, bytes);
+  }
+
+  /** The same after a look at how much the receiver has taken. */
+  [[nodiscard]] bool send_whole(std::span<const iovec> parts, std::size_t bytes) {
+    const std::size_t room = ring_.writable();
+    return room != kRingViolated && room >= bytes && send_at_once(parts, bytes);
+  }
 
   /** True when bytes from here on go by `to`; false when that cannot be now. */
   [[nodiscard]] bool switch_to(abi::Carrier to);

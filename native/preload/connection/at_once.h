@@ -29,7 +29,8 @@ inline std::size_t Connection::receive_at_once(Handle self, std::span<std::byte>
   return got;
 }
 
-inline bool Connection::send_at_once(Handle self, std::span<const std::byte> bytes) {
+template <typename... Bytes>
+inline bool Connection::send_at_once(Handle self, Bytes... bytes) {
   const std::uint32_t sends = sends_.load(std::memory_order_relaxed) + 1;
   if (sends % kSendsAtOnce == 0 || !here()) return false;
   const Holding holding(sending_);
@@ -39,7 +40,7 @@ inline bool Connection::send_at_once(Handle self, std::span<const std::byte> byt
       handle_.load(std::memory_order_relaxed) != self.word()) {
     return false;
   }
-  const bool sent = outbound().send_at_once(bytes);
+  const bool sent = outbound().send_at_once(bytes...);
   if (sent) sends_.store(sends, std::memory_order_relaxed);
   return sent;
 }

@@ -78,6 +78,12 @@ class Connection {
  public:
   /** The ring holds bytes that a read would deliver now. No system call. */
   [[nodiscard]] bool has_ring_bytes();
+  /** has_ring_bytes() would say no, and nothing is unread. In fewer steps: it is asked of many that have nothing. */
+  [[nodiscard]] bool is_drained() const {
+    return here() && !has(kBroken) && !has_unread() &&
+           abi::tail_bytes(slot_->directions[1 - end_].sender.ring_tail.load(std::memory_order_acquire)) ==
+               slot_->directions[1 - end_].receiver.ring_head.load(std::memory_order_relaxed);
+  }
 
   /**
    * From now on, until awake(), whatever comes makes the kernel's socket readable. False: there are bytes in the ring
@@ -162,10 +168,12 @@ class Connection {
 
   /**
    * The common case of receive() and send(), in few steps: bytes that go by the ring, and nothing else is to be done.
-   * 0, and false: nothing was done. receive_at_once() takes no fewer than `fewest` bytes, send_at_once() all.
+   * 0, and false: nothing was done. receive_at_once() takes no fewer than `fewest` bytes, send_at_once() all: a span of
+   * them, or parts and how many bytes these are.
    */
   [[nodiscard]] std::size_t receive_at_once(Handle self, std::span<std::byte> into, std::size_t fewest);
-  [[nodiscard]] bool send_at_once(Handle self, std::span<const std::byte> bytes);
+  template <typename... Bytes>
+  [[nodiscard]] bool send_at_once(Handle self, Bytes... bytes);
 
   [[nodiscard]] Result receive(const Transfer& transfer, Native call);
   [[nodiscard]] Result send(const Transfer& transfer, Native call);
@@ -217,7 +225,15 @@ class Connection {
     return !here() || slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) != 0;
   }
   /** As the peer says, nothing that was sent by the kernel lies there. */
-  [[nodiscard]] bool all_taken() const { return here() && outbound().behind() == 0; }
+  [[nodiscard]] bool all_taken() const {
+    if (!here()) return false;
+    // Seen once it stays true until more is sent so, and the peer's line is his with every receive.
+    const std::uint64_t sent = slot_->directions[end_].sender.kernel_sent.load(std::memory_order_relaxed);
+    if (all_taken_of_.load(std::memory_order_relaxed) == sent) return true;
+    if (outbound().behind() != 0) return false;
+    all_taken_of_.store(sent, std::memory_order_relaxed);
+    return true;
+  }
   /**
    * A send would take bytes now, as far as can be known without the kernel: it holds nothing of ours, and no send was
    * refused, or cut short, since the last that was not. False: only the kernel knows.
@@ -342,7 +358,9 @@ class Connection {
   std::atomic<std::uint32_t> held_in_vain_{0};  // by the peer, for longer than he may
   std::atomic<std::uint32_t> reset_told_{0};    // once, as the kernel does
   std::atomic<std::uint32_t> refused_{0};       // the last send was, at least a part of it
-  std::atomic<std::uint32_t> has_woken_{0};     // the reader, who may get the rest by the ring
+  static constexpr std::uint64_t kNothingSeen = ~std::uint64_t{0};
+  mutable std::atomic<std::uint64_t> all_taken_of_{0};  // what was sent by the kernel: see all_taken()
+  std::atomic<std::uint32_t> has_woken_{0};             // the reader, who may get the rest by the ring
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> quick_finds_{0};  // in a row, of little: see let_batch_form()
   std::atomic<std::uint32_t> sends_then_{0};

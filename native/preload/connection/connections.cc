@@ -320,6 +320,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
   connection->return_tries_ = 0;
   connection->reset_told_ = 0;
   connection->refused_ = 0;
+  connection->all_taken_of_ = Connection::kNothingSeen;
   connection->has_woken_ = 0;
   connection->vain_spins_ = 0;
   connection->vain_waits_ = 0;

@@ -141,6 +141,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   } else if (to.carrier() == abi::Carrier::kernel) {
     prefer_ring(transfer.fd, transfer.waits && !nested);
   }
+  if (transfer.parts.size() > 1 && to.send_whole(transfer.parts, transfer.bytes)) return {transfer.bytes};
   // Room that was there and is not when we come: a peer who makes fun of us would keep us here.
   constexpr unsigned kVainWaits = 64;
   constexpr std::size_t kWakes = 32768;  // of a larger message

@@ -212,16 +212,27 @@ std::size_t receive_at_once(Handle socket, const iovec& part, int flags, bool ca
   return got;
 }
 
-bool send_at_once(Handle socket, const iovec& part, int flags, bool cancellable) {
+/** How many bytes were sent: all, or 0. */
+std::size_t send_at_once(Handle socket, const iovec* parts, std::size_t count, int flags, bool cancellable) {
+  constexpr std::size_t kFew = 8;
   Connection* connection = connection_of(socket);
-  if (connection == nullptr || (flags & ~kSentByRing) != 0 || part.iov_len > kMostBytes || part.iov_len == 0 ||
-      impossible(part.iov_base, part.iov_len)) {
-    return false;
+  if (connection == nullptr || (flags & ~kSentByRing) != 0 || count == 0 || count > kFew ||
+      impossible(parts, count * sizeof *parts)) {
+    return 0;
   }
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < count; i++) {
+    if (parts[i].iov_len > kMostBytes || impossible(parts[i].iov_base, parts[i].iov_len)) return 0;
+    bytes += parts[i].iov_len;
+  }
+  if (bytes == 0) return 0;
   if (cancellable) test_cancel();
-  if (!connection->send_at_once(socket, {static_cast<const std::byte*>(part.iov_base), part.iov_len})) return false;
-  table.sent(socket, part.iov_len);
-  return true;
+  const std::span first(static_cast<const std::byte*>(parts->iov_base), bytes);
+  const bool sent = count == 1 ? connection->send_at_once(socket, first)
+                               : connection->send_at_once(socket, std::span(parts, count), bytes);
+  if (!sent) return 0;
+  table.sent(socket, bytes);
+  return bytes;
 }
 
 }  // namespace
@@ -262,8 +273,8 @@ long receive_message(Handle socket, int fd, msghdr* message, int flags, bool can
 
 long send_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags, bool cancellable,
                 Native call) {
-  if (parts_count == 1 && !impossible(parts, sizeof *parts) && send_at_once(socket, *parts, flags, cancellable)) {
-    return static_cast<long>(parts->iov_len);
+  if (const std::size_t sent = send_at_once(socket, parts, parts_count, flags, cancellable); sent > 0) {
+    return static_cast<long>(sent);
   }
   const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
   return moving(socket, fd, call, counted, [&](Connection& connection) {
@@ -272,9 +283,13 @@ long send_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_cou
 }
 
 long send_message(Handle socket, int fd, const msghdr* message, int flags, bool cancellable, Native call) {
+  const bool plain = !impossible(message, sizeof *message) && message->msg_controllen == 0;
+  if (plain) {
+    const std::size_t sent = send_at_once(socket, message->msg_iov, message->msg_iovlen, flags, cancellable);
+    if (sent > 0) return static_cast<long>(sent);
+  }
   const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
   return moving(socket, fd, call, counted, [&](Connection& connection) {
-    const bool plain = !impossible(message, sizeof *message) && message->msg_controllen == 0;
     return plain ? send_by(connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call)
                  : connection.send_by_kernel(fd, waits_to_send(connection, socket, fd, flags), call);
   });

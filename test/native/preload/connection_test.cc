@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <random>
@@ -145,6 +146,39 @@ void receive_all(int fd, unsigned seed) {
 }
 
 // Every so many calls that found nothing the kernel is asked for nothing, and may have an error to tell.
+/** A reader that looks meanwhile would otherwise read the first part, and come again for the rest. */
+TEST_F(ConnectionTest, ThePartsOfOneCallAreAnnouncedTogether) {
+  constexpr std::size_t kMessage = 10;
+  constexpr std::size_t kAll = 20'000 * kMessage;
+  RingedPair pair;
+  StreamReceiver from(pair.slot().directions[1], pair.ring(1), KernelStream(pair.peer()));
+  char digits[] = "0123456789";
+  iovec parts[] = {{digits, 3}, {digits, 0}, {digits + 3, 6}, {digits + 9, 1}};
+  msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = std::size(parts);
+  std::atomic<std::size_t> taken{0};
+  from.awake();
+  std::thread reader([&] {
+    char text[kMessage * 8];
+    while (taken < kAll) {
+      const Moved now = from.receive(std::as_writable_bytes(std::span(text)));
+      ASSERT_EQ(now.bytes % kMessage, 0U);
+      for (std::size_t i = 0; i < now.bytes; i++) ASSERT_EQ(text[i], digits[i % kMessage]);
+      taken += now.bytes;
+    }
+  });
+  for (std::size_t sent = 0; sent < kAll; sent += kMessage) {
+    while (sent - taken > 1000) std::this_thread::yield();
+    ASSERT_EQ(sent % 20 == 0 ? sockdoc_hook_writev(pair.fd, parts, static_cast<int>(std::size(parts)))
+                             : sockdoc_hook_sendmsg(pair.fd, &message, 0),
+              static_cast<ssize_t>(kMessage));
+  }
+  reader.join();
+  EXPECT_EQ(state(pair.fd).sent, kAll);
+  EXPECT_GT(state(pair.fd).ring_sent, kAll / 2);
+}
+
 TEST_F(ConnectionTest, AResetIsToldHoweverManyCallsCameBefore) {
   constexpr int kCalls = 1024;
   for (const int before : {kCalls - 3, kCalls - 2, kCalls - 1, kCalls}) {

@@ -66,6 +66,28 @@ TEST(ByteRing, TakesAllAtOnceOrNothing) {
   EXPECT_EQ(f.ring.readable(), 0u);
 }
 
+TEST(ByteRing, TakesAllPartsOrNone) {
+  Fixture f(64);
+  std::vector<std::byte> got(64);
+  for (std::uint64_t at = 0; at < 10'000;) {
+    std::vector<std::byte> bytes = stamped(at, 3 + at % 31);
+    const std::size_t first = at % 3;
+    const iovec parts[] = {{bytes.data(), first}, {bytes.data(), 0}, {bytes.data() + first, bytes.size() - first}};
+    ASSERT_TRUE(f.ring.write_whole(parts, bytes.size()) || f.ring.write(bytes) == bytes.size());
+    ASSERT_EQ(f.ring.readable(), bytes.size());
+    ASSERT_TRUE(f.ring.take(std::span(got).first(bytes.size())));
+    ASSERT_TRUE(std::ranges::equal(std::span(got).first(bytes.size()), bytes));
+    at += bytes.size();
+  }
+  std::vector<std::byte> bytes = stamped(0, 65);
+  const iovec parts[] = {{bytes.data(), 30}, {bytes.data() + 30, 35}};
+  EXPECT_FALSE(f.ring.write_whole(parts, 65));
+  EXPECT_EQ(f.ring.readable(), 0u);
+  ASSERT_TRUE(f.ring.want_kernel());
+  EXPECT_FALSE(f.ring.write_whole(std::span(parts, 1), 30));
+  EXPECT_EQ(f.ring.readable(), 0u);
+}
+
 TEST(ByteRing, KeepsOrderAcrossItsEdge) {
   Fixture f(64);
   std::mt19937 random(7);
