@@ -46,6 +46,21 @@ int with_rings(EpollSet& set, const EpollWait& wait, int from_kernel) {
   return count;
 }
 
+/**
+ * The kernel, without waiting. It may have more interest than the program meanwhile as long as it has nothing to say,
+ * as mostly; where it has, it says it again once that is settled, since only levels are told so.
+ */
+int ask_now(EpollSet& set, const EpollWait& wait, int room, const sigset_t* mask) {
+  const bool surplus = set.settle_for_look(wait.set, set.may_have_surplus());
+  int found = ask(wait, room, Timeout::ns(0), mask);
+  set.looked(found);
+  if (surplus && found > 0 && set.only_levels()) {
+    static_cast<void>(set.settle_for_look(wait.set, false));
+    found = ask(wait, room, Timeout::ns(0), mask);
+  }
+  return found;
+}
+
 enum class Look { first, again };
 
 /** What there is now: of the rings, and of the kernel when it is its turn, or knows what is waited for. */
@@ -57,8 +72,7 @@ int look(EpollSet& set, const EpollWait& wait, KernelTurn& kernel, std::uint64_t
     if (found != 0) return found;
   }
   kernel.taken(now);
-  set.settle_for_look(wait.set);
-  const int from_kernel = ask(wait, room_beside_rings(wait.count), Timeout::ns(0), nullptr);
+  const int from_kernel = ask_now(set, wait, room_beside_rings(wait.count), nullptr);
   kernel.ended(ticks());
   return from_kernel < 0 ? from_kernel : with_rings(set, wait, from_kernel);
 }
@@ -100,8 +114,7 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
   Timeout timeout = wait.timeout;
   KernelTurn kernel(set.kernel_asked, set.calls_since, static_cast<unsigned>(wait.count));
   if (timeout.zero()) {
-    set.settle_for_look(wait.set);
-    const int found = ask(wait, wait.count, timeout, wait.mask);
+    const int found = ask_now(set, wait, wait.count, wait.mask);
     return found < 0 ? found : with_rings(set, wait, found);
   }
   for (;;) {

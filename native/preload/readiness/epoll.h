@@ -86,7 +86,12 @@ inline int creating_set(Call call) {
 template <typename Call>
 inline int controlling_set(int fd, int operation, int member_fd, const epoll_event* event, Call call) {
   const Handle socket = table.find(member_fd);
-  if (!socket || !epoll_sets.started()) return call();
+  if (!epoll_sets.started()) return call();
+  if (!socket) {
+    EpollSet* set = operation == EPOLL_CTL_DEL ? nullptr : epoll_sets.find(fd);
+    if (set != nullptr) set->will_have(event);
+    return call();
+  }
   EpollSet* set = epoll_sets.find_or_recover(fd);
   if (set == nullptr) return call();
   // Without a look at who we are: the child of vfork(), which may not come here, changes the same set by the same
@@ -98,6 +103,7 @@ inline int controlling_set(int fd, int operation, int member_fd, const epoll_eve
   }
   if (set->defer(fd, operation, socket, member_fd, event)) return 0;
   set->settle(fd, socket.index());
+  if (operation != EPOLL_CTL_DEL) set->will_have(event);
   Member* member = operation == EPOLL_CTL_DEL ? nullptr : set->place_of(socket.index());
   const std::uint32_t change = member == nullptr ? 0 : member->begin();
   const int result = call();

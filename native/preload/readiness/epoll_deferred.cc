@@ -43,15 +43,13 @@ bool EpollSet::deferred(std::uint32_t socket) const {
 }
 
 void EpollSet::set_deferred(Chunk& chunk, std::uint32_t socket) {
-  const std::uint64_t before = chunk.deferred[socket % DescriptorTable::kSlots / kBits].fetch_or(bit_of(socket));
-  if ((before & bit_of(socket)) != 0) return;
+  if (!put(chunk.deferred[socket % DescriptorTable::kSlots / kBits], bit_of(socket), true)) return;
   deferred_.fetch_add(1);
   epoll_sets.deferred();
 }
 
 void EpollSet::clear_deferred(Chunk& chunk, std::uint32_t socket) {
-  const std::uint64_t before = chunk.deferred[socket % DescriptorTable::kSlots / kBits].fetch_and(~bit_of(socket));
-  if ((before & bit_of(socket)) == 0) return;
+  if (!put(chunk.deferred[socket % DescriptorTable::kSlots / kBits], bit_of(socket), false)) return;
   deferred_.fetch_sub(1);
   epoll_sets.settled(1);
 }
@@ -77,15 +75,15 @@ bool EpollSet::defer(int set, int operation, Handle socket, int fd, const epoll_
   set_deferred(*chunk, index);
   std::atomic<std::uint64_t>& present = chunk->present[index % DescriptorTable::kSlots / kBits];
   if (operation == EPOLL_CTL_DEL) {
-    present.fetch_and(~bit_of(index));
+    put(present, bit_of(index), false);
     set_writer(index, false);
     member.abandon(change);
   } else {
     member.commit(change, socket, fd, *event);
-    if (operation == EPOLL_CTL_ADD) present.fetch_or(bit_of(index));
     set_writer(index, (event->events & kWritable) != 0);
+    // For who has found no member with these data.
+    if (operation == EPOLL_CTL_ADD && put(present, bit_of(index), true)) changes_.fetch_add(1);
   }
-  changes_.fetch_add(1);
   if (threads.any()) settle_one(set, *chunk, index);
   return true;
 }
@@ -150,8 +148,9 @@ void EpollSet::settle(int set) {
 }
 
 /** EPOLLOUT that we know to be true need not be asked for. */
-void EpollSet::settle_for_look(int set) {
-  if (!deferred()) return;
+bool EpollSet::settle_for_look(int set, bool surplus_may_stay) {
+  if (!deferred()) return false;
+  bool left = false;
   const Holding holding(changing_);
   if (holding.nested()) interruptions_.fetch_add(1);
   each_deferred([&](Chunk& chunk, std::uint32_t socket) {
@@ -160,10 +159,17 @@ void EpollSet::settle_for_look(int set) {
     const std::uint32_t known = member.registered(life_.load());
     if (!member.read(interest)) return;
     const std::uint32_t wanted = has(socket) ? Member::kKnown | interest.events : 0;
-    const bool too_much = (known & ~wanted) != 0;
+    const std::uint32_t surplus = known & ~wanted;
+    // Who is out of the set may be gone, with what its data mean; and writable it nearly always is.
+    const bool may_stay = surplus_may_stay && wanted != 0 && known != Member::kUnclear && (surplus & kWritable) == 0;
     const bool too_little = (wanted & ~known & ~kWritable) != 0 || ((wanted & ~known) != 0 && !takes_bytes(member));
-    if (wanted == known || too_much || too_little) settle_one(set, chunk, socket);
+    if (too_little || (surplus != 0 && !may_stay)) {
+      settle_one(set, chunk, socket);
+    } else if (surplus != 0) {
+      left = true;
+    }
   });
+  return left;
 }
 
 void EpollSet::defer_no_more(int set) {

@@ -119,20 +119,22 @@ EpollSet::Bytes EpollSet::bytes_of(Member& member, const Member::Interest& inter
     if (!inner->anything_awake()) sleepers.fall_asleep(socket);
     return {inner->readable(), inner->changes_.load()};
   }
-  const std::uint64_t arrivals = connection->arrivals();
-  if (connection->has_ring_bytes()) {
-    member.idle.store(0, memory_order_relaxed);
-    return {true, arrivals};
+  if (!connection->is_drained()) {
+    const std::uint64_t arrivals = connection->arrivals();
+    if (connection->has_ring_bytes()) {
+      member.idle.store(0, memory_order_relaxed);
+      return {true, arrivals};
+    }
+    // The kernel's bytes may come first; what arrived behind them is an edge all the same.
+    if ((interest.events & EPOLLET) != 0 && (interest.events & kReadable) != 0 && !member.edge_taken(arrivals) &&
+        connection->unread() > 0 && kernel_readable(member.fd())) {
+      return {true, arrivals};
+    }
   }
-  // The kernel's bytes may come first; what arrived behind them is an edge all the same.
-  if ((interest.events & EPOLLET) != 0 && (interest.events & kReadable) != 0 && !member.edge_taken(arrivals) &&
-      connection->unread() > 0 && kernel_readable(member.fd())) {
-    return {true, arrivals};
-  }
-  if (member.idle.fetch_add(1, memory_order_relaxed) >= kIdleLooks) {
-    member.idle.store(0, memory_order_relaxed);
-    sleepers.mark(socket);
-  }
+  // A look more or less is all the same: a locked instruction here would keep the processor from looking at the next.
+  const std::uint32_t looks = member.idle.load(memory_order_relaxed);
+  member.idle.store(looks >= kIdleLooks ? 0 : looks + 1, memory_order_relaxed);
+  if (looks >= kIdleLooks) sleepers.mark(socket);
   return {};
 }
 

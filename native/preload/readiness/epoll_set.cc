@@ -6,6 +6,7 @@
 
 #include "preload/connection/connections.h"
 #include "preload/readiness/sets.h"
+#include "preload/readiness/user_memory.h"
 
 namespace sockdoc::preload {
 
@@ -21,6 +22,8 @@ void EpollSet::begin(Handle handle, std::uint32_t place, Changes changes) {
   sockets_ = 0;
   writers_ = 0;
   oneshot_ = 0;
+  tells_once_ = changes == Changes::may_wait ? 0 : 1;
+  kernel_said_ = 0;
   kept_ = 0;
   place_ = place;
   epoll_sets.settled(deferred_.exchange(0));
@@ -125,11 +128,13 @@ void EpollSet::removed(Handle socket, int fd) {
 /** Of one that has its chunk. */
 void EpollSet::set_writer(std::uint32_t socket, bool is_one) {
   Chunk* chunk = chunks_[socket / DescriptorTable::kSlots].load(memory_order_acquire);
-  std::atomic<std::uint64_t>& word = chunk->writers[socket % DescriptorTable::kSlots / kBits];
-  const std::uint64_t bit = std::uint64_t{1} << socket % kBits;
-  const std::uint64_t before = is_one ? word.fetch_or(bit) : word.fetch_and(~bit);
-  if (((before & bit) != 0) == is_one) return;
-  is_one ? writers_.fetch_add(1) : writers_.fetch_sub(1);
+  if (is_one && writers_.load(memory_order_relaxed) == 0) writers_ = 1;
+  put(chunk->writers[socket % DescriptorTable::kSlots / kBits], std::uint64_t{1} << socket % kBits, is_one);
+}
+
+void EpollSet::will_have(const epoll_event* event) {
+  if (!only_levels() || !sockdoc::preload::readable(event, sizeof *event) || (event->events & ~kPlain) == 0) return;
+  tells_once_ = 1;
 }
 
 void EpollSet::mark_all() {

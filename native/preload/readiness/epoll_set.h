@@ -48,8 +48,24 @@ class EpollSet {
   /** The kernel hears of all that was deferred; or of this socket's. */
   void settle(int set);
   void settle(int set, std::uint32_t socket);
-  /** Before a look at the kernel that does not wait: of what it would say too much or too little of. */
-  void settle_for_look(int set);
+  /**
+   * Before a look at the kernel that does not wait: of what it would say too little of, and too much of. With
+   * `surplus_may_stay` members may have interest left with the kernel that the program has no more; whether any has.
+   */
+  [[nodiscard]] bool settle_for_look(int set, bool surplus_may_stay);
+  /** It is worth to leave it: the kernel had nothing to say when it was asked last, and whatever it says it repeats. */
+  [[nodiscard]] bool may_have_surplus() const {
+    return only_levels() && kernel_said_.load(std::memory_order_relaxed) == 0;
+  }
+  /** After that look; found as epoll_wait(2) gives it. */
+  void looked(int found) {
+    const std::uint32_t said = found != 0 ? 1 : 0;
+    if (kernel_said_.load(std::memory_order_relaxed) != said) kernel_said_.store(said, std::memory_order_relaxed);
+  }
+  /** No member was ever anything but level-triggered. */
+  [[nodiscard]] bool only_levels() const { return tells_once_.load() == 0; }
+  /** Before a member of any kind is registered so. */
+  void will_have(const epoll_event* event);
   /** Also from now on, since others look at the set, or change it. */
   void defer_no_more(int set);
   /** A number that leads to it; -1 where none does any more. */
@@ -145,9 +161,11 @@ class EpollSet {
   [[nodiscard]] Member* with_data(std::uint64_t data);
 
   std::atomic<std::uint64_t> handle_{0};
-  std::atomic<std::uint32_t> sockets_{0};  // ever added
-  std::atomic<std::uint32_t> oneshot_{0};  // some member was ever added with EPOLLONESHOT
-  std::atomic<std::uint32_t> writers_{0};  // bits in the words of that name
+  std::atomic<std::uint32_t> sockets_{0};      // ever added
+  std::atomic<std::uint32_t> oneshot_{0};      // some member was ever added with EPOLLONESHOT
+  std::atomic<std::uint32_t> writers_{0};      // some bit was ever set in the words of that name
+  std::atomic<std::uint32_t> tells_once_{0};   // see only_levels()
+  std::atomic<std::uint32_t> kernel_said_{0};  // anything when it was last looked at
   std::atomic<std::uint32_t> changes_{0};
   std::atomic<std::uint32_t> cursor_{0};
   std::atomic<std::uint32_t> kept_{0};  // a Reason

@@ -24,6 +24,13 @@ class EpollSet;
 inline constexpr unsigned kSockets = DescriptorTable::kSlots * DescriptorTable::kChunks;
 inline constexpr unsigned kBits = 64;
 
+/** Sets or clears bits; whether this changed any. No locked instruction where it does not. */
+inline bool put(std::atomic<std::uint64_t>& word, std::uint64_t bits, bool set) {
+  const std::uint64_t wanted = set ? bits : 0;
+  if ((word.load(std::memory_order_relaxed) & bits) == wanted) return false;
+  return ((set ? word.fetch_or(bits) : word.fetch_and(~bits)) & bits) != wanted;
+}
+
 /**
  * Threads that are inside something. One that left by longjmp() is noticed when it comes back, instead of being counted
  * for ever.

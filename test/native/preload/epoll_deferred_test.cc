@@ -1,3 +1,4 @@
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -53,6 +54,67 @@ TEST_F(Readiness, WhatIsTrueAnywayNeedNotBeHeardOf) {
   EXPECT_EQ(registered(set.fd, pair.fd), "1 of 7");
   ASSERT_EQ(set.change(pair.fd, EPOLLIN, 7), 0);
   EXPECT_EQ(set.ready(), "");
+}
+
+void send_by_kernel(RingedPair& pair) {
+  pair.ring(0).forbid();
+  EXPECT_FALSE(pair.send(1));
+}
+
+TEST_F(Readiness, InterestThatTheKernelHasTooMuchOfIsNeverTold) {
+  RingedPair pair;
+  RingedPair other;
+  const Set set;
+  ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
+  ASSERT_EQ(set.add(other.fd, EPOLLIN, 8), 0);
+  ASSERT_EQ(set.change(pair.fd, EPOLLOUT, 7), 0);
+  EXPECT_EQ(set.ready(), "7:4");
+  EXPECT_EQ(registered(set.fd, pair.fd), "1 of 7") << "it had nothing to say";
+  send_by_kernel(pair);
+  EXPECT_EQ(set.ready(), "7:4");
+  EXPECT_EQ(registered(set.fd, pair.fd), "4 of 7");
+  send_by_kernel(other);
+  ASSERT_EQ(set.change(pair.fd, EPOLLIN, 7), 0);
+  EXPECT_EQ(set.ready(), "7:1 8:1");
+  ASSERT_EQ(set.change(pair.fd, EPOLLOUT, 7), 0);
+  EXPECT_EQ(set.ready(), "7:4 8:1");
+  EXPECT_EQ(other.receive(), 1U);
+  EXPECT_EQ(set.ready(), "7:4");
+  EXPECT_EQ(pair.receive(), 1U);
+}
+
+TEST_F(Readiness, WhoIsOutOfASetLeavesNothingWithTheKernel) {
+  RingedPair pair;
+  RingedPair writing;
+  const Set set;
+  ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
+  ASSERT_EQ(set.add(writing.fd, EPOLLIN, 8), 0);
+  ASSERT_EQ(set.change(writing.fd, EPOLLOUT, 8), 0);
+  ASSERT_EQ(set.control(EPOLL_CTL_DEL, pair.fd, 0, 0), 0);
+  EXPECT_EQ(registered(set.fd, pair.fd), "1 of 7");
+  EXPECT_EQ(set.ready(), "8:4");
+  EXPECT_EQ(registered(set.fd, pair.fd), "nothing");
+}
+
+/** What the kernel tells once must not be asked for twice. */
+TEST_F(Readiness, AnEdgeBesideInterestThatChangesIsTold) {
+  for (const bool socket : {false, true}) {
+    RingedPair pair;
+    RingedPair edge;
+    const int event = eventfd(1, EFD_CLOEXEC);
+    const Set set;
+    ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
+    send_by_kernel(pair);
+    send_by_kernel(edge);
+    ASSERT_EQ(set.add(socket ? edge.fd : event, EPOLLIN | EPOLLET, 9), 0);
+    ASSERT_EQ(set.change(pair.fd, EPOLLOUT, 7), 0);
+    EXPECT_EQ(set.ready(), "7:4 9:1");
+    EXPECT_EQ(registered(set.fd, pair.fd), "4 of 7");
+    EXPECT_EQ(set.ready(), "7:4");
+    EXPECT_EQ(pair.receive(), 1U);
+    EXPECT_EQ(edge.receive(), 1U);
+    ::close(event);
+  }
 }
 
 TEST_F(Readiness, ErrorsAreWhatTheKernelWouldSay) {

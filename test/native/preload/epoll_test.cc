@@ -57,6 +57,11 @@ TEST_F(Readiness, WhoCanBeWrittenToIsToldWithoutTheKernel) {
   EXPECT_EQ(sockdoc_hook_send(pair.fd, "y", 1, MSG_DONTWAIT), 1);
   EXPECT_EQ(from.receive(into).bytes, 1U);
   EXPECT_EQ(set.ready(kLong), "7:4");
+  from.forbid_ring();
+  EXPECT_EQ(sockdoc_hook_send(pair.fd, "z", 1, MSG_DONTWAIT), 1);
+  EXPECT_EQ(set.ready(), "") << "the kernel holds a byte that the peer has not taken";
+  EXPECT_EQ(from.receive(into).bytes, 1U);
+  EXPECT_EQ(set.ready(kLong), "7:4");
 }
 
 TEST_F(Readiness, SleepersAreWokenByTheKernelAndARingGoesOnAfterTheRead) {
