@@ -199,11 +199,15 @@ void Connection::keep_unread(std::span<const std::byte> bytes, int error) {
 /** Somebody who shares what was set aside gives it back to the kernel: that takes some hundred microseconds. */
 void Connection::await_thaw(int fd) {
   constexpr std::uint64_t kLongerThanItTakes = 7 * kPatienceMs;
+  constexpr std::uint64_t kOnceInVain = kPatienceMs / 5;
   if (!unread_.frozen()) return;
+  // A child that means harm could do it to every connection that it shares.
+  static constinit std::atomic<std::uint64_t> patience{kLongerThanItTakes};
   const std::uint64_t start = coarse_ms();
   while (unread_.frozen()) {
     nap_us(100);
-    if (coarse_ms() - start < kLongerThanItTakes) continue;
+    if (coarse_ms() - start < patience.load()) continue;
+    patience = kOnceInVain;
     // He was ended in the midst of it, and may have had bytes that came behind these.
     unread_.thaw(true);
     unread_.tell(ECONNRESET);
