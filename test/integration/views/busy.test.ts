@@ -44,9 +44,9 @@ async function busyServer(ns: Netns) {
   return server;
 }
 
-const expectWithin = (value: number, expected: number, share = 0.1) => {
-  expect(value).toBeGreaterThan(expected * (1 - share));
-  expect(value).toBeLessThan(expected * (1 + share));
+const expectWithin = (value: number, expected: number, margin = expected * 0.1) => {
+  expect(value).toBeGreaterThan(expected - margin);
+  expect(value).toBeLessThan(expected + margin);
 };
 
 test('four hogs on the CPU of a server: its run-queue delay is that of schedstat', { timeout: 90_000 }, async (ctx) => {
@@ -61,7 +61,9 @@ test('four hogs on the CPU of a server: its run-queue delay is that of schedstat
       expect(independent.runDelayMsPerS).toBeGreaterThan(300); // five want one CPU
       expectWithin(mean('runDelayMsPerS'), independent.runDelayMsPerS);
       expectWithin(mean('cpuShare'), independent.cpuShare);
-      expectWithin(mean('involuntarySwitchesPerS'), independent.involuntarySwitchesPerS);
+      const switches = independent.involuntarySwitchesPerS;
+      // Of few, two more or less between the two readings are much.
+      expectWithin(mean('involuntarySwitchesPerS'), switches, switches * 0.1 + 2500 / LEAST_MS);
     } finally {
       hogs.kill('SIGINT'); // it ends its own
       await hogs;
