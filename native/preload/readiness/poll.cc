@@ -129,8 +129,7 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
       return true;
     }
     if (wait.mask == nullptr && spin.worth_it()) {
-      while (!found && spin.go_on()) {
-        if (spin.long_already()) signals.hold();
+      while (!found && spin.go_on(signals)) {
         found = anything_readable(wait);
         if (found || !kernel.due(spin.now())) continue;
         kernel.taken(spin.now());

@@ -201,8 +201,7 @@ bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result) {
     Spin spin;
     bool found = anything_readable(asked);
     if (!found && wait.mask == nullptr && spin.worth_it()) {
-      while (!found && spin.go_on()) {
-        if (spin.long_already()) signals.hold();
+      while (!found && spin.go_on(signals)) {
         found = anything_readable(asked);
       }
       spin_policy.ended(found);

@@ -59,38 +59,6 @@ class SpinPolicy {
 
 extern SpinPolicy spin_policy;
 
-/** Makes the thread wait a moment between two looks. */
-class Spin {
- public:
-  Spin() : begun_(ticks()), limit_(spin_policy.limit(begun_)) {}
-
-  [[nodiscard]] bool worth_it() const { return limit_ != 0; }
-  /** Ticks since the begin, after a moment; false when it is enough. */
-  [[nodiscard]] bool go_on() {
-    now_ = ticks();
-    const std::uint64_t passed = now_ - begun_;
-    if (passed > limit_) return false;
-    // A peer on another processor answers within the first moments; one that shares ours has to be let run.
-    if (!long_already()) {
-      __builtin_ia32_pause();
-    } else {
-      raw(SYS_sched_yield);
-      const std::uint64_t after = ticks();
-      spin_policy.yielded(after, after - now_);
-    }
-    return true;
-  }
-  /** So long that a signal that has arrived since the call began must not be lost: see SignalsHeld. */
-  [[nodiscard]] bool long_already() const { return now_ - begun_ > SpinPolicy::kAlone * kTicksPerUs; }
-  [[nodiscard]] std::uint64_t begun() const { return begun_; }
-  [[nodiscard]] std::uint64_t now() const { return now_; }
-
- private:
-  std::uint64_t begun_;
-  std::uint64_t limit_;
-  std::uint64_t now_ = 0;
-};
-
 /**
  * Holds signals back while we spin, so that one that arrives then ends the kernel's call with EINTR, as it would end
  * the program's own: the call that sleeps gets mask() and lets it in. Two system calls.
@@ -119,6 +87,37 @@ class SignalsHeld {
   // libc copies nothing of a mask, and the kernel reads its own 8 bytes of it.
   alignas(sigset_t) std::uint64_t before_[sizeof(sigset_t) / sizeof(std::uint64_t)] = {};
   bool held_ = false;
+};
+
+/** Makes the thread wait a moment between two looks. */
+class Spin {
+ public:
+  Spin() : begun_(ticks()), limit_(spin_policy.limit(begun_)) {}
+
+  [[nodiscard]] bool worth_it() const { return limit_ != 0; }
+  /** After a moment; false when it is enough. Signals are held back before it is a long one: see SignalsHeld. */
+  [[nodiscard]] bool go_on(SignalsHeld& signals) {
+    now_ = ticks();
+    const std::uint64_t passed = now_ - begun_;
+    if (passed > limit_) return false;
+    // A peer on another processor answers within the first moments; one that shares ours has to be let run.
+    if (passed <= SpinPolicy::kAlone * kTicksPerUs) {
+      __builtin_ia32_pause();
+    } else {
+      signals.hold();
+      raw(SYS_sched_yield);
+      const std::uint64_t after = ticks();
+      spin_policy.yielded(after, after - now_);
+    }
+    return true;
+  }
+  [[nodiscard]] std::uint64_t begun() const { return begun_; }
+  [[nodiscard]] std::uint64_t now() const { return now_; }
+
+ private:
+  std::uint64_t begun_;
+  std::uint64_t limit_;
+  std::uint64_t now_ = 0;
 };
 
 /** How much is left of a timeout. */
