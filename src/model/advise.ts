@@ -1,6 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Gap } from './gap.js';
 
+/** Where others take more of the CPUs than that, calibrated costs are dearer than they are. */
+export const MOST_OTHERS_PERCENT = 20;
+
 /** What messages cost by one transport, as it was measured on this host. */
 export const TransportCosts = Type.Object({
   smallUs: Type.Number({
@@ -13,13 +16,15 @@ export const TransportCosts = Type.Object({
 });
 export type TransportCosts = Static<typeof TransportCosts>;
 
-/** Measured once per boot and kept. */
+/** Measured once per boot and kept; again where others disturbed it. */
 export const Calibration = Type.Object({
   measuredAt: Type.String(),
   kernel: Type.String({ description: 'Release of the kernel that it was measured on.' }),
   bootId: Type.String(),
   version: Type.String({ description: 'Of the sockdoc that measured it.' }),
   cpus: Type.Array(Type.Integer(), { description: 'Of the sender and of the receiver.' }),
+  othersPercent: Type.Optional(Type.Number({ description: 'Of the time of these CPUs, what others took meanwhile.' })),
+  times: Type.Optional(Type.Integer({ description: 'How often it was measured; of all times the cheapest counts.' })),
   smallBytes: Type.Integer(),
   largeBytes: Type.Integer(),
   byKernel: TransportCosts,

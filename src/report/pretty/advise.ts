@@ -1,4 +1,11 @@
-import type { AdviseDocument, AdvisedPair, Calibration, Obstacle, PairEnd } from '../../model/advise.js';
+import {
+  type AdviseDocument,
+  type AdvisedPair,
+  type Calibration,
+  MOST_OTHERS_PERCENT,
+  type Obstacle,
+  type PairEnd,
+} from '../../model/advise.js';
 import type { Cell, Column } from '../table.js';
 import { bytes, count, microseconds, percent } from '../units.js';
 import { durationText } from '../values.js';
@@ -113,13 +120,17 @@ function sentence({ client, server }: AdvisedPair, { pid, code, reason, next }: 
 
 /** The figures that the prediction is made of, so that nobody must believe it. */
 function writeModel(paper: Paper, calibration: Calibration, pairs: readonly AdvisedPair[]): void {
-  const { byKernel, byMemory, smallBytes, largeBytes, measuredAt, cpus } = calibration;
+  const { byKernel, byMemory, smallBytes, largeBytes, measuredAt, cpus, othersPercent = 0 } = calibration;
   const us = (value: number) => `${value < 9.95 ? value.toFixed(2) : value.toFixed(1)} µs`;
   paper.blank();
   paper.text(
     `Measured on CPUs ${cpus.join(' and ')} at ${measuredAt}: CPU of sending and receiving ${smallBytes} B ${us(byKernel.smallUs)} by the kernel, ${us(byMemory.smallUs)} by memory; ${largeBytes} B ${us(byKernel.largeUs)}, ${us(byMemory.largeUs)}; a wake-up ${us(byKernel.wakeUpUs)}; round trip ${us(byKernel.smallRoundTripUs)}, ${us(byMemory.smallRoundTripUs)}.`,
     { ink: 'dim' },
   );
+  if (othersPercent > MOST_OTHERS_PERCENT)
+    paper.text(
+      `Others took ${othersPercent} % of these CPUs meanwhile, which makes all of it dearer: --calibrate measures it anew.`,
+    );
   const sources = new Set(pairs.flatMap(({ prediction }) => (prediction ? [prediction.source] : [])));
   if (sources.size === 0) return;
   const how = sources.has('sampled')

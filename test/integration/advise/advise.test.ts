@@ -89,10 +89,6 @@ describe('a pair that talks all the time', () => {
     const { byKernel, byMemory } = document.calibration as NonNullable<AdviseDocument['calibration']>;
     expect(byMemory.smallUs).toBeLessThan(byKernel.smallUs);
     expect(byMemory.smallRoundTripUs).toBeLessThan(byKernel.smallRoundTripUs);
-    // It is measured once, and again when somebody wants it.
-    expect((await advise('--window', '100')).calibration).toEqual(document.calibration);
-    const anew = await advise('--window', '100', '--calibrate');
-    expect(anew.calibration?.measuredAt).not.toBe(document.calibration?.measuredAt);
   });
 
   test('as text, with the figures of the model, and the first line that says how many', async () => {
@@ -157,6 +153,37 @@ describe('a pair that talks all the time', () => {
       });
       expect(document.pairs[0]?.traffic?.messagesPerS).toBeGreaterThan(30);
     });
+  });
+});
+
+describe.runIf(hasLibsd)('what messages cost', () => {
+  const file = () => join(state, 'calibration.json');
+  const calibrated = async (...args: string[]) => {
+    const { calibration } = await advise('--window', '100', ...args);
+    expect(JSON.parse(readFileSync(file(), 'utf8'))).toEqual(calibration);
+    return calibration as NonNullable<AdviseDocument['calibration']>;
+  };
+
+  test('is measured once, anew when somebody wants it, and again where others disturbed it: then the cheapest counts', async () => {
+    const first = await calibrated();
+    const { othersPercent } = first;
+    expect(othersPercent).toBeGreaterThanOrEqual(0);
+    const byKernel = { ...first.byKernel, smallUs: 0.001, wakeUpUs: 1e6 };
+    const quiet = { ...first, byKernel, othersPercent: 20 };
+    writeFileSync(file(), JSON.stringify(quiet));
+    expect(await calibrated()).toEqual(quiet);
+    writeFileSync(file(), JSON.stringify({ ...quiet, othersPercent: 21 }));
+    const again = await calibrated();
+    expect(again.byKernel.smallUs).toBe(0.001);
+    expect(again.byKernel.wakeUpUs).toBeLessThan(1e6);
+    expect(again.measuredAt).not.toBe(first.measuredAt);
+    expect(again.times).toBe(2);
+    const often = { ...quiet, othersPercent: 90, times: 5 };
+    writeFileSync(file(), JSON.stringify(often));
+    expect(await calibrated()).toEqual(often);
+    expect((await calibrated('--calibrate')).byKernel.smallUs).toBeGreaterThan(0.001);
+    writeFileSync(file(), JSON.stringify({ ...quiet, bootId: 'another' }));
+    expect((await calibrated()).byKernel.smallUs).toBeGreaterThan(0.001);
   });
 });
 

@@ -64,6 +64,18 @@ test('nothing that talks is said, not an empty table', () => {
   expect(ofOne).toContain('0 pairs of processes talk over TCP on this host, process 7 as an end, over 1 s');
 });
 
+test('figures that others disturbed are told as such', () => {
+  const costs = { smallUs: 8, largeUs: 9, wakeUpUs: 20, smallRoundTripUs: 50, largeRoundTripUs: 60 };
+  const host = { measuredAt: '2026-01-01T00:00:00.000Z', kernel: '6.18.0', bootId: 'b', version: '1', cpus: [0, 1] };
+  const calibration = { ...host, smallBytes: 64, largeBytes: 16384, byKernel: costs, byMemory: costs };
+  const told = (othersPercent?: number) => {
+    const measured = othersPercent === undefined ? calibration : { ...calibration, othersPercent };
+    return prettyAdvise({ ...document([pair()]), calibration: measured }, LOOK);
+  };
+  expect(told(63)).toContain('Others took 63 % of these CPUs meanwhile');
+  for (const percent of [undefined, 20]) expect(told(percent)).not.toContain('Others took');
+});
+
 test('names of processes cannot steer the terminal', () => {
   const hostile = pair({ client: { pid: 1, comm: HOSTILE, uid: 0 } });
   expect(isHarmless(prettyAdvise(document([hostile]), { ...LOOK, columns: 80 }))).toBe(true);
