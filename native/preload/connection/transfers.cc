@@ -283,15 +283,16 @@ long send_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_cou
 }
 
 long send_message(Handle socket, int fd, const msghdr* message, int flags, bool cancellable, Native call) {
-  const bool plain = !impossible(message, sizeof *message) && message->msg_controllen == 0;
-  if (plain) {
+  const auto plain = [&] { return !impossible(message, sizeof *message) && message->msg_controllen == 0; };
+  // Of others the kernel alone looks at the memory, which need not be there.
+  if (connection_of(socket) != nullptr && plain()) {
     const std::size_t sent = send_at_once(socket, message->msg_iov, message->msg_iovlen, flags, cancellable);
     if (sent > 0) return static_cast<long>(sent);
   }
   const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
   return moving(socket, fd, call, counted, [&](Connection& connection) {
-    return plain ? send_by(connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call)
-                 : connection.send_by_kernel(fd, waits_to_send(connection, socket, fd, flags), call);
+    return plain() ? send_by(connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call)
+                   : connection.send_by_kernel(fd, waits_to_send(connection, socket, fd, flags), call);
   });
 }
 

@@ -205,6 +205,16 @@ TEST_F(ConnectionTest, AListThatCannotBeIsLeftToTheKernel) {
   EXPECT_EQ(pair.receive(), 1U);
 }
 
+TEST_F(ConnectionTest, AMessageThatCannotBeIsLeftToTheKernelWhereNothingGoesByARing) {
+  const int fd = sockdoc_hook_socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_TRUE(table.find(fd));
+  void* wall = ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  EXPECT_EQ(sockdoc_hook_sendmsg(fd, static_cast<msghdr*>(wall), 0), -1);
+  EXPECT_EQ(errno, EFAULT);
+  ::munmap(wall, 4096);
+  sockdoc_hook_close(fd);
+}
+
 // A thread that slept on a socket which another one has closed, or which libsd has left meanwhile, wakes later.
 TEST_F(ConnectionTest, WhoSleptOnAnotherConnectionDoesNotCountForThoseWhoSleepNow) {
   auto former = std::make_unique<RingedPair>();
