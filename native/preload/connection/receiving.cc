@@ -342,7 +342,10 @@ Result Connection::peek_all(const Transfer& transfer) {
     done += bytes;
   }
   raw(SYS_munmap, mapped, 2 * size);
-  if (set_aside) return receive_unread(transfer);
+  if (set_aside) {
+    const Result unread = receive_unread(transfer);
+    return unread.value == 0 ? kAgain : unread;  // it went back to the kernel meanwhile
+  }
   if (seen.bytes > 0) return {static_cast<long>(seen.bytes)};
   return {-1, seen.error == EPROTO ? ECONNRESET : seen.error};
 }

@@ -175,12 +175,16 @@ bool Connection::return_all(int fd, StreamReceiver& from, Errand* errand, std::u
     returned = from.hold_finally() && monitor_returns(fd, all, errand, deadline);
     all.discard();
   }
-  const bool as_before = behind.bytes == 0 && behind.error == 0;
+  const bool broken = has(kBroken);  // the kernel may have some of it
+  const bool as_before = !broken && behind.bytes == 0 && behind.error == 0;
   // Before those who share it may go on, and past what is missing.
-  if (!returned && !as_before && errand != nullptr) reset_connection(fd);
+  if (!returned && !as_before && (errand != nullptr || broken)) reset_connection(fd);
   unread_.thaw(returned || !as_before);
-  if (returned && errand == nullptr) drop_unread();
-  if (!returned && !as_before && errand == nullptr) keep_unread(bytes, behind.error);
+  if (errand == nullptr && (returned || broken)) {
+    drop_unread();
+  } else if (errand == nullptr && !as_before) {
+    keep_unread(bytes, behind.error);
+  }
   raw(SYS_munmap, mapped, abi::kMostUnread);
   return returned;
 }
@@ -212,7 +216,9 @@ void Connection::await_thaw(int fd) {
     unread_.thaw(true);
     unread_.tell(ECONNRESET);
     reset_connection(fd);
-    was_reset();
+    // By memory of our own: he could freeze the other again and again.
+    keep_unread({}, ECONNRESET);
+    return was_reset();
   }
 }
 

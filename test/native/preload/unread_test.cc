@@ -229,10 +229,8 @@ class FrozenPair {
     EXPECT_FALSE(pair_.send(50));
     // As another process has the memory.
     for (int fd = 3; fd < 1024 && theirs_.left() == 0; fd++) {
-      if (UnreadBytes::is_ours(fd)) {
-        EXPECT_TRUE(theirs_.open(fd));
-      }
-      if (theirs_.left() == 0) theirs_.drop();
+      // Others have an error, and no bytes.
+      if (UnreadBytes::is_ours(fd) && theirs_.open(fd) && theirs_.left() == 0) theirs_.drop();
     }
     EXPECT_TRUE(theirs_.freeze());
   }
@@ -245,6 +243,10 @@ class FrozenPair {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
       theirs_.thaw(all);
     });
+  }
+  /** Whatever was made of it meanwhile. */
+  void freeze_again() const {
+    reinterpret_cast<abi::UnreadHead*>(theirs_.room().data() - abi::kPage)->taken = abi::kFrozen;
   }
   [[nodiscard]] std::size_t receive() const { return pair_.receive(); }
   [[nodiscard]] ssize_t receive_in_vain() const {
@@ -278,9 +280,17 @@ TEST_F(UnreadAtFork, NobodyWaitsForEverForWhoReturnsThemAndOnceInVainNotLong) {
   EXPECT_EQ(errno, ECONNRESET);
   EXPECT_LE(pair.receive_in_vain(), 0) << "nothing behind a hole";
   const FrozenPair next;
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    while (!done) next.freeze_again();
+  });
   const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(next.receive_in_vain(), -1);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_EQ(errno, ECONNRESET);
+  EXPECT_LE(next.receive_in_vain(), 0);
+  done = true;
+  other.join();
 }
 
 }  // namespace
