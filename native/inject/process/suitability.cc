@@ -136,7 +136,7 @@ Refused judge_room(pid_t pid) {
   constexpr std::uint64_t kWanted = 256 << 10;  // measured: 130 KiB and the kernel's tables
   if (memory_left((process_folder(pid) + "/cgroup").c_str(), kWanted) >= kWanted) return std::nullopt;
   return Refusal{"memory",
-                 "Its memory control group has too little left: libsd may take 256 KiB, and as much is to stay free.",
+                 "Its memory control group has too little left for libsd, which may take 256 KiB and leaves some free.",
                  "Raise the limit of its memory control group."};
 }
 

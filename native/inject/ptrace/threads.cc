@@ -136,11 +136,13 @@ bool Threads::secure(Thread& thread) {
   return thread.secured;
 }
 
-void Threads::release(Thread& thread) {
+void Threads::release(Thread& thread) { release(thread, Deadline::of_taking_back_in_ms(kPatienceMs)); }
+
+void Threads::release(Thread& thread, const Deadline& deadline) {
   Tracee& tracee = thread.tracee;
   if (tracee.condition() == Tracee::Condition::running) {
     tracee.interrupt();
-    tracee.await_stop(Deadline::of_taking_back_in_ms(kPatienceMs));
+    tracee.await_stop(deadline);
   }
   if (tracee.stopped() && !thread.settled && !thread.secured) secure(thread);
   tracee.release();
@@ -148,7 +150,14 @@ void Threads::release(Thread& thread) {
 }
 
 void Threads::release() {
-  while (!threads_.empty()) release(*threads_.begin()->second);
+  std::vector<Thread*> standing;
+  for (const auto& [tid, thread] : threads_) {
+    if (thread->tracee.condition() != Tracee::Condition::running) standing.push_back(thread.get());
+  }
+  // None of them waits for those who do not come.
+  for (Thread* thread : standing) release(*thread);
+  const Deadline deadline = Deadline::of_taking_back_in_ms(kPatienceMs);
+  while (!threads_.empty()) release(*threads_.begin()->second, deadline);
 }
 
 }  // namespace sockdoc::inject

@@ -45,6 +45,7 @@ class Threads {
   [[nodiscard]] std::optional<arch::Registers> resumption(const Thread& thread) const;
 
   void release(Thread& thread);
+  /** All of them; those that have not stopped are waited for together. */
   void release();
 
   [[nodiscard]] const std::map<pid_t, std::unique_ptr<Thread>>& all() const { return threads_; }
@@ -55,6 +56,7 @@ class Threads {
   void look(Thread& thread);
   bool secure(Thread& thread);
   bool all_stopped();
+  void release(Thread& thread, const Deadline& deadline);
 
   Memory memory_;
   std::optional<arch::Pending> pending_;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -25,6 +26,14 @@ bool is_socket(pid_t pid, std::uint64_t fd) {
   const std::string path = process_folder(pid) + "/fd/" + std::to_string(static_cast<int>(fd));
   const auto target = read_link(AT_FDCWD, path.c_str(), buffer);
   return target && (target->starts_with("socket:[") || *target == "anon_inode:[eventpoll]");
+}
+
+/** A write to it is whole, whoever is stopped meanwhile. */
+bool is_file(pid_t pid, std::uint64_t fd) {
+  const std::string path = process_folder(pid) + "/fd/" + std::to_string(static_cast<int>(fd));
+  struct statx info {};
+  // What is known of it: some file systems would ask somebody.
+  return ::statx(AT_FDCWD, path.c_str(), AT_STATX_DONT_SYNC, STATX_TYPE, &info) == 0 && S_ISREG(info.stx_mode);
 }
 
 /** Of what the target's memory says, which may be anything. */
@@ -177,7 +186,7 @@ bool lead_on(Thread& thread, const Memory& memory, const Deadline& deadline) {
     const auto beginning = thread.tracee.registers();
     if (!beginning) return false;
     const SystemCall call = arch::call_in(*beginning);
-    if (!is_to_be_whole(call)) continue;
+    if (!is_to_be_whole(call) || is_file(memory.pid(), call.arguments[0])) continue;
     if (!is_safe(memory, call)) return false;
     if (!has_filters(memory.pid(), thread.tracee.tid())) return hold_before(thread, memory, *beginning, deadline);
   }
@@ -200,6 +209,7 @@ Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadlin
       threads.release(*thread);
     }
     for (const pid_t tid : busy) {
+      if (deadline.passed()) break;
       const Deadline turn = deadline.no_later_than_ms(kTurnMs);
       Thread* thread = threads.stop(tid, turn);
       if (thread == nullptr) continue;
