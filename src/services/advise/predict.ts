@@ -55,6 +55,9 @@ const kernelMessageUs = ({ byKernel, ...sizes }: Calibration, bytes: number) =>
 const roundTripUs = (costs: TransportCosts, sizes: Sizes, bytes: number) =>
   between(costs.smallRoundTripUs, costs.largeRoundTripUs, sizes, bytes);
 
+/** Wake-ups come in steps: the figure of most, or least, need not be the last. */
+const rangeOf = (figures: readonly number[]): [number, number] => [Math.min(...figures), Math.max(...figures)];
+
 /** What moving the connections of a pair to shared memory would save: docs/advise.md has the model in words. */
 export function predict(use: PairUse, calibration: Calibration): Prediction {
   const { byKernel, byMemory } = calibration;
@@ -74,7 +77,7 @@ export function predict(use: PairUse, calibration: Calibration): Prediction {
     ...(now > 0
       ? {
           timesLessCpu: times({ own, byMemory: memoryCores }),
-          timesLessCpuBetween: [times(after(MOST)), times(after(LEAST))],
+          timesLessCpuBetween: rangeOf([after(MOST), after(EXPECTED), after(LEAST)].map(times)),
         }
       : {}),
     roundTripUs: {
