@@ -242,6 +242,14 @@ class Connection {
     return here() && !has(kStaySending | kBroken | kRested) && !refused() &&
            native_sends_.load(std::memory_order_relaxed) == 0 && !peer_ends() && all_taken();
   }
+  /** Says where this thread runs, to a peer that thinks of waiting; whether that ran there too when it waited last. */
+  [[nodiscard]] bool beside_peer() const {
+    if (!here()) return false;
+    std::atomic<std::uint32_t>& mine = slot_->ends[end_].cpu;
+    const std::uint32_t cpu = this_cpu() + 1;
+    if (mine.load(std::memory_order_relaxed) != cpu) mine.store(cpu, std::memory_order_relaxed);
+    return slot_->ends[1 - end_].cpu.load(std::memory_order_relaxed) == cpu;
+  }
   /** Both directions may go by rings. */
   [[nodiscard]] bool on_rings() const { return here() && !has(kStayReceiving | kStaySending | kBroken | kRested); }
   [[nodiscard]] bool refused() const { return refused_.load(std::memory_order_relaxed) != 0; }

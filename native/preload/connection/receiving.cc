@@ -430,11 +430,8 @@ bool Connection::spin() {
     vain_spins_.store(vain + 1, std::memory_order_relaxed);
     return false;
   }
-  abi::EndWords& mine = slot_->ends[end_];
-  const std::uint32_t cpu = this_cpu() + 1;
-  if (mine.cpu.load(std::memory_order_relaxed) != cpu) mine.cpu.store(cpu, std::memory_order_relaxed);
+  const bool together = beside_peer();
   const abi::EndWords& theirs = slot_->ends[1 - end_];
-  const bool together = theirs.cpu.load(std::memory_order_relaxed) == cpu;
   const int looks = together ? 1 : 16;
   int alone = 0;
   const std::uint64_t start = __builtin_ia32_rdtsc();

@@ -125,7 +125,7 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
     if (found != 0) return found;
     // With a mask the program counts on the kernel to let a signal in that waits already.
     if (wait.mask == nullptr && spin.worth_it()) {
-      while (found == 0 && spin.go_on(signals)) {
+      while (found == 0 && spin.go_on(signals, [&](BesidePeer& peers) { set.visit_awake(peers); })) {
         found = look(set, wait, kernel, spin.now(), Look::again);
       }
       spin_policy.ended(found > 0);

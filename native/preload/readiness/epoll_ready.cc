@@ -151,6 +151,13 @@ bool EpollSet::readable() {
   return result;
 }
 
+void EpollSet::visit_awake(BesidePeer& peers) {
+  each_awake([&](unsigned, const Member& member) {
+    peers.add(member.socket());
+    return peers.enough() ? Look::stop : Look::on;
+  });
+}
+
 void EpollSet::waited_for() {
   if (kept_.load() == 0) keep_all(abi::Reason::set_waited_for);
   if (anything_awake()) sleepers.keep_looking(handle());

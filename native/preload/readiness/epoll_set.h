@@ -8,6 +8,7 @@
 #include "preload/connection/role.h"
 #include "preload/readiness/member.h"
 #include "preload/readiness/sleepers.h"
+#include "preload/readiness/waiting.h"
 
 namespace sockdoc::preload {
 
@@ -98,6 +99,8 @@ class EpollSet {
   [[nodiscard]] bool readable();
   /** That somebody waits so: from now on everything comes by the kernel, behind what the rings still hold. */
   void waited_for();
+  /** Some of those whose ring may have bytes next. */
+  void visit_awake(BesidePeer& peers);
 
   /** A sleeper looks again. */
   void kick(int set);

@@ -129,7 +129,10 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
       return true;
     }
     if (wait.mask == nullptr && spin.worth_it()) {
-      while (!found && spin.go_on(signals)) {
+      const auto peers = [&](BesidePeer& into) {
+        each_socket(wait, [&](pollfd&, Handle socket) { into.add(socket); });
+      };
+      while (!found && spin.go_on(signals, peers)) {
         found = anything_readable(wait);
         if (found || !kernel.due(spin.now())) continue;
         kernel.taken(spin.now());

@@ -201,7 +201,8 @@ bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result) {
     Spin spin;
     bool found = anything_readable(asked);
     if (!found && wait.mask == nullptr && spin.worth_it()) {
-      while (!found && spin.go_on(signals)) {
+      const auto peers = [&](BesidePeer& into) { asked.each_socket([&](int, Handle socket) { into.add(socket); }); };
+      while (!found && spin.go_on(signals, peers)) {
         found = anything_readable(asked);
       }
       spin_policy.ended(found);

@@ -1,5 +1,7 @@
 #include "preload/readiness/waiting.h"
 
+#include "preload/connection/connections.h"
+
 namespace sockdoc::preload {
 
 constinit SpinPolicy spin_policy;
@@ -15,6 +17,13 @@ std::uint64_t SpinPolicy::limit(std::uint64_t now) {
 
 void SpinPolicy::yielded(std::uint64_t now, std::uint64_t took) {
   if (took > kLongYieldUs * kTicksPerUs) no_yield_until_.store(now + kPauses * took, std::memory_order_relaxed);
+}
+
+void BesidePeer::add(Handle socket) {
+  Connection* connection = enough() ? nullptr : connection_of(socket);
+  if (connection == nullptr) return;
+  looked_at_++;
+  any_ = connection->beside_peer();
 }
 
 }  // namespace sockdoc::preload

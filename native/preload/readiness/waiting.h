@@ -11,6 +11,7 @@
 #include "base/raw.h"
 #include "preload/connection/idle_rings.h"
 #include "preload/connection/spinning.h"
+#include "preload/table/table.h"
 
 /* What all waiting calls share: how long they spin, when they ask the kernel, and how signals and time pass meanwhile.
  */
@@ -89,19 +90,45 @@ class SignalsHeld {
   bool held_ = false;
 };
 
+/** Whether one of those that are waited for ran on this very processor when it waited last. They are told where we run.
+ */
+class BesidePeer {
+ public:
+  void add(Handle socket);
+  /** Looks at a few: who waits for many is seldom alone with one. */
+  [[nodiscard]] bool enough() const { return any_ || looked_at_ == kMost; }
+  [[nodiscard]] bool any() const { return any_; }
+
+ private:
+  static constexpr unsigned kMost = 4;
+
+  unsigned looked_at_ = 0;
+  bool any_ = false;
+};
+
 /** Makes the thread wait a moment between two looks. */
 class Spin {
  public:
   Spin() : begun_(ticks()), limit_(spin_policy.limit(begun_)) {}
 
   [[nodiscard]] bool worth_it() const { return limit_ != 0; }
-  /** After a moment; false when it is enough. Signals are held back before it is a long one: see SignalsHeld. */
-  [[nodiscard]] bool go_on(SignalsHeld& signals) {
+  /**
+   * After a moment; false when it is enough. Signals are held back before it is a long one: see SignalsHeld.
+   * `visit(BesidePeer&)` shows it what is waited for, once.
+   */
+  template <typename Visit>
+  [[nodiscard]] bool go_on(SignalsHeld& signals, Visit visit) {
     now_ = ticks();
     const std::uint64_t passed = now_ - begun_;
     if (passed > limit_) return false;
+    if (!visited_) {
+      visited_ = true;
+      BesidePeer peers;
+      visit(peers);
+      if (peers.any() && limit_ > alone_) alone_ = 0;
+    }
     // A peer on another processor answers within the first moments; one that shares ours has to be let run.
-    if (passed <= SpinPolicy::kAlone * kTicksPerUs) {
+    if (passed < alone_) {
       __builtin_ia32_pause();
     } else {
       signals.hold();
@@ -118,6 +145,8 @@ class Spin {
   std::uint64_t begun_;
   std::uint64_t limit_;
   std::uint64_t now_ = 0;
+  std::uint64_t alone_ = SpinPolicy::kAlone * kTicksPerUs;
+  bool visited_ = false;
 };
 
 /** How much is left of a timeout. */
