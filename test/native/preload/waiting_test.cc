@@ -90,6 +90,38 @@ TEST_F(Readiness, SignalsEndAWait) {
   interrupted([&] { return wait_by_select(pair.fd, nullptr); });
 }
 
+TEST_F(Readiness, AWaitTellsItsPeerWhereItRunsAndSeesWhereThatDid) {
+  RingedPair pair;
+  const Set set;
+  ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
+  epoll_event event = {};
+  pollfd entry = {pair.fd, POLLIN, 0};
+  timeval moment = {0, 1000};
+  std::atomic<std::uint32_t>& told = pair.slot().ends[1].cpu;
+  const auto tells = [&](auto wait) {
+    EXPECT_EQ(pair.receive(), 0U);
+    spin_policy.ended(true);
+    told = 0;
+    EXPECT_EQ(wait(), 0);
+    EXPECT_NE(told, 0U);
+  };
+  tells([&] { return sockdoc_hook_epoll_wait(set.fd, &event, 1, 1); });
+  tells([&] { return sockdoc_hook_poll(&entry, 1, 1); });
+  tells([&] { return wait_by_select(pair.fd, &moment); });
+
+  const auto beside = [&](std::uint32_t peer) {
+    pair.slot().ends[0].cpu = peer;
+    BesidePeer peers;
+    peers.add(table.find(pair.fd));
+    return peers.any();
+  };
+  EXPECT_FALSE(beside(0));
+  // Whoever is moved between the two looks is beside nobody: until it was not.
+  while (!beside(told)) {
+  }
+  EXPECT_FALSE(beside(told + 1000));
+}
+
 /** The handler runs before the call sleeps: the program's own call would have slept already, and would have ended. */
 TEST_F(Readiness, ASignalThatComesWhileItLooksEndsAWait) {
   RingedPair pair;
