@@ -132,8 +132,9 @@ bool stands_safely(const Memory& memory, const Thread& thread) {
 }
 
 /** Broken off, it would be seen. */
-bool is_to_be_whole(const SystemCall& call) {
-  return moves_parts(call) || call.number == SYS_connect || call.number == SYS_splice;
+bool is_to_be_whole(const Memory& memory, const SystemCall& call) {
+  if (call.number == SYS_connect || call.number == SYS_splice) return true;
+  return moves_parts(call) && !is_file(memory.pid(), call.arguments[0]);
 }
 
 /** One without a number, as hold_before() makes it for a moment, may be a reason for its filters to kill it. */
@@ -186,7 +187,7 @@ bool lead_on(Thread& thread, const Memory& memory, const Deadline& deadline) {
     const auto beginning = thread.tracee.registers();
     if (!beginning) return false;
     const SystemCall call = arch::call_in(*beginning);
-    if (!is_to_be_whole(call) || is_file(memory.pid(), call.arguments[0])) continue;
+    if (!is_to_be_whole(memory, call)) continue;
     if (!is_safe(memory, call)) return false;
     if (!has_filters(memory.pid(), thread.tracee.tid())) return hold_before(thread, memory, *beginning, deadline);
   }

@@ -41,6 +41,13 @@ describe.runIf(hasLibsd)('programs that never rest', () => {
     },
   );
 
+  it('attached where it writes to its log before it sends', async () => {
+    victim = new Speaker(['bash', '-c', 'exec "$0" malloc log < <(cat)', program]);
+    expect(await victim.line()).toBe('ready');
+    expect(inject('attach', victim.pid, { args: ['--timeout-ms', '30000'] })).toMatchObject({ state: 'attached' });
+    expect(await victim.ask('well?')).toBe('fine');
+  });
+
   it('a program without a call on a socket is left alone', async () => {
     // Its input is a pipe, not the socket that Node makes.
     victim = new Speaker(['bash', '-c', 'exec "$0" malloc < <(cat)', program]);
