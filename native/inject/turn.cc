@@ -1,6 +1,7 @@
 #include "inject/turn.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -67,7 +68,9 @@ Refused Turn::await(pid_t pid, const Deadline& deadline, Turn& into) {
     const pid_t holder = holder_of(folder.get());
     const auto facts = holder > 0 ? read_facts(process_folder(holder)) : std::nullopt;
     if (facts && !may_attach(*facts, pid)) return std::nullopt;
-    nobody = facts ? 0 : nobody + 1;
+    // One whom /proc hides from us is there all the same.
+    const bool gone = holder == 0 || (::kill(holder, 0) != 0 && errno == ESRCH);
+    nobody = gone ? nobody + 1 : 0;
     if (nobody > kMostOfNobody) return std::nullopt;
     if (asked_to_end) return Refusal{"interrupted", "It was asked to end, and has done nothing.", ""};
     if (deadline.passed()) {
