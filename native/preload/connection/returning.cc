@@ -193,7 +193,7 @@ bool Connection::return_all(int fd, StreamReceiver& from, Errand* errand, std::u
 void Connection::keep_unread(std::span<const std::byte> bytes, int error) {
   drop_unread();
   if (!unread_.make(cookie_, bytes.size())) return broke();
-  std::memcpy(unread_.room().data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(unread_.room().data(), bytes.data(), bytes.size());
   unread_.made(bytes.size());
   if (error != 0) unread_.tell(error);
   unread_process_ = table.process();

@@ -99,10 +99,14 @@ TEST_F(Readiness, AWaitTellsItsPeerWhereItRunsAndSeesWhereThatDid) {
   timeval moment = {0, 1000};
   std::atomic<std::uint32_t>& told = pair.slot().ends[1].cpu;
   const auto tells = [&](auto wait) {
-    EXPECT_EQ(pair.receive(), 0U);
-    spin_policy.ended(true);
     told = 0;
-    EXPECT_EQ(wait(), 0);
+    // One whose first look took long, since others had the processor, looks no more.
+    for (int i = 0; told == 0 && i < 1000; i++) {
+      EXPECT_EQ(pair.receive(), 0U);
+      spin_policy.ended(true);
+      moment = {0, 1000};
+      EXPECT_EQ(wait(), 0);
+    }
     EXPECT_NE(told, 0U);
   };
   tells([&] { return sockdoc_hook_epoll_wait(set.fd, &event, 1, 1); });
