@@ -176,14 +176,16 @@ bool Connection::return_all(int fd, StreamReceiver& from, Errand* errand, std::u
     all.discard();
   }
   const bool broken = has(kBroken);  // the kernel may have some of it
-  const bool as_before = !broken && behind.bytes == 0 && behind.error == 0;
+  const bool as_before = !returned && !broken && behind.bytes == 0 && behind.error == 0;
+  const bool keeps = !returned && !broken && !as_before && errand == nullptr;
   // Before those who share it may go on, and past what is missing.
-  if (!returned && !as_before && (errand != nullptr || broken)) reset_connection(fd);
-  unread_.thaw(returned || !as_before);
-  if (errand == nullptr && (returned || broken)) {
-    drop_unread();
-  } else if (errand == nullptr && !as_before) {
+  if (!returned && !as_before && !keeps) reset_connection(fd);
+  if (keeps) unread_.tell(ECONNRESET);
+  unread_.thaw(!as_before);
+  if (keeps) {
     keep_unread(bytes, behind.error);
+  } else if (errand == nullptr && !as_before) {
+    drop_unread();
   }
   raw(SYS_munmap, mapped, abi::kMostUnread);
   return returned;

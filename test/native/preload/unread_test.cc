@@ -248,6 +248,11 @@ class FrozenPair {
   void freeze_again() const {
     reinterpret_cast<abi::UnreadHead*>(theirs_.room().data() - abi::kPage)->taken = abi::kFrozen;
   }
+  [[nodiscard]] const UnreadBytes& theirs() const { return theirs_; }
+  /** To the kernel, within a moment. */
+  [[nodiscard]] bool returns() const {
+    return connection_of(table.find(pair_.fd))->return_to_kernel(pair_.fd, coarse_ms() + 50);
+  }
   [[nodiscard]] std::size_t receive() const { return pair_.receive(); }
   [[nodiscard]] ssize_t receive_in_vain() const {
     std::byte into[2000];
@@ -258,6 +263,16 @@ class FrozenPair {
   RingedPair pair_;
   UnreadBytes theirs_;
 };
+
+/** There is no monitor: what was taken to be returned stays with who took it. */
+TEST_F(UnreadAtFork, WhoSharesBytesThatWereTakenInVainIsToldThatTheyAreMissing) {
+  const FrozenPair pair;
+  pair.theirs().thaw(false);
+  EXPECT_FALSE(pair.returns());
+  EXPECT_EQ(pair.theirs().left(), 0U);
+  EXPECT_EQ(pair.theirs().error(), ECONNRESET);
+  EXPECT_EQ(pair.receive(), 1050U);
+}
 
 TEST_F(UnreadAtFork, AReaderWaitsForWhoReturnsThemAndGetsTheKernelsThen) {
   FrozenPair pair;
