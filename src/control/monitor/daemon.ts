@@ -26,10 +26,13 @@ export async function startInBackground(options: DaemonOptions): Promise<Started
 
 /** Runs the daemon with our own terminal and passes signals on; its exit code. */
 export function runInForeground(options: DaemonOptions): Promise<number> {
-  const child = run(flagsOf(options), { stdio: 'inherit' });
-  const pass = (signal: NodeJS.Signals) => child.kill(signal);
+  const begun: { child?: ChildProcess } = {};
+  const pass = (signal: NodeJS.Signals) => begun.child?.kill(signal);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  // Before it is there: a signal that ended us right after would leave it behind.
   for (const signal of signals) process.on(signal, pass);
+  const child = run(flagsOf(options), { stdio: 'inherit' });
+  begun.child = child;
   return new Promise((resolve, reject) => {
     child.on('error', (error) => reject(missing(error)));
     child.on('exit', (code) => {
