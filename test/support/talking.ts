@@ -1,5 +1,7 @@
+import { monitorStatus } from '../../src/services/monitor/status.js';
 import { LIBSD } from './libsd.js';
 import { MonitorBench } from './monitor.js';
+import { poll } from './poll.js';
 import { startProgram, type Victim } from './victim.js';
 
 /** What libsd says of the socket: native/preload/libsd.h. */
@@ -71,6 +73,28 @@ export class Talking {
   async pair(more: Record<string, string> = {}, prefix: readonly string[] = []): Promise<Ends> {
     const server = await this.program('listen', more, prefix);
     return [server, await this.program(server.ready, more)];
+  }
+
+  /** A connection by memory, where `bytes` lie unread for the second program. */
+  async unread(bytes: number): Promise<Ends> {
+    const ends = await this.pair();
+    await upgraded(ends);
+    const before = (await state(ends[0])).ringSent;
+    const { result, wrong } = await ask<Done>(ends[0], `push ${bytes}`);
+    const { ringSent } = await state(ends[0]);
+    if (result !== 0 || wrong !== 0 || ringSent <= before)
+      throw new Error(`${bytes} bytes not by the ring: ${ringSent}`);
+    return ends;
+  }
+
+  /** Connections that the monitor has counted as reset. */
+  async resets(): Promise<number | undefined> {
+    return (await monitorStatus(this.bench.socket)).resets;
+  }
+
+  /** Once it has counted one whose unread bytes went back to the kernel. */
+  async returned(): Promise<void> {
+    await poll('it is counted', async () => (await monitorStatus(this.bench.socket)).returned === 1);
   }
 
   async remove(): Promise<void> {

@@ -5,8 +5,7 @@ import { monitorStatus } from '../../../src/services/monitor/status.js';
 import { compiled, hasLibsd, LIBSD } from '../../support/libsd.js';
 import { requireRoot, requireTool } from '../../support/live.js';
 import type { Monitor } from '../../support/monitor.js';
-import { poll } from '../../support/poll.js';
-import { ask, type Done, state, Talking, upgraded } from '../../support/talking.js';
+import { ask, type Done, Talking, upgraded } from '../../support/talking.js';
 import type { Victim } from '../../support/victim.js';
 
 const fine = { result: 0, wrong: 0 };
@@ -24,40 +23,29 @@ describe.runIf(hasLibsd)('children that execute a program without libsd while by
   });
   afterEach(() => talking.remove());
 
-  const resets = async () => (await monitorStatus(talking.bench.socket)).resets;
-  const returned = () => poll('it is counted', async () => (await monitorStatus(talking.bench.socket)).returned === 1);
-  /** A connection by memory, where `bytes` lie unread for the second program. */
-  const unread = async (bytes: number): Promise<[Victim, Victim]> => {
-    const ends = await talking.pair();
-    await upgraded(ends);
-    const before = (await state(ends[0])).ringSent;
-    expect(await ask<Done>(ends[0], `push ${bytes}`)).toMatchObject(fine);
-    expect((await state(ends[0])).ringSent).toBeGreaterThan(before);
-    return ends;
-  };
   const goesOn = async ([from, to]: [Victim, Victim]) => {
     const both = await Promise.all([ask<Done>(from, 'both 50'), ask<Done>(to, 'both 50')]);
     for (const done of both) expect(done).toMatchObject(fine);
-    expect(await resets()).toBe(0);
+    expect(await talking.resets()).toBe(0);
   };
 
   it.each(HOWS)('%s: the child reads some, and its parent the rest', async (how) => {
-    const ends = await unread(9000);
+    const ends = await talking.unread(9000);
     expect(await ask<Done>(ends[1], `spawn 5000 ${how} ${plain}`)).toMatchObject(fine);
     expect(await ask<Done>(ends[1], 'pull 4000')).toMatchObject(fine);
     await goesOn(ends);
-    await returned();
+    await talking.returned();
   });
 
   it.each(HOWS)('%s: the child does not read, and its parent goes on', async (how) => {
-    const ends = await unread(9000);
+    const ends = await talking.unread(9000);
     expect(await ask<Done>(ends[1], `spawn 0 ${how} ${plain}`)).toMatchObject(fine);
     expect(await ask<Done>(ends[1], 'pull 9000')).toMatchObject(fine);
     await goesOn(ends);
   });
 
   it.each(HOWS)('%s: while their sender sends on and on', async (how) => {
-    const ends = await unread(300_000);
+    const ends = await talking.unread(300_000);
     const sent = ask<Done>(ends[0], 'push 20000000');
     expect(await ask<Done>(ends[1], `spawn 10000000 ${how} ${plain}`)).toMatchObject(fine);
     expect(await ask<Done>(ends[1], 'pull 10300000')).toMatchObject(fine);
@@ -66,7 +54,7 @@ describe.runIf(hasLibsd)('children that execute a program without libsd while by
   });
 
   it.each(['fork', 'vfork'])('%s: while the parent reads in another thread', async (how) => {
-    const ends = await unread(300_000);
+    const ends = await talking.unread(300_000);
     const sent = ask<Done>(ends[0], 'push 20000000');
     expect(await ask<Done>(ends[1], `beside 20300000 ${how} ${plain}`)).toMatchObject(fine);
     expect(await sent).toMatchObject(fine);
@@ -74,14 +62,14 @@ describe.runIf(hasLibsd)('children that execute a program without libsd while by
   });
 
   it.each(['fork', 'vfork'])('%s: the connection is reset where nobody can answer', async (how) => {
-    const [from, to] = await unread(9000);
+    const [from, to] = await talking.unread(9000);
     await monitor.end('SIGKILL');
     expect(await ask<Done>(to, `spawn 9000 ${how} ${plain}`)).toMatchObject({ result: -1, errno: 'ECONNRESET' });
     expect(await ask<Done>(from, 'eof')).toMatchObject({ result: -1, errno: 'ECONNRESET' });
   });
 
   it('but not by a child that is not told of the socket, also of a shell that was told', async () => {
-    const [from, to] = await unread(9000);
+    const [from, to] = await talking.unread(9000);
     await monitor.end('SIGKILL');
     expect(await ask<Done>(to, `spawn 0 untold ${plain}`)).toMatchObject(fine);
     expect(await ask<Done>(to, 'pull 9000')).toMatchObject(fine);
@@ -90,11 +78,11 @@ describe.runIf(hasLibsd)('children that execute a program without libsd while by
   });
 
   it.each(['fork', 'vfork'])('%s: and counted, where the sender was killed', async (how) => {
-    const [from, to] = await unread(9000);
+    const [from, to] = await talking.unread(9000);
     await from.stop();
     expect(await ask<Done>(to, `spawn 9000 ${how} ${plain}`)).toMatchObject({ result: -1, errno: 'ECONNRESET' });
     expect(await ask<Done>(to, 'eof')).toMatchObject({ result: expect.any(Number) });
-    expect(await resets()).toBe(1);
+    expect(await talking.resets()).toBe(1);
   });
 });
 
