@@ -66,7 +66,9 @@ native_tests() {
   local -A running
   for preset in release asan tsan; do
     nice node scripts/build-native.mjs "$preset"
-    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error > "build/ctest-$preset.log" 2>&1 &
+    # As with the other tests: on a shared machine one that fails is run once more, and shown.
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error ${CI:+--repeat until-pass:2} \
+      > "build/ctest-$preset.log" 2>&1 &
     running[$preset]=$!
   done
   for preset in release asan tsan; do

@@ -29,11 +29,13 @@ struct Answer {
 
 class ConnectionTableTest : public ::testing::Test {
  protected:
+  /** Of our own process only: the port may have been another's, whose connections still wait (TIME_WAIT). */
   Answer read() {
     ConnectionsRequest request;
     request.netns = {{"", ""}};
     request.processes = true;
     request.selection.filter = {port_is(port_)};
+    request.selection.pids = {::getpid()};
     return Answer(table_.read(request));
   }
 
@@ -92,6 +94,7 @@ TEST_F(ConnectionTableTest, SelectingAnewReadsNothing) {
   const Fd later = connected_to(listener_);
   ConnectionSelection selection;
   selection.filter = {port_is(port_)};
+  selection.pids = {::getpid()};
   selection.limit = 1;
   selection.sort = Sort::port;
   selection.keep = {std::stoull(first.at(server_name_)["cookie"].text, nullptr, 16)};
