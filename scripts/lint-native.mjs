@@ -14,8 +14,8 @@ const MAY_INCLUDE = {
   probes: ['base'],
   monitor: ['probes', 'base', 'abi'],
   launch: ['base', 'program'],
-  // of preload the one header of what is called in the target
-  inject: ['base', 'abi', 'program', 'preload'],
+  // of probes what runs BPF programs; of preload the one header of what is called in the target
+  inject: ['probes', 'base', 'abi', 'program', 'preload'],
   // of preload the one header by which programs ask libsd
   bench: ['base', 'abi', 'preload'],
   settings: ['probes', 'base'],

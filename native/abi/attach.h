@@ -7,7 +7,7 @@
  * process, so both are of one build. C, since fixtures use it too. Who calls what, and when: preload/libsd.h.
  */
 
-#define SOCKDOC_ATTACH_VERSION 2
+#define SOCKDOC_ATTACH_VERSION 3
 #define SOCKDOC_ATTACH_SPIN_DEFAULT 0xffffffffU
 #define SOCKDOC_ATTACH_BY_TRACER 1U /* who attaches writes all code; else libsd does, by mprotect(2) */
 

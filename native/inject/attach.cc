@@ -107,8 +107,8 @@ void finish_by(const Libsd& libsd, Visit& visit, Threads& threads) {
   visit.go_on_at(rest.alone, rest.by_kernel);
 }
 
-Refused stop_and_patch(const Try& one, Visit& visit, Threads& threads, Hold& hold, Libsd& libsd,
-                       std::span<const sockdoc_attach_site> sites) {
+Refused stop_and_patch(const Try& one, const EpollSetsCounter& counter, Visit& visit, Threads& threads, Hold& hold,
+                       Libsd& libsd, std::span<const sockdoc_attach_site> sites) {
   const auto pending = libsd.pending();
   if (!pending) return Refusal{"failed", "libsd in it is of another version.", "Restart the process."};
   hold.all_stopping();
@@ -118,7 +118,8 @@ Refused stop_and_patch(const Try& one, Visit& visit, Threads& threads, Hold& hol
   reach(Step::redirected, one.job);
   if (auto refusal = write_entries(visit.standing(), one.memory, sites.first(sites.size() / 2), true)) return refusal;
   reach(Step::half_patched, one.job);
-  auto refusal = libsd.apply(visit, sites, one.deadline);
+  one.outcome.sets = counter.count();
+  auto refusal = libsd.apply(visit, sites, one.outcome.sets.value_or(EpollSets{}), one.deadline);
   reach(Step::patched, one.job);
   return refusal;
 }
@@ -132,12 +133,13 @@ Refused stay(const Try& one, Libsd& libsd) {
   });
 }
 
-Refused try_attach(const Try& one) {
+Refused try_attach(const Try& one, EpollSetsCounter& counter) {
   std::optional<Libsd> libsd;
   const auto maps = read_maps(one.memory.pid());
   if (!maps) return gone();
   for (Image& image : exporting(one.memory, *maps, "sockdoc_libsd_present")) libsd.emplace(one.memory, image);
   if (libsd && libsd->at_work() && libsd->leaving()) return stay(one, *libsd);
+  counter.prepare(one.memory.pid());
   return visiting(one, [&](Visit& visit, Threads& threads, Hold& hold) -> Refused {
     if (!libsd) {
       const Deadline deadline = until_mended(one, visit.host());
@@ -150,7 +152,7 @@ Refused try_attach(const Try& one) {
     if (auto refusal = libsd->write_trampolines(visit, one.deadline)) return refusal;
     if (auto refusal = libsd->sites(visit, one.deadline, sites)) return refusal;
     reach(Step::prepared, one.job);
-    return stop_and_patch(one, visit, threads, hold, *libsd, sites);
+    return stop_and_patch(one, counter, visit, threads, hold, *libsd, sites);
   });
 }
 
@@ -289,7 +291,9 @@ Outcome run(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back) {
 }  // namespace
 
 Outcome attach(pid_t pid, const Job& job) {
-  return run(pid, job, try_attach, [](const Try&) {});
+  EpollSetsCounter counter;
+  return run(
+      pid, job, [&](const Try& one) { return try_attach(one, counter); }, [](const Try&) {});
 }
 
 Outcome detach(pid_t pid, const Job& job) {

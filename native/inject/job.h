@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "abi/attach.h"
+#include "inject/process/epoll_sets.h"
 #include "inject/process/suitability.h"
 #include "inject/refusal.h"
 
@@ -28,6 +29,7 @@ struct Outcome {
   Refused refusal;
   std::vector<double> stops;              // milliseconds, each time that a thread or all of them were held
   double all_stopped = 0;                 // of these, the last time that all were
+  std::optional<EpollSets> sets;          // that it had when libsd came
   bool leaving = false;                   // on the way back: libsd was told to leave
   bool late = false;                      // and could not in time, for what it said at last:
   std::vector<sockdoc_attach_kept> kept;  // the first of them

@@ -212,9 +212,16 @@ Refused Libsd::write_trampolines(Visit& visit, const Deadline& deadline) {
 }
 
 /** Before the call: until that has ended, libsd takes no connection to a ring. */
-Refused Libsd::apply(Visit& visit, std::span<const sockdoc_attach_site> sites, const Deadline& deadline) {
+Refused Libsd::apply(Visit& visit, std::span<const sockdoc_attach_site> sites, const EpollSets& sets,
+                     const Deadline& deadline) {
+  constexpr std::size_t kMost = Visit::kRoom / sizeof(std::int32_t);
+  std::vector<std::int32_t> own;
+  for (const std::vector<std::int32_t>& numbers : sets.own) {
+    if (own.size() + numbers.size() <= kMost) own.insert(own.end(), numbers.begin(), numbers.end());
+  }
+  if (!memory_.write(visit.room(), own.data(), own.size() * sizeof(std::int32_t))) return gone();
   if (auto refusal = write_entries(visit.standing(), memory_, sites, true)) return refusal;
-  auto refusal = call(visit, "sockdoc_libsd_apply", {}, deadline);
+  auto refusal = call(visit, "sockdoc_libsd_apply", {number(visit.room()), own.size()}, deadline);
   if (refusal && visit.standing().stopped()) (void)write_entries(visit.standing(), memory_, sites, false);
   return refusal;
 }

@@ -30,7 +30,8 @@ class Libsd {
   /** Its trampolines, where they are not there yet. */
   Refused write_trampolines(Visit& visit, const Deadline& deadline);
   /** With all threads stopped, like undo(). */
-  Refused apply(Visit& visit, std::span<const sockdoc_attach_site> sites, const Deadline& deadline);
+  Refused apply(Visit& visit, std::span<const sockdoc_attach_site> sites, const EpollSets& sets,
+                const Deadline& deadline);
   Refused leave(Visit& visit, const Deadline& deadline, std::uint32_t& left);
   /** What it waits for: the first of `count`. Nothing where it is too old to say so. */
   Refused kept(Visit& visit, const Deadline& deadline, std::vector<sockdoc_attach_kept>& first, std::uint64_t& count);

@@ -86,6 +86,13 @@ std::optional<Command> parse(int argc, char** argv) {
   return command;
 }
 
+void write_sets(Json& json, const EpollSets& sets) {
+  json.begin_object();
+  if (sets.unclear.empty()) json.field("count", sets.count).field("own", std::uint64_t{sets.own.size()});
+  if (!sets.unclear.empty()) json.field("unclear", sets.unclear);
+  json.end_object();
+}
+
 void write_outcome(Json& json, const Outcome& outcome, const Job& job) {
   const char* done = job.purpose == Purpose::attach ? "attached" : "detached";
   const char* state = outcome.refusal ? "refused" : job.dry_run ? "ready" : done;
@@ -102,6 +109,7 @@ void write_outcome(Json& json, const Outcome& outcome, const Job& job) {
     for (const double stop : outcome.stops) json.value(stop);
     json.end_array();
   }
+  if (outcome.sets && !outcome.refusal) write_sets(json.key("sets"), *outcome.sets);
   json.end_object();
 }
 

@@ -97,6 +97,8 @@ int sockdoc_libsd_socket(int fd, struct sockdoc_socket_state *into);
  *         sockdoc_libsd_pending, or be made to come back: libsd does not know of it, and a read without a limit that
  *         is older than the first byte in a ring would take what comes behind it. The same is true of a thread that is
  *         on its way there: within a function that is patched, or, when libsd was here before, within libsd.
+ *         `own_sets`: descriptors of epoll sets that at this moment nobody outside of this process can reach, by any
+ *         way; of each set all. Of these the kernel need not hear of each change.
  * leave   while all run, in one of them, wherever it was interrupted: from now on no connection goes to a ring, and
  *         those that are there go back; `left`: directions of connections that are not back yet. To be called again
  *         until there is none. A direction waits for the program to read what lies in its ring. Who gives up calls
@@ -113,7 +115,7 @@ int sockdoc_libsd_attach(const struct sockdoc_attach_config *config);
 uint32_t sockdoc_libsd_sites(struct sockdoc_attach_site *into, uint32_t room);
 /* The trampolines, after attach. */
 void sockdoc_libsd_code(struct sockdoc_attach_code *into);
-int sockdoc_libsd_apply(void);
+int sockdoc_libsd_apply(const int32_t *own_sets, uint32_t count);
 int sockdoc_libsd_leave(uint32_t *left);
 uint32_t sockdoc_libsd_kept(struct sockdoc_attach_kept *into, uint32_t room);
 int sockdoc_libsd_undo(void);

@@ -22,6 +22,22 @@ const STAYS = {
   kept: Type.Optional(Type.Array(Kept, { description: 'The first of these.' })),
 };
 
+/** What both say of a process that had any. */
+const SETS = {
+  sets: Type.Optional(
+    Type.Object(
+      {
+        count: Type.Optional(Type.Integer()),
+        own: Type.Optional(
+          Type.Integer({ description: 'That nobody else can reach: the kernel need not hear of each change of them.' }),
+        ),
+        unclear: Type.Optional(Type.String({ description: 'Why the kernel does not tell.' })),
+      },
+      { description: 'Epoll sets that it had when libsd came.' },
+    ),
+  ),
+};
+
 /** What sockdoc-inject says of one process (docs/attach.md). */
 export const InjectedProcess = Type.Object({
   pid: Type.Integer(),
@@ -34,6 +50,7 @@ export const InjectedProcess = Type.Object({
   stoppedMs: Type.Optional(Type.Number()),
   allStoppedMs: Type.Optional(Type.Number()),
   stops: Type.Optional(Type.Array(Type.Number())),
+  ...SETS,
 });
 export type InjectedProcess = Static<typeof InjectedProcess>;
 
@@ -56,6 +73,7 @@ export const MigratedProcess = Type.Object({
   ...STAYS,
   stoppedMs: Type.Optional(Type.Number({ description: 'How long a thread of it was held, in all.' })),
   allStoppedMs: Type.Optional(Type.Number({ description: 'How long all of its threads were, the last time.' })),
+  ...SETS,
 });
 export type MigratedProcess = Static<typeof MigratedProcess>;
 

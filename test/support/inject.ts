@@ -19,6 +19,7 @@ export interface Injected {
   stoppedMs?: number;
   allStoppedMs?: number;
   stops?: number[];
+  sets?: { count?: number; own?: number; unclear?: string };
 }
 
 interface Options {

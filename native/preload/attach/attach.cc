@@ -90,12 +90,12 @@ void sockdoc_libsd_code(struct sockdoc_attach_code* into) {
   into->bytes = code.size();
 }
 
-int sockdoc_libsd_apply() {
+int sockdoc_libsd_apply(const int32_t* own_sets, uint32_t count) {
   const std::uint32_t mode = interception.status.mode;
   if (mode == SOCKDOC_LIBSD_PATCHED) return 0;
   const bool ready = mode == SOCKDOC_LIBSD_PREPARED || interception.status.reason == kTakenBack;
   if (!ready) return interception.refuse({.what = "nothing was prepared"});
-  take_stock();
+  take_stock({own_sets, count});
   const Refusal refusal = interception.patch();
   if (refusal.refused()) return interception.refuse(refusal);
   if (mode == SOCKDOC_LIBSD_PREPARED) (void)connections.stay_after_all();

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
@@ -93,11 +94,11 @@ class Sets {
   std::size_t count_ = 0;
 };
 
-void add_set(Sets& sets, int fd) {
+void add_set(Sets& sets, int fd, EpollSet::Changes changes) {
   int other = -1;
   switch (sets.add(fd, other)) {
     case Sets::Place::fresh:
-      return epoll_sets.record(fd, EpollSet::Changes::at_once);
+      return epoll_sets.record(fd, changes);
     case Sets::Place::known:
       return table.share(other, fd);
     case Sets::Place::unknown:
@@ -108,7 +109,7 @@ void add_set(Sets& sets, int fd) {
 
 }  // namespace
 
-void take_stock() {
+void take_stock(std::span<const std::int32_t> own_sets) {
   connections.begin_era();
   table.renew();
   FirstDescriptors sockets;
@@ -123,7 +124,9 @@ void take_stock() {
       if (table.find(fd).word() != table.find(first).word()) table.share(first, fd);
       return;
     }
-    if (epoll_sets.started() && is_epoll(fd)) add_set(sets, fd);
+    if (!epoll_sets.started() || !is_epoll(fd)) return;
+    const bool own = std::find(own_sets.begin(), own_sets.end(), fd) != own_sets.end();
+    add_set(sets, fd, own ? EpollSet::Changes::may_wait : EpollSet::Changes::at_once);
   });
   // Members may be sets themselves.
   table.each([](int fd, Handle handle) {

@@ -133,8 +133,11 @@ void EpollSet::set_writer(std::uint32_t socket, bool is_one) {
 }
 
 void EpollSet::will_have(const epoll_event* event) {
-  if (!only_levels() || !sockdoc::preload::readable(event, sizeof *event) || (event->events & ~kPlain) == 0) return;
-  tells_once_ = 1;
+  if (only_levels() && sockdoc::preload::readable(event, sizeof *event)) will_have(event->events);
+}
+
+void EpollSet::will_have(std::uint32_t events) {
+  if ((events & ~kPlain) != 0) tells_once_ = 1;
 }
 
 void EpollSet::mark_all() {

@@ -67,6 +67,7 @@ class EpollSet {
   [[nodiscard]] bool only_levels() const { return tells_once_.load() == 0; }
   /** Before a member of any kind is registered so. */
   void will_have(const epoll_event* event);
+  void will_have(std::uint32_t events);
   /** Also from now on, since others look at the set, or change it. */
   void defer_no_more(int set);
   /** A number that leads to it; -1 where none does any more. */

@@ -108,7 +108,10 @@ void EpollSets::recover(int fd) {
 }
 
 bool EpollSets::recover(EpollSet& set, int fd) {
-  return read_members(fd, [&](int member_fd, std::uint64_t inode, const epoll_event& event) {
+  return read_members(fd, [&](int member_fd, std::uint64_t inode, epoll_event event) {
+    constexpr std::uint32_t kOfTheKernel = EPOLLERR | EPOLLHUP;  // which it has in each interest
+    event.events &= ~kOfTheKernel;
+    set.will_have(event.events);
     struct stat now = {};
     Handle socket = table.find(member_fd);
     if (socket && !failed(raw(SYS_fstat, member_fd, &now)) && now.st_ino == inode) {

@@ -211,7 +211,12 @@ const INJECTED = [
 describe.runIf(hasLibsd).concurrent.each(
   [
     { name: 'attached to and left', detaching: true, not: NOT_DETACHED, some: INJECTED },
-    { name: 'attached to', detaching: false, not: NOT_ATTACHED, some: ['sockets/exec_itself'] },
+    {
+      name: 'attached to',
+      detaching: false,
+      not: NOT_ATTACHED,
+      some: ['sockets/epoll_changes', 'sockets/exec_itself'],
+    },
   ].map((way) => (process.env.SOCKDOC_LONG ? { ...way, some: socketPrograms } : way)),
 )('programs that were $name from outside behave as before', ({ detaching, not, some }) => {
   let bench: MonitorBench;

@@ -185,6 +185,60 @@ TEST_F(Readiness, ASetThatIsMadeAnewHasNothingOfTheFormer) {
   }
 }
 
+/** A set as libsd finds it in a process that runs already. */
+void find_anew(const Set& set, EpollSet::Changes changes) {
+  epoll_sets.record(set.fd, changes);
+  epoll_sets.recover(set.fd);
+}
+
+int add_unseen(const Set& set, int fd, std::uint32_t events, std::uint64_t data) {
+  epoll_event event = {};
+  event.events = events;
+  event.data.u64 = data;
+  return static_cast<int>(raw(SYS_epoll_ctl, set.fd, EPOLL_CTL_ADD, fd, &event));
+}
+
+TEST_F(Readiness, ASetFromBeforeIsChangedLaterWhereNobodyElseHasIt) {
+  for (const bool own : {true, false}) {
+    RingedPair pair;
+    const Set set;
+    ASSERT_EQ(add_unseen(set, pair.fd, EPOLLIN, 7), 0);
+    find_anew(set, own ? EpollSet::Changes::may_wait : EpollSet::Changes::at_once);
+    ASSERT_EQ(set.change(pair.fd, EPOLLIN | EPOLLRDHUP, 7), 0);
+    const std::string more = std::to_string(EPOLLIN | EPOLLRDHUP) + " of 7";
+    EXPECT_EQ(registered(set.fd, pair.fd), own ? "1 of 7" : more);
+    EXPECT_EQ(set.add(pair.fd, EPOLLIN, 7), -1) << "it is in";
+    EXPECT_EQ(set.ready(1), "");
+    EXPECT_EQ(registered(set.fd, pair.fd), more);
+  }
+}
+
+TEST_F(Readiness, WhatTheKernelAddsToInterestFromBeforeIsNotTooMuch) {
+  RingedPair pair;
+  const Set set;
+  ASSERT_EQ(add_unseen(set, pair.fd, EPOLLIN, 7), 0);
+  find_anew(set, EpollSet::Changes::may_wait);
+  ASSERT_EQ(set.change(pair.fd, EPOLLIN | EPOLLRDHUP, 7), 0);
+  ASSERT_EQ(set.change(pair.fd, EPOLLIN, 7), 0);
+  EXPECT_FALSE(epoll_sets.find(set.fd)->settle_for_look(set.fd, true));
+}
+
+/** As AnEdgeBesideInterestThatChangesIsTold. */
+TEST_F(Readiness, AnEdgeFromBeforeBesideInterestThatChangesIsTold) {
+  RingedPair pair;
+  const int event = eventfd(1, EFD_CLOEXEC);
+  const Set set;
+  ASSERT_EQ(add_unseen(set, pair.fd, EPOLLIN, 7), 0);
+  ASSERT_EQ(add_unseen(set, event, EPOLLIN | EPOLLET, 9), 0);
+  find_anew(set, EpollSet::Changes::may_wait);
+  send_by_kernel(pair);
+  ASSERT_EQ(set.change(pair.fd, EPOLLOUT, 7), 0);
+  EXPECT_EQ(set.ready(), "7:4 9:1");
+  EXPECT_EQ(set.ready(), "7:4");
+  EXPECT_EQ(pair.receive(), 1U);
+  ::close(event);
+}
+
 TEST_F(Readiness, NothingIsDeferredWhereOthersSeeIt) {
   std::vector<std::unique_ptr<RingedPair>> pairs;
   std::vector<std::unique_ptr<Set>> sets;
