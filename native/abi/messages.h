@@ -113,6 +113,12 @@ struct Endpoint {
 
 /** In Hello: what the monitor knows of this process's sockets was true of a libsd that has left it since. */
 inline constexpr std::uint64_t kHelloAnew = 1;
+/**
+ * A link of its own for one errand, beside whatever else the process is: it pairs a socket that is in memory already
+ * and has bytes given back, nothing else, and is forgotten with its link. Who does not know the flag takes it for a
+ * client.
+ */
+inline constexpr std::uint64_t kHelloErrand = 2;
 
 /** First message of a process. A child registers anew, on a connection of its own. */
 struct Hello {

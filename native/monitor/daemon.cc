@@ -142,10 +142,8 @@ void Daemon::accept_one() {
   const std::int64_t now = monotonic_ns();
   std::erase_if(buckets_, [&](const auto& entry) { return entry.second.full(now); });
   auto& calls = buckets_.try_emplace({peer.uid, 0}, kCallsPerSecond, now).first->second;
-  const auto strangers = std::count_if(channels_.begin(), channels_.end(), [&](const auto& entry) {
-    return entry.second->process == nullptr && entry.second->uid() == peer.uid;
-  });
-  if (!calls.take(now) || static_cast<std::size_t>(strangers) >= kStrangers) return;
+  const std::size_t strangers = count_of(peer.uid, [](const Channel& channel) { return channel.process == nullptr; });
+  if (!calls.take(now) || strangers >= kStrangers) return;
   const int number = fd.get();
   auto channel = std::make_unique<Channel>(std::move(fd), peer.uid);
   channel->opened_ns = now;
@@ -200,9 +198,10 @@ void Daemon::watch(Channel& channel) {
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, channel.fd(), &event);
 }
 
-/** The process stays known: it may be executing another program, whose libsd registers again. */
+/** The process stays known: it may be executing another program, whose libsd registers again. An errand has ended. */
 void Daemon::close_broken() {
   const std::int64_t now = monotonic_ns();
+  std::vector<Process*> errands;
   std::erase_if(channels_, [&](const auto& entry) {
     const Channel& channel = *entry.second;
     const bool silent = channel.process == nullptr && now - channel.opened_ns > kHelloNs;
@@ -210,11 +209,13 @@ void Daemon::close_broken() {
     if (channel.process != nullptr) {
       const auto found = channel_of_.find(channel.process->serial);
       if (found != channel_of_.end() && found->second == &channel) channel_of_.erase(found);
+      if (on_errand(channel)) errands.push_back(channel.process);
     }
     std::erase_if(waiting_, [&](const auto& other) { return other.second == entry.first; });
     std::erase(ready_, entry.first);
     return true;
   });
+  for (Process* errand : errands) registry_.forget(*errand);
 }
 
 void Daemon::watch_process(const Process& process) {

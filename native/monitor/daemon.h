@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -44,6 +45,16 @@ class Daemon {
   void on_signal();
   void watch_process(const Process& process);
   void process_ended(int pid);
+
+  [[nodiscard]] static bool on_errand(const Channel& channel) {
+    return channel.process != nullptr && channel.process->errand;
+  }
+  template <typename Which>
+  [[nodiscard]] std::size_t count_of(uid_t uid, Which which) const {
+    return static_cast<std::size_t>(std::count_if(channels_.begin(), channels_.end(), [&](const auto& entry) {
+      return entry.second->uid() == uid && which(*entry.second);
+    }));
+  }
 
   void handle(Channel& channel);
   void handle_registered(Channel& channel, const abi::Header& header);

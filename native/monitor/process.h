@@ -13,10 +13,14 @@
 
 namespace sockdoc::monitor {
 
-/** A process that has registered. It stays known until it ends, also while it executes another program. */
+/**
+ * A process that has registered. It stays known until it ends, also while it executes another program; on an errand
+ * (abi::kHelloErrand) it is another beside that one, until its link closes.
+ */
 struct Process {
   std::uint64_t serial = 0;  // never the same twice
   int pid = 0;
+  bool errand = false;
   std::uint64_t start_ticks = 0;
   std::string comm;
   Fd proc;    // /proc/PID: fails once the process is gone, also when its number is used again

@@ -93,6 +93,10 @@ void Registry::pair(Process& process, const abi::Pair& request) {
   Verified verified;
   SocketEnd* end = admit(process, request.socket, request.header.sequence, verified);
   if (end == nullptr) return;
+  if (process.errand && end->connection == nullptr) {
+    drop_holder(*end, process);
+    return refuse(process, request.socket, request.header.sequence, Reason::peer_gone);
+  }
   end->stays = false;
   const Holder holder{&process, request.socket, request.header.sequence};
   if (end->holders.size() > 1 && !may_join(*end)) {

@@ -65,10 +65,12 @@ class Registry {
 
   /** The process that says this of itself, new or known. */
   [[nodiscard]] Result<Process*> enrol(int pid, int own_pid, std::uint64_t start_ticks);
+  /** The same on an errand: always new, and no client. */
+  [[nodiscard]] Result<Process*> enrol_errand(int pid, int own_pid, std::uint64_t start_ticks);
   [[nodiscard]] Process* find(int pid) const;
   /** Its libsd leaves it: its connections are the kernel's, and it holds no memory. It stays known. */
   void leave(Process& process);
-  /** It has ended: everything that is only its is forgotten. */
+  /** It has ended, or its errand: everything that is only its is forgotten. */
   void forget(Process& process);
 
   void pair(Process& process, const abi::Pair& request);
@@ -139,6 +141,7 @@ class Registry {
   std::uint64_t denied_ = 0;
   std::uint64_t resets_ = 0;
   std::unordered_map<int, std::unique_ptr<Process>> by_pid_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Process>> errands_;  // by serial
   std::map<std::uint64_t, Process*> by_serial_;
   std::map<EndKey, std::unique_ptr<SocketEnd>> ends_;
   std::map<TupleKey, SocketEnd*> by_tuple_;

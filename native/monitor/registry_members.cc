@@ -27,6 +27,17 @@ Result<Process*> Registry::enrol(int pid, int own_pid, std::uint64_t start_ticks
   return process;
 }
 
+Result<Process*> Registry::enrol_errand(int pid, int own_pid, std::uint64_t start_ticks) {
+  auto opened = open_process(pid, own_pid, start_ticks);
+  if (!opened) return opened.error();
+  Process* process = opened->get();
+  process->errand = true;
+  process->serial = next_id();
+  by_serial_[process->serial] = process;
+  errands_[process->serial] = std::move(*opened);
+  return process;
+}
+
 Process* Registry::find(int pid) const {
   const auto found = by_pid_.find(pid);
   return found == by_pid_.end() ? nullptr : found->second.get();
@@ -51,7 +62,11 @@ void Registry::forget(Process& process) {
   }
   leave_slabs(process);
   by_serial_.erase(process.serial);
-  by_pid_.erase(process.pid);
+  if (process.errand) {
+    errands_.erase(process.serial);
+  } else {
+    by_pid_.erase(process.pid);
+  }
 }
 
 Process* Registry::by_serial(std::uint64_t serial) const {

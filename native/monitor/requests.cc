@@ -18,6 +18,8 @@ namespace {
 using abi::MessageType;
 using abi::Reason;
 
+constexpr std::size_t kErrands = 64;  // of one user at the same time
+
 /** The message as what its type says, when it has exactly that length. */
 template <typename Message>
 std::optional<Message> read_message(const Channel& channel) {
@@ -87,6 +89,8 @@ void Daemon::handle_registered(Channel& channel, const abi::Header& header) {
   Process& process = *channel.process;
   // A child has the same connection, but not the same descriptors: it must come on a connection of its own.
   if (channel.sender().pid != process.pid) return refuse(channel, header.sequence, Reason::other_process, false);
+  const bool for_errands = header.type == MessageType::pair || header.type == MessageType::give_back;
+  if (process.errand && !for_errands) return refuse(channel, header.sequence, Reason::bad_message, true);
   if (header.type == MessageType::pair) {
     if (const auto request = read_message<abi::Pair>(channel)) return registry_.pair(process, *request);
   } else if (header.type == MessageType::restore) {
@@ -113,8 +117,13 @@ void Daemon::hello(Channel& channel, const abi::Hello& request) {
   }
   const int pid = channel.sender().pid;
   if (pid <= 0) return refuse(channel, sequence, Reason::not_visible, true);
+  const bool errand = (request.flags & abi::kHelloErrand) != 0;
+  if (errand && count_of(channel.uid(), [](const Channel& other) { return on_errand(other); }) >= kErrands) {
+    return refuse(channel, sequence, Reason::no_descriptors, true);
+  }
   if (const Process* known = registry_.find(pid); known != nullptr && ended(*known)) process_ended(pid);
-  auto enrolled = registry_.enrol(pid, request.pid, request.start_ticks);
+  auto enrolled = errand ? registry_.enrol_errand(pid, request.pid, request.start_ticks)
+                         : registry_.enrol(pid, request.pid, request.start_ticks);
   if (!enrolled) return refuse(channel, sequence, refusal_of(enrolled.error()), true);
   Process& process = **enrolled;
   if ((request.flags & abi::kHelloAnew) != 0) {
@@ -129,7 +138,7 @@ void Daemon::hello(Channel& channel, const abi::Hello& request) {
   }
   channel.process = &process;
   channel_of_[process.serial] = &channel;
-  if (pid_of_.try_emplace(process.pidfd.get(), pid).second) watch_process(process);
+  if (!errand && pid_of_.try_emplace(process.pidfd.get(), pid).second) watch_process(process);
   abi::Welcome welcome{};
   welcome.header = {sizeof welcome, abi::kMonitorVersion, MessageType::welcome, sequence};
   welcome.shared_memory_version = abi::kSharedMemoryVersion;

@@ -96,6 +96,24 @@ test('lies are refused with the reason, and share nothing', async () => {
   expect(await a.answer(`pair ${ends.from}`)).toMatchObject({ outcome: 'shared' });
 });
 
+test('an errand beside the link of a process is no client, and is forgotten when it ends', async () => {
+  await bench.running();
+  const [a, b] = [await bench.client(), await bench.client()];
+  const [ends, others] = [await connected(a, b), await connected(a, b)];
+  const [mine] = await paired(a, b, ends);
+  const connections = async () =>
+    new Map((await status()).clients.map((one: { pid: number; connections: number }) => [one.pid, one.connections]));
+  const alone = new Map([a, b].map(({ pid }) => [pid, 1]));
+  expect(await a.answer(`errand ${ends.from}`)).toMatchObject({ outcome: 'shared', slab: mine.slab, memory: 1 });
+  expect(await connections()).toEqual(alone);
+  expect(await a.ask('errand-ends')).toBe('ended ok');
+  expect(await a.answer(`errand ${others.from}`)).toMatchObject({ outcome: 'kernel', memory: 0 });
+  expect(await b.answer(`pair ${others.to}`)).toMatchObject({ outcome: 'waiting' });
+  expect(await a.ask('errand-ends')).toBe('ended ok');
+  // By the link that the process has had all along.
+  expect(await a.answer(`pair ${others.from}`)).toMatchObject({ outcome: 'shared' });
+});
+
 test('a child must come on a connection of its own, and then has what its parent has', async () => {
   await bench.running();
   const [a, b] = [await bench.client(), await bench.client()];

@@ -39,6 +39,67 @@ TEST(Registry, AProcessThatLibsdLeavesHasNothingLeftAndBeginsAnew) {
   EXPECT_EQ(books.descriptors.size(), 2U);  // it has no mapping any more
 }
 
+std::size_t clients(const Books& books) {
+  const std::string status = books.status();
+  const std::string own = "\"pid\":" + std::to_string(::getpid()) + ",\"comm\"";
+  const std::size_t end = status.find("\"memoryBytes\"");
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = status.find(own, at)) < end; at++) ++count;
+  return count;
+}
+
+TEST(Registry, AnErrandIsNoClientAndLeavesNothingBehind) {
+  const LoopbackConnection loop;
+  Books books;
+  books.pair(claim_of(loop.opener));
+  books.pair(claim_of(loop.acceptor));
+  books.answers.clear();
+  auto errand = books.registry.enrol_errand(::getpid(), ::getpid(), own_start());
+  ASSERT_TRUE(errand.ok());
+  EXPECT_EQ(clients(books), 1U);
+  abi::Pair request{};
+  request.socket = claim_of(loop.opener);
+  books.registry.pair(**errand, request);
+  const abi::Answer answer = books.next();
+  EXPECT_EQ(answer.outcome, abi::Outcome::shared);
+  EXPECT_EQ(answer.has_memory, 1U) << "also where its process has it";
+  abi::GiveBack other{};
+  other.cookie = claim_of(loop.acceptor).cookie;
+  other.bytes = 100;
+  abi::Reason reason = abi::Reason::none;
+  EXPECT_EQ(books.registry.give_back(*books.process, other, reason).bytes, 0U);
+  EXPECT_EQ(reason, abi::Reason::shared_by_more);
+  const std::uint64_t serial = (*errand)->serial;
+  books.registry.forget(**errand);
+  EXPECT_EQ(books.registry.by_serial(serial), nullptr);
+  EXPECT_EQ(books.registry.find(::getpid()), books.process);
+  EXPECT_EQ(books.registry.give_back(*books.process, other, reason).bytes, 100U);
+  EXPECT_NE(books.status().find("\"shm\":1"), std::string::npos) << books.status();
+}
+
+TEST(Registry, AnErrandBringsNoTwoEndsTogether) {
+  const LoopbackConnection loop;
+  Books books;
+  auto errand = books.registry.enrol_errand(::getpid(), ::getpid(), own_start());
+  ASSERT_TRUE(errand.ok());
+  abi::Pair request{};
+  request.socket = claim_of(loop.acceptor);
+  const auto refused = [&] {
+    books.registry.pair(**errand, request);
+    const abi::Answer answer = books.next();
+    EXPECT_EQ(answer.outcome, abi::Outcome::kernel);
+    EXPECT_EQ(answer.reason, abi::Reason::peer_gone);
+    EXPECT_TRUE(books.answers.empty());
+  };
+  refused();
+  books.pair(claim_of(loop.opener));
+  EXPECT_EQ(books.next().outcome, abi::Outcome::waiting) << "not for the errand";
+  refused();
+  books.registry.forget(**errand);
+  books.pair(claim_of(loop.acceptor));
+  EXPECT_EQ(books.next().outcome, abi::Outcome::shared);
+}
+
 TEST(Registry, AnotherStartTimeIsAnotherProcess) {
   Books books;
   EXPECT_FALSE(books.registry.enrol(::getpid(), ::getpid(), own_start() + 1).ok());
