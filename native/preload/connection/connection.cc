@@ -221,7 +221,7 @@ void Connection::finish(int fd, bool last) {
   if (const std::uint32_t reason = unreported_.exchange(0); reason != 0) report(static_cast<abi::Reason>(reason));
   const bool thrown_away = has_unread();
   if (here() && unread_.was_reset()) was_reset();
-  drop_unread();
+  unread_.drop();
   if (!here()) return;
   if (last) {
     if (fd >= 0 && (thrown_away || (natively_.load() == 0 && inbound().in_ring() > 0))) {

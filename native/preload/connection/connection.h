@@ -54,8 +54,6 @@ struct Transfer {
   bool as_kernel = false;  // how it waits was not asked: only the kernel was to be called
 };
 
-class Errand;
-
 /** How long somebody who gives a socket away waits for what the peer, or the kernel, has to do. */
 inline constexpr std::uint64_t kPatienceMs = 1000;
 
@@ -261,6 +259,7 @@ class Connection {
 
  private:
   friend class Connections;
+  class Return;
   static constexpr std::uint32_t kStayReceiving = 1;
   static constexpr std::uint32_t kStaySending = 2;
   static constexpr std::uint32_t kBroken = 4;  // the peer's words cannot be
@@ -315,14 +314,8 @@ class Connection {
   void finish(int fd, bool last);
   [[nodiscard]] bool send_alone(bool at_once);
   void await_release();
-  [[nodiscard]] bool return_all(int fd, StreamReceiver& from, Errand* errand, std::uint64_t deadline);
-  [[nodiscard]] bool monitor_returns(int fd, const UnreadBytes& all, Errand* errand, std::uint64_t deadline);
   void keep_unread(std::span<const std::byte> bytes, int error);
   void await_thaw(int fd);
-  void take_back(int fd, std::size_t bytes, std::uint64_t deadline);
-  void adopt_unread(int fd);
-  void drop_unread();
-  [[nodiscard]] int unread_fd() const;
   [[nodiscard]] Result receive_unread(const Transfer& transfer);
   [[nodiscard]] Result receive_behind(const Transfer& transfer, std::size_t got, Native call);
 
@@ -349,8 +342,6 @@ class Connection {
   std::uint32_t once_ = 0;
 
   UnreadBytes unread_;
-  int unread_place_ = 0;             // of its descriptor among our own, + 1
-  std::int32_t unread_process_ = 0;  // that has it by the number in `unread_`
 
   Role sending_;
   Role receiving_;

@@ -16,7 +16,6 @@
 #include "preload/connection/io_uring.h"
 #include "preload/connection/options.h"
 #include "preload/monitor/link.h"
-#include "preload/table/open_descriptors.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -34,14 +33,6 @@ bool connected(SocketState& state) {
   }
   const bool adopted = kind == SOCKDOC_SOCKET_INHERITED && (state.flags.load() & kAdopted) != 0;
   return kind == SOCKDOC_SOCKET_OPENED || kind == SOCKDOC_SOCKET_ACCEPTED || adopted;
-}
-
-std::uint64_t cookie_of(SocketState& state, int fd) {
-  std::uint64_t cookie = state.cookie.load();
-  socklen_t length = sizeof cookie;
-  if (cookie != 0 || failed(raw(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))) return cookie;
-  state.cookie = cookie;
-  return cookie;
 }
 
 }  // namespace
@@ -80,12 +71,12 @@ void Connections::end() {
   static constinit MappedSlab no_slab;
   table.each([](int fd, Handle socket) {
     SocketState* state = table.state(socket);
-    if (state != nullptr && state->kind.load() != SOCKDOC_EPOLL_SET) (void)cookie_of(*state, fd);
+    if (state != nullptr && state->kind.load() != SOCKDOC_EPOLL_SET) (void)table.cookie_of(*state, fd);
   });
   slabs_.make_inert();
   each_place([](Connection& connection) {
     if (connection.slot_ != nullptr) connection.make_inert(no_slab);
-    connection.drop_unread();
+    connection.unread_.drop();
   });
 }
 
@@ -118,7 +109,7 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
       return refuse(state, fd, word);
     }
     Connection* mine = at(socket.index());
-    if (mine == nullptr || cookie_of(state, fd) == 0 || !gate::change(state, word, Phase::asked)) return;
+    if (mine == nullptr || table.cookie_of(state, fd) == 0 || !gate::change(state, word, Phase::asked)) return;
     mine->run_ = monitor_link.runs();
     if (monitor_link.ask(socket, fd)) return;
     mine->unasked_.store(socket.word(), std::memory_order_relaxed);
@@ -166,7 +157,7 @@ bool Connections::suits(Handle socket, int fd) {
 /** The monitor is told why: `status` says so of both ends, and the peer need not wait. */
 void Connections::refuse(SocketState& state, int fd, std::uint64_t word) {
   constexpr std::uint64_t kTries = 8;
-  if (cookie_of(state, fd) != 0 && !monitor_link.keep(fd, static_cast<abi::Reason>(state.reason.load())) &&
+  if (table.cookie_of(state, fd) != 0 && !monitor_link.keep(fd, static_cast<abi::Reason>(state.reason.load())) &&
       gate::calls(word) < ask_after_ + kTries * kAskAgain) {
     return;  // again later: the monitor has not answered the greeting yet, or another thread speaks to it
   }
@@ -387,24 +378,6 @@ void Connections::taken_apart(Handle socket) {
   if (state == nullptr) return;
   std::uint64_t word = state->gate.load();
   while (!gate::change(*state, word, Phase::native)) word = state->gate.load();
-}
-
-void Connections::inherit() {
-  each_open_descriptor([this](int memory) {
-    if (!UnreadBytes::is_ours(memory)) return;
-    UnreadBytes bytes;
-    const bool good = bytes.open(memory);
-    if (good) {
-      table.each([&](int fd, Handle socket) {
-        SocketState* state = table.state(socket);
-        Connection* connection =
-            state == nullptr || cookie_of(*state, fd) != bytes.cookie() ? nullptr : at(socket.index());
-        if (connection != nullptr) connection->inherit_unread(socket, bytes.cookie(), memory);
-      });
-      bytes.drop();
-    }
-    raw(SYS_close, memory);
-  });
 }
 
 void look_for_io_uring() {

@@ -5,6 +5,7 @@
 #include "preload/connection/idle_rings.h"
 #include "preload/connection/io_uring.h"
 #include "preload/monitor/link.h"
+#include "preload/table/open_descriptors.h"
 
 /* What becomes of connections when their process is copied, or becomes another program. */
 namespace sockdoc::preload {
@@ -44,6 +45,24 @@ void Connections::forked() {
   idle_rings.forked();
   search_anew_in_child();
   monitor_link.forked();
+}
+
+void Connections::inherit() {
+  each_open_descriptor([this](int memory) {
+    if (!UnreadBytes::is_ours(memory)) return;
+    UnreadBytes bytes;
+    const bool good = bytes.open(memory);
+    if (good) {
+      table.each([&](int fd, Handle socket) {
+        SocketState* state = table.state(socket);
+        Connection* connection =
+            state == nullptr || table.cookie_of(*state, fd) != bytes.cookie() ? nullptr : at(socket.index());
+        if (connection != nullptr) connection->inherit_unread(socket, bytes.cookie(), memory);
+      });
+      bytes.drop();
+    }
+    raw(SYS_close, memory);
+  });
 }
 
 void Connections::exec_failed() {

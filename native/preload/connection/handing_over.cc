@@ -207,11 +207,15 @@ void give_to_kernel(Connection& connection, int fd, abi::Reason reason, std::uin
   connections.each([&](Connection& other) {
     if (connection.faces(other)) peer = &other;
   });
+  // In a child of vfork() the number may mean something else by now.
   table.each([&](int other, Handle socket) {
-    if (peer != nullptr && socket.word() == peer->handle().word()) peer_fd = other;
+    const bool found = peer != nullptr && socket.word() == peer->handle().word();
+    if (found && cookie_of(other) == peer->cookie()) peer_fd = other;
   });
-  if (peer_fd >= 0 && connection.set_aside(fd, deadline) && connection.send_anew(fd, *peer, peer_fd, deadline)) return;
-  if (peer == nullptr && connection.return_to_kernel(fd, deadline)) return;
+  const bool done = peer_fd >= 0
+                        ? connection.set_aside(fd, deadline) && connection.send_anew(fd, *peer, peer_fd, deadline)
+                        : connection.return_to_kernel(fd, deadline);
+  if (done) return;
   reset_connection(fd);
   connection.was_reset();
 }

@@ -11,6 +11,7 @@
 #include <ctime>
 
 #include "preload/connection/connections.h"
+#include "preload/connection/patience.h"
 #include "preload/monitor/errand.h"
 #include "preload/monitor/link.h"
 
@@ -87,6 +88,8 @@ bool may_hold(const abi::EndWords& theirs, std::uint64_t generation, int fd) {
 
 }  // namespace
 
+constinit Patience thaw_patience;
+
 /**
  * From now on somebody sends who does not look at the shared words. With the sender's role. False: the receiver holds
  * us; `at_once`: and has to be done with it himself.
@@ -115,27 +118,148 @@ void Connection::await_release() {
   }
 }
 
+/** One return, with the receiver's role: whose words these are, and who asks the monitor. */
+class Connection::Return {
+ public:
+  Return(Connection& of, int fd, std::uint64_t deadline)
+      : of_(of), fd_(fd), deadline_(deadline), ours_(of.here() && table.mine()) {}
+
+  [[nodiscard]] bool run();
+
+ private:
+  [[nodiscard]] bool return_all(StreamReceiver& from);
+  [[nodiscard]] bool by_monitor(std::span<const std::byte> bytes, StreamReceiver& from);
+  [[nodiscard]] bool await_monitor(const UnreadBytes& all);
+  void take_back(std::size_t bytes, std::uint64_t deadline);
+  [[nodiscard]] bool ask(int memory, std::uint64_t bytes);
+  [[nodiscard]] bool refused();
+
+  Connection& of_;
+  int fd_;
+  std::uint64_t deadline_;
+  bool ours_;  // and the link to the monitor; else a child goes on an errand
+  Errand errand_;
+};
+
 bool Connection::return_to_kernel(int fd, std::uint64_t deadline) {
   const Holding receiving(receiving_);
   if (has(kBroken) || (here() && !has(kStayReceiving)) || sends_natively_.load() == 0) return false;
   if (receives_natively() && !has_unread()) return true;
   const SignalsBlocked blocked;
-  Errand errand;
-  const bool ours = here() && table.mine();
-  if (!ours && !errand.begin(fd, !here(), deadline)) return false;
-  const abi::Place& place = here() ? place_ : errand.place();
-  abi::SlotHead& slot = here() ? *slot_ : *errand.slot();
-  std::byte* const rings = here() ? rings_ : errand.rings();
-  if (!may_hold(slot.ends[1 - place.end], place.generation, fd)) return false;
-  const std::size_t direction = 1 - place.end;
-  StreamReceiver from(slot.directions[direction],
-                      ByteRing(slot.directions[direction], {rings + direction * place.ring_bytes, place.ring_bytes}),
-                      KernelStream(fd));
+  return Return(*this, fd, deadline).run();
+}
+
+bool Connection::Return::run() {
+  if (!ours_ && !errand_.begin(fd_, !of_.here(), deadline_)) return false;
+  const MappedPlace at = of_.here() ? MappedPlace{of_.place_, of_.slot_, of_.rings_} : errand_.mapped();
+  if (!may_hold(at.slot->ends[1 - at.place.end], at.place.generation, fd_)) return false;
+  const std::size_t direction = 1 - at.place.end;
+  abi::Direction& words = at.slot->directions[direction];
+  StreamReceiver from(words, ByteRing(words, {at.rings + direction * at.place.ring_bytes, at.place.ring_bytes}),
+                      KernelStream(fd_));
   from.hold_sender();
-  const bool returned =
-      (natively_.load() != 0 || set_aside(fd, deadline)) && return_all(fd, from, ours ? nullptr : &errand, deadline);
+  const bool returned = (of_.natively_.load() != 0 || of_.set_aside(fd_, deadline_)) && return_all(from);
   from.let_sender_go();
   return returned;
+}
+
+/** What was set aside, and what the kernel has behind it. Others who share the memory wait meanwhile. */
+bool Connection::Return::return_all(StreamReceiver& from) {
+  const UnreadBytes::Frozen frozen = of_.unread_.freeze_until(deadline_);
+  if (frozen == UnreadBytes::Frozen::nothing) return !of_.has_unread();
+  if (frozen == UnreadBytes::Frozen::by_another) return false;
+  const long mapped =
+      raw(SYS_mmap, 0, abi::kMostUnread, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (failed(mapped)) {
+    of_.unread_.thaw(false);
+    return false;
+  }
+  const std::span<std::byte> place(reinterpret_cast<std::byte*>(mapped), abi::kMostUnread);
+  const std::size_t first = of_.unread_.copy(place);
+  const Taken behind = take_from_kernel(fd_, from, place.subspan(first), deadline_);
+  const std::span<std::byte> bytes = place.first(first + behind.bytes);
+  const bool returned = behind.all && by_monitor(bytes, from);
+  const bool broken = of_.has(kBroken);  // the kernel may have some of it
+  const bool as_before = !returned && !broken && behind.bytes == 0 && behind.error == 0;
+  const bool keeps = ours_ && !returned && !broken && !as_before;
+  // Before those who share it may go on, and past what is missing.
+  if (!returned && !as_before && !keeps) reset_connection(fd_);
+  if (keeps) of_.unread_.tell(ECONNRESET);
+  of_.unread_.thaw(!as_before);
+  if (keeps) {
+    of_.keep_unread(bytes, behind.error);
+  } else if (ours_ && !as_before) {
+    of_.unread_.drop();
+  }
+  raw(SYS_munmap, mapped, abi::kMostUnread);
+  return returned;
+}
+
+/** With the sender held, and an empty socket. */
+bool Connection::Return::by_monitor(std::span<const std::byte> bytes, StreamReceiver& from) {
+  UnreadBytes all;
+  if (!all.make(of_.cookie_, bytes.size(), OwnDescriptors::For::moment)) return false;
+  std::memcpy(all.room().data(), bytes.data(), bytes.size());
+  all.made(bytes.size());
+  const bool returned = from.hold_finally() && await_monitor(all);
+  all.discard();
+  return returned;
+}
+
+bool Connection::Return::await_monitor(const UnreadBytes& all) {
+  constexpr std::uint64_t kToEnd = 4 * kPatienceMs;  // for a monitor that has begun
+  int memory = all.fd();
+  const std::size_t bytes = all.left();
+  if (memory < 0) return false;
+  all.begin_return();
+  if (!ask(memory, bytes)) return false;
+  while (all.returning() != abi::Returning::ended) {
+    bool not_done = refused();
+    // The program put something where the memory stood, and the monitor has looked there.
+    if (not_done && memory != all.fd()) not_done = !ask(memory = all.fd(), bytes);
+    const std::uint64_t now = coarse_ms();
+    if ((not_done || now >= deadline_) && all.cancel_return()) return false;
+    if (now >= deadline_ + kToEnd) {
+      of_.broke();
+      return false;
+    }
+    nap_us(100);
+  }
+  const std::size_t returned = all.returned();
+  if (returned < bytes) take_back(returned, deadline_ + kToEnd);
+  return returned == bytes;
+}
+
+/** The kernel has not taken all: what it did is what we have first in our memory still. */
+void Connection::Return::take_back(std::size_t bytes, std::uint64_t deadline) {
+  while (bytes > 0) {
+    const long got = raw(SYS_recvfrom, fd_, nullptr, bytes, MSG_DONTWAIT | MSG_TRUNC, nullptr, nullptr);
+    if (got > 0) {
+      bytes -= static_cast<std::size_t>(got);
+    } else if ((got != -EAGAIN && got != -EINTR) || coarse_ms() >= deadline) {
+      return of_.broke();
+    } else {
+      nap_us(100);
+    }
+  }
+}
+
+bool Connection::Return::ask(int memory, std::uint64_t bytes) {
+  if (!ours_) return errand_.give_back(of_.cookie_, memory, bytes);
+  of_.not_returned_ = 0;
+  while (!monitor_link.give_back(of_.handle(), of_.cookie_, memory, bytes)) {
+    // Another thread may be speaking to it.
+    if (!monitor_link.listens() || coarse_ms() >= deadline_) return false;
+    nap_us(100);
+  }
+  return true;
+}
+
+/** Whether the monitor does not do it. */
+bool Connection::Return::refused() {
+  if (!ours_) return errand_.refused();
+  monitor_link.look();
+  return of_.not_returned_.load() != 0;
 }
 
 void Connection::return_at_times(int fd) {
@@ -147,73 +271,24 @@ void Connection::return_at_times(int fd) {
   (void)return_to_kernel(fd, coarse_ms() + kAWhile);
 }
 
-/**
- * With the receiver's role: what was set aside, and what the kernel has behind it. Others who share the memory wait
- * meanwhile.
- */
-bool Connection::return_all(int fd, StreamReceiver& from, Errand* errand, std::uint64_t deadline) {
-  while (!unread_.freeze()) {
-    if (!unread_.frozen()) return !has_unread();
-    if (coarse_ms() >= deadline) return false;
-    nap_us(100);
-  }
-  const long mapped =
-      raw(SYS_mmap, 0, abi::kMostUnread, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (failed(mapped)) {
-    unread_.thaw(false);
-    return false;
-  }
-  const std::span<std::byte> place(reinterpret_cast<std::byte*>(mapped), abi::kMostUnread);
-  const std::size_t first = unread_.copy(place);
-  const Taken behind = take_from_kernel(fd, from, place.subspan(first), deadline);
-  const std::span<std::byte> bytes = place.first(first + behind.bytes);
-  bool returned = false;
-  UnreadBytes all;
-  if (behind.all && all.make(cookie_, bytes.size())) {
-    std::memcpy(all.room().data(), bytes.data(), bytes.size());
-    all.made(bytes.size());
-    returned = from.hold_finally() && monitor_returns(fd, all, errand, deadline);
-    all.discard();
-  }
-  const bool broken = has(kBroken);  // the kernel may have some of it
-  const bool as_before = !returned && !broken && behind.bytes == 0 && behind.error == 0;
-  const bool keeps = !returned && !broken && !as_before && errand == nullptr;
-  // Before those who share it may go on, and past what is missing.
-  if (!returned && !as_before && !keeps) reset_connection(fd);
-  if (keeps) unread_.tell(ECONNRESET);
-  unread_.thaw(!as_before);
-  if (keeps) {
-    keep_unread(bytes, behind.error);
-  } else if (errand == nullptr && !as_before) {
-    drop_unread();
-  }
-  raw(SYS_munmap, mapped, abi::kMostUnread);
-  return returned;
-}
-
 /** What was taken, and could not be returned, is to be read by this process still. */
 void Connection::keep_unread(std::span<const std::byte> bytes, int error) {
-  drop_unread();
+  unread_.drop();
   if (!unread_.make(cookie_, bytes.size())) return broke();
   if (!bytes.empty()) std::memcpy(unread_.room().data(), bytes.data(), bytes.size());
   unread_.made(bytes.size());
   if (error != 0) unread_.tell(error);
-  unread_process_ = table.process();
-  adopt_unread(unread_.take_fd());
 }
 
 /** Somebody who shares what was set aside gives it back to the kernel: that takes some hundred microseconds. */
 void Connection::await_thaw(int fd) {
-  constexpr std::uint64_t kLongerThanItTakes = 7 * kPatienceMs;
-  constexpr std::uint64_t kOnceInVain = kPatienceMs / 5;
   if (!unread_.frozen()) return;
-  // A child that means harm could do it to every connection that it shares.
-  static constinit std::atomic<std::uint64_t> patience{kLongerThanItTakes};
   const std::uint64_t start = coarse_ms();
   while (unread_.frozen()) {
     nap_us(100);
-    if (coarse_ms() - start < patience.load()) continue;
-    patience = kOnceInVain;
+    const std::uint64_t now = coarse_ms();
+    if (now - start < thaw_patience.ms(now)) continue;
+    thaw_patience.in_vain(now);
     // He was ended in the midst of it, and may have had bytes that came behind these.
     unread_.thaw(true);
     unread_.tell(ECONNRESET);
@@ -221,53 +296,6 @@ void Connection::await_thaw(int fd) {
     // By memory of our own: he could freeze the other again and again.
     keep_unread({}, ECONNRESET);
     return was_reset();
-  }
-}
-
-/** With the sender held finally, and an empty socket. `errand`: of who does not have the link to the monitor. */
-bool Connection::monitor_returns(int fd, const UnreadBytes& all, Errand* errand, std::uint64_t deadline) {
-  constexpr std::uint64_t kToEnd = 4 * kPatienceMs;  // for a monitor that has begun
-  const int memory = all.fd();
-  const std::size_t bytes = all.left();
-  if (memory < 0) return false;
-  all.begin_return();
-  not_returned_ = 0;
-  const auto ask = [&] {
-    return errand != nullptr ? errand->give_back(cookie_, memory, bytes)
-                             : monitor_link.give_back(handle(), cookie_, memory, bytes);
-  };
-  while (!ask()) {
-    // Another thread may be speaking to it.
-    if (errand != nullptr || !monitor_link.listens() || coarse_ms() >= deadline) return false;
-    nap_us(100);
-  }
-  while (all.returning() != abi::Returning::ended) {
-    if (errand == nullptr) monitor_link.look();
-    const bool refused = errand != nullptr ? errand->refused() : not_returned_.load() != 0;
-    const std::uint64_t now = coarse_ms();
-    if ((refused || now >= deadline) && all.cancel_return()) return false;
-    if (now >= deadline + kToEnd) {
-      broke();
-      return false;
-    }
-    nap_us(100);
-  }
-  const std::size_t returned = all.returned();
-  if (returned < bytes) take_back(fd, returned, deadline + kToEnd);
-  return returned == bytes;
-}
-
-/** The kernel has not taken all: what it did is what we have first in our memory still. */
-void Connection::take_back(int fd, std::size_t bytes, std::uint64_t deadline) {
-  while (bytes > 0) {
-    const long got = raw(SYS_recvfrom, fd, nullptr, bytes, MSG_DONTWAIT | MSG_TRUNC, nullptr, nullptr);
-    if (got > 0) {
-      bytes -= static_cast<std::size_t>(got);
-    } else if ((got != -EAGAIN && got != -EINTR) || coarse_ms() >= deadline) {
-      return broke();
-    } else {
-      nap_us(100);
-    }
   }
 }
 

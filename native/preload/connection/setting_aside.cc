@@ -11,7 +11,6 @@
 #include "preload/calls.h"
 #include "preload/connection/connection.h"
 #include "preload/readiness/sleepers.h"
-#include "preload/table/own.h"
 
 /* What happens to unread bytes of a ring when somebody else gets the socket: see UnreadBytes. */
 namespace sockdoc::preload {
@@ -36,7 +35,7 @@ bool Connection::set_aside(int fd, std::uint64_t deadline) {
   StreamReceiver from = inbound(fd);
   const std::size_t bytes = from.until_ring_is_empty();
   if (bytes == kRingViolated) broke();
-  drop_unread();
+  unread_.drop();
   if (bytes == kRingViolated || bytes > kMost || !unread_.make(cookie_, bytes)) return false;
   std::size_t got = 0;
   while (got < bytes) {
@@ -50,9 +49,6 @@ bool Connection::set_aside(int fd, std::uint64_t deadline) {
   }
   unread_.made(got);
   if (const int error = from.deferred(); error != 0) unread_.tell(error);
-  // A child on our memory keeps the descriptor by its own number, for the program that it executes.
-  unread_process_ = static_cast<std::int32_t>(raw(SYS_getpid));
-  if (!table.on_loan()) adopt_unread(unread_.take_fd());
   sleepers.keep_looking(Handle(handle_.load()));
   return receives_natively();
 }
@@ -94,32 +90,22 @@ bool Connection::send_anew(int fd, Connection& peer, int peer_fd, std::uint64_t 
   const Holding sending(peer.sending_);
   const SignalsBlocked blocked;
   if (natively_.load() == 0 || peer.native_sends_.load() != 0 || peer.go_to_kernel(peer_fd) != 0) return false;
+  const UnreadBytes::Frozen frozen = unread_.freeze_until(deadline);
+  if (frozen == UnreadBytes::Frozen::nothing) return !has_unread();
+  if (frozen == UnreadBytes::Frozen::by_another) return false;
   const long mapped =
       raw(SYS_mmap, 0, kMost, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (failed(mapped)) return false;
-  const std::span<std::byte> place(reinterpret_cast<std::byte*>(mapped), kMost);
-  const iovec first = {place.data(), place.size()};
-  const std::size_t set_aside = unread_.take({&first, 1}, false, true);
-  const long behind = take_all(fd, peer_fd, place.subspan(set_aside), deadline);
-  const bool sent =
-      behind >= 0 && send_all(peer_fd, place.first(set_aside + static_cast<std::size_t>(behind)), deadline);
-  raw(SYS_munmap, mapped, kMost);
+  bool sent = false;
+  if (!failed(mapped)) {
+    const std::span<std::byte> place(reinterpret_cast<std::byte*>(mapped), kMost);
+    const std::size_t set_aside = unread_.copy(place);
+    const long behind = take_all(fd, peer_fd, place.subspan(set_aside), deadline);
+    sent = behind >= 0 && send_all(peer_fd, place.first(set_aside + static_cast<std::size_t>(behind)), deadline);
+    raw(SYS_munmap, mapped, kMost);
+  }
+  if (!sent) reset_connection(fd);  // before those who share the bytes go past what is missing
+  unread_.thaw(true);
   return sent;
-}
-
-/** The descriptor of the memory goes where the program does not meet it. */
-void Connection::adopt_unread(int fd) {
-  unread_place_ = fd < 0 ? 0 : own_descriptors.adopt(fd) + 1;
-  if (unread_place_ > 0) return;
-  unread_place_ = 0;
-  if (fd >= 0) raw(SYS_close, fd);
-}
-
-void Connection::drop_unread() {
-  if (unread_place_ > 0) own_descriptors.release(static_cast<std::size_t>(unread_place_ - 1));
-  unread_place_ = 0;
-  (void)unread_.take_fd();
-  unread_.drop();
 }
 
 void Connection::inherit_unread(Handle self, std::uint64_t cookie, int fd) {
@@ -129,21 +115,14 @@ void Connection::inherit_unread(Handle self, std::uint64_t cookie, int fd) {
   inherited_by_ = table.process();
   natively_ = 1;
   sends_natively_ = 1;
-  const long copy = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
-  adopt_unread(failed(copy) ? -1 : static_cast<int>(copy));
+  if (const long copy = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0); !failed(copy)) unread_.have(static_cast<int>(copy));
   handle_.store(self.word(), std::memory_order_release);
   sleepers.keep_looking(self);
 }
 
-/** The memory's descriptor in the calling process, or -1. */
-int Connection::unread_fd() const {
-  if (unread_place_ > 0) return own_descriptors.number(static_cast<std::size_t>(unread_place_ - 1));
-  return unread_process_ == static_cast<std::int32_t>(raw(SYS_getpid)) ? unread_.fd() : -1;
-}
-
 bool Connection::leave_unread(bool to_next_program) {
   if (!has_unread()) return true;
-  const int fd = unread_fd();
+  const int fd = unread_.fd();
   return fd >= 0 && !failed(raw(SYS_fcntl, fd, F_SETFD, to_next_program ? 0 : FD_CLOEXEC));
 }
 

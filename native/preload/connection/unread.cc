@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 #include <iterator>
 
 #include "base/raw.h"
+#include "preload/thread.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -20,16 +22,18 @@ using abi::kPage;
 
 constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
 
-/** A file of this size, which nobody can make shorter under those who have it mapped; negative without. */
-long sealed_file(std::size_t size) {
+/** A file of this size, which nobody can make shorter under those who have it mapped. */
+bool make_sealed(OwnDescriptor& file, std::size_t size, OwnDescriptors::For how_long) {
   rlimit most = {};
   // Beyond it the process would get a signal.
-  if (failed(raw(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &most)) || most.rlim_cur < size) return -EFBIG;
+  if (failed(raw(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &most)) || most.rlim_cur < size) return false;
   const long fd = raw(SYS_memfd_create, abi::kUnreadName, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (failed(fd)) return fd;
-  if (!failed(raw(SYS_ftruncate, fd, size)) && !failed(raw(SYS_fcntl, fd, F_ADD_SEALS, kSeals))) return fd;
-  raw(SYS_close, fd);
-  return -ENOMEM;
+  if (failed(fd) || !file.take(static_cast<int>(fd), how_long)) return false;
+  if (!failed(raw(SYS_ftruncate, file.number(), size)) && !failed(raw(SYS_fcntl, file.number(), F_ADD_SEALS, kSeals))) {
+    return true;
+  }
+  file.close();
+  return false;
 }
 
 /** The last mappings that were let go of, whose users may still be looking: page number | pages << 36. */
@@ -39,19 +43,17 @@ constexpr unsigned kPagesShift = 36;
 
 }  // namespace
 
-bool UnreadBytes::make(std::uint64_t cookie, std::size_t bytes) {
+bool UnreadBytes::make(std::uint64_t cookie, std::size_t bytes, OwnDescriptors::For how_long) {
   const std::size_t size = (kPage + bytes + kPage - 1) & ~(kPage - 1);
-  const long file = sealed_file(size);
-  const int flags = failed(file) ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
-  const long mapped = raw(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, flags, failed(file) ? -1 : file, 0);
+  const int flags = make_sealed(file_, size, how_long) ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS;
+  const long mapped = raw(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, flags, file_.number(), 0);
   if (failed(mapped)) {
-    if (!failed(file)) raw(SYS_close, file);
+    file_.close();
     return false;
   }
   auto* head = reinterpret_cast<Head*>(mapped);
   head->magic = abi::kUnreadMagic;
   head->cookie = cookie;
-  number_ = failed(file) ? 0 : static_cast<int>(file) + 1;
   mapped_ = size;
   size_ = bytes;
   head_.store(head, std::memory_order_release);
@@ -138,6 +140,16 @@ bool UnreadBytes::freeze() const {
   return true;
 }
 
+UnreadBytes::Frozen UnreadBytes::freeze_until(std::uint64_t deadline) const {
+  while (!freeze()) {
+    if (left() == 0) return Frozen::nothing;
+    if (coarse_ms() >= deadline) return Frozen::by_another;
+    const timespec a_while = {0, 100'000};
+    raw(SYS_nanosleep, &a_while, nullptr);
+  }
+  return Frozen::by_us;
+}
+
 bool UnreadBytes::frozen() const {
   const Head* head = head_.load(std::memory_order_acquire);
   return left() > 0 && (head->taken.load(std::memory_order_acquire) & abi::kFrozen) != 0;
@@ -187,19 +199,14 @@ std::size_t UnreadBytes::returned() const {
   return static_cast<std::size_t>(std::min<std::uint64_t>(head_.load()->returned.load(), size_));
 }
 
-int UnreadBytes::take_fd() {
-  const int fd = number_ - 1;
-  number_ = 0;
-  return fd;
-}
-
 void UnreadBytes::discard() {
-  if (fd() >= 0) raw(SYS_close, take_fd());
+  file_.close();
   if (Head* const head = head_.exchange(nullptr); head != nullptr) raw(SYS_munmap, head, mapped_);
   size_ = 0;
 }
 
 void UnreadBytes::drop() {
+  file_.close();
   Head* const head = head_.exchange(nullptr);
   if (head == nullptr) return;
   const std::uint64_t word = reinterpret_cast<std::uintptr_t>(head) / kPage | mapped_ / kPage << kPagesShift;

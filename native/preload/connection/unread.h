@@ -8,6 +8,7 @@
 #include <span>
 
 #include "abi/unread.h"
+#include "preload/table/own.h"
 
 namespace sockdoc::preload {
 
@@ -25,13 +26,16 @@ class UnreadBytes {  // all zero: there are none
  public:
   /** Memory for `bytes` of the socket `cookie`. False without. The descriptor has close-on-exec, or there is none: then
    * programs that are executed do not get them. */
-  [[nodiscard]] bool make(std::uint64_t cookie, std::size_t bytes);
+  [[nodiscard]] bool make(std::uint64_t cookie, std::size_t bytes,
+                          OwnDescriptors::For how_long = OwnDescriptors::For::long_while);
   /** Where make() wants the bytes, and how many came. */
   [[nodiscard]] std::span<std::byte> room() const { return {data(), size_}; }
   void made(std::size_t bytes);
 
   /** What a descriptor that was inherited holds; false when it is none of ours. The descriptor stays the caller's. */
   [[nodiscard]] bool open(int fd);
+  /** After open(): with a descriptor, for programs to come. */
+  void have(int fd) { file_.take(fd); }
   [[nodiscard]] static bool is_ours(int fd);
   [[nodiscard]] std::uint64_t cookie() const;
 
@@ -45,6 +49,9 @@ class UnreadBytes {  // all zero: there are none
    * copy() says what is there; `all` of thaw(): it was taken.
    */
   [[nodiscard]] bool freeze() const;
+  /** The same, once nobody else has it frozen, or until `deadline` (coarse_ms()). */
+  enum class Frozen { by_us, by_another, nothing };
+  [[nodiscard]] Frozen freeze_until(std::uint64_t deadline) const;
   [[nodiscard]] bool frozen() const;
   [[nodiscard]] std::size_t copy(std::span<std::byte> into) const;
   void thaw(bool all) const;
@@ -67,13 +74,11 @@ class UnreadBytes {  // all zero: there are none
   [[nodiscard]] std::size_t returned() const;
 
   /** The memory's descriptor in the calling process, -1 when it has none. */
-  [[nodiscard]] int fd() const { return number_ - 1; }
-  /** Forgets the descriptor, which is the caller's from now on. */
-  [[nodiscard]] int take_fd();
+  [[nodiscard]] int fd() const { return file_.number(); }
 
   /** Lets go of the memory, a little later: another thread may be looking at it. */
   void drop();
-  /** The same at once, of memory that nobody else has seen, with its descriptor. */
+  /** The same at once, of memory that nobody else has seen. */
   void discard();
 
  private:
@@ -84,7 +89,7 @@ class UnreadBytes {  // all zero: there are none
   std::atomic<Head*> head_{nullptr};
   std::size_t size_ = 0;
   std::size_t mapped_ = 0;
-  int number_ = 0;  // the descriptor + 1
+  OwnDescriptor file_;
 };
 
 }  // namespace sockdoc::preload

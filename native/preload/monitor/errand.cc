@@ -33,18 +33,19 @@ void wait_for(int link) {
 
 Errand::~Errand() {
   if (slab_ != nullptr) raw(SYS_munmap, slab_, size_of(place_));
-  if (link_ >= 0) raw(SYS_close, link_);
+  link_.close();
 }
 
-abi::SlotHead* Errand::slot() const {
-  return reinterpret_cast<abi::SlotHead*>(slab_ + abi::slot_offset(place_.slot, place_.ring_bytes));
+MappedPlace Errand::mapped() const {
+  std::byte* const slot = slab_ + abi::slot_offset(place_.slot, place_.ring_bytes);
+  return {place_, reinterpret_cast<abi::SlotHead*>(slot), slot + abi::kPage};
 }
 
 bool Errand::begin(int fd, bool with_memory, std::uint64_t deadline) {
   const std::uint64_t began = start_ticks();
   auto request = message_of<abi::Pair>(MessageType::pair, 1);
   if (began == 0 || !claim(fd, request.socket) || !connect(deadline)) return false;
-  const abi::Hello hello = hello_of(began);
+  const abi::Hello hello = hello_of(began, abi::kHelloErrand);
   if (!send(&hello, sizeof hello) || !send(&request, sizeof request)) return false;
   abi::Answer answer = {};
   int memory = -1;
@@ -58,16 +59,16 @@ bool Errand::begin(int fd, bool with_memory, std::uint64_t deadline) {
 bool Errand::connect(std::uint64_t deadline) {
   while (monitor_link.wanted()) {
     const long link = connect_to_monitor(monitor_link.path());
-    link_ = failed(link) ? -1 : static_cast<int>(link);
-    if (link != -EAGAIN || coarse_ms() >= deadline) break;
+    if (!failed(link)) return link_.take(static_cast<int>(link), OwnDescriptors::For::moment);
+    if (link != -EAGAIN || coarse_ms() >= deadline) return false;
     const timespec a_while = {0, 1'000'000};
     raw(SYS_nanosleep, &a_while, nullptr);
   }
-  return link_ >= 0;
+  return false;
 }
 
 bool Errand::send(const void* message, std::size_t bytes) const {
-  const long sent = raw(SYS_sendto, link_, message, bytes, MSG_DONTWAIT | MSG_NOSIGNAL, nullptr, 0);
+  const long sent = raw(SYS_sendto, link_.number(), message, bytes, MSG_DONTWAIT | MSG_NOSIGNAL, nullptr, 0);
   return sent == static_cast<long>(bytes);
 }
 
@@ -75,7 +76,7 @@ bool Errand::await_answer(std::uint64_t cookie, std::uint64_t deadline, abi::Ans
   for (;;) {
     alignas(8) std::byte message[kLongestMessage];
     int along = -1;
-    const Received received = receive_message(link_, message, along);
+    const Received received = receive_message(link_.number(), message, along);
     abi::Header header = {};
     if (received == Received::message) std::memcpy(&header, message, sizeof header);
     if (header.type == MessageType::answer && header.length == sizeof answer) {
@@ -87,7 +88,7 @@ bool Errand::await_answer(std::uint64_t cookie, std::uint64_t deadline, abi::Ans
     if (received == Received::broken || header.type == MessageType::refused) return false;
     if (received == Received::message) continue;
     if (coarse_ms() >= deadline) return false;
-    wait_for(link_);
+    wait_for(link_.number());
   }
 }
 
@@ -117,7 +118,7 @@ bool Errand::give_back(std::uint64_t cookie, int memory, std::uint64_t bytes) {
 bool Errand::refused() {
   alignas(8) std::byte message[kLongestMessage];
   int along = -1;
-  const Received received = receive_message(link_, message, along);
+  const Received received = receive_message(link_.number(), message, along);
   if (along >= 0) raw(SYS_close, along);
   abi::Header header = {};
   if (received == Received::message) std::memcpy(&header, message, sizeof header);

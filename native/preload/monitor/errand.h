@@ -4,8 +4,16 @@
 
 #include "abi/messages.h"
 #include "abi/slab.h"
+#include "preload/table/own.h"
 
 namespace sockdoc::preload {
+
+/** A connection's memory as it is mapped here. */
+struct MappedPlace {
+  abi::Place place;
+  abi::SlotHead* slot;
+  std::byte* rings;
+};
 
 /**
  * A child that is about to execute a program asks the monitor itself, by a link of its own, about one socket: its
@@ -24,10 +32,8 @@ class Errand {
    * of the connection. False: not until `deadline` (coarse_ms()), or not for this process.
    */
   [[nodiscard]] bool begin(int fd, bool with_memory, std::uint64_t deadline);
-  /** After begin() with memory: where the connection is, and its place. */
-  [[nodiscard]] abi::SlotHead* slot() const;
-  [[nodiscard]] std::byte* rings() const { return reinterpret_cast<std::byte*>(slot()) + abi::kPage; }
-  [[nodiscard]] const abi::Place& place() const { return place_; }
+  /** After begin() with memory. */
+  [[nodiscard]] MappedPlace mapped() const;
 
   /** As MonitorLink::give_back(). */
   [[nodiscard]] bool give_back(std::uint64_t cookie, int memory, std::uint64_t bytes);
@@ -40,7 +46,7 @@ class Errand {
   [[nodiscard]] bool await_answer(std::uint64_t cookie, std::uint64_t deadline, abi::Answer& answer, int& memory) const;
   [[nodiscard]] bool map(const abi::Answer& answer, int memory);
 
-  int link_ = -1;
+  OwnDescriptor link_;
   abi::Place place_ = {};
   std::byte* slab_ = nullptr;
 };

@@ -75,8 +75,7 @@ void MonitorLink::open() {
     raw(SYS_close, fd);
     return;
   }
-  abi::Hello hello = hello_of(began);
-  if (anew_) hello.flags = abi::kHelloAnew;
+  const abi::Hello hello = hello_of(began, anew_ ? abi::kHelloAnew : 0);
   state_ = State::greeting;
   if (!send(&hello, sizeof hello)) close();
 }

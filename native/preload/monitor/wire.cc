@@ -24,11 +24,12 @@ long connect_to_monitor(const char* path) {
   return result;
 }
 
-abi::Hello hello_of(std::uint64_t began) {
+abi::Hello hello_of(std::uint64_t began, std::uint64_t flags) {
   auto hello = message_of<abi::Hello>(abi::MessageType::hello, 0);
   hello.pid = static_cast<std::int32_t>(raw(SYS_getpid));
   hello.shared_memory_version = abi::kSharedMemoryVersion;
   hello.start_ticks = began;
+  hello.flags = flags;
   return hello;
 }
 

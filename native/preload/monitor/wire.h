@@ -17,8 +17,8 @@ template <typename Message>
 /** A link to the monitor whose socket is at `path`, which does not wait; negative: the errno value. */
 [[nodiscard]] long connect_to_monitor(const char* path);
 
-/** What a process says first; `began` of start_ticks(). */
-[[nodiscard]] abi::Hello hello_of(std::uint64_t began);
+/** What a process says first; `began` of start_ticks(), `flags` of abi::kHello…. */
+[[nodiscard]] abi::Hello hello_of(std::uint64_t began, std::uint64_t flags);
 
 /** Every message for libsd is shorter. */
 inline constexpr std::size_t kLongestMessage = 256;

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/raw.h"
+#include "preload/table/table.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -29,24 +30,37 @@ long duplicate_high(int fd) {
   return result;
 }
 
+std::int32_t process_id() { return static_cast<std::int32_t>(raw(SYS_getpid)); }
+
 }  // namespace
 
 constinit OwnDescriptors own_descriptors;
 
-int OwnDescriptors::adopt(int fd) {
-  const long high = duplicate_high(fd);
-  if (failed(high)) return static_cast<int>(high);
-  for (std::size_t place = 0; place < kMost; place++) {
+int OwnDescriptors::adopt(int fd, For how_long) {
+  const std::size_t most = how_long == For::moment ? kMost : kMost - kMoments;
+  for (std::size_t place = 0; place < most; place++) {
     int nothing = 0;
-    if (!numbers_[place].compare_exchange_strong(nothing, static_cast<int>(high) + 1)) continue;
+    if (!numbers_[place].compare_exchange_strong(nothing, fd + 1)) continue;
     count_++;
     for (std::size_t end = end_.load(); end <= place && !end_.compare_exchange_weak(end, place + 1);) {
     }
-    raw(SYS_close, fd);
-    return static_cast<int>(place);
+    return raise(place, fd, how_long) ? static_cast<int>(place) : -EMFILE;
   }
-  raw(SYS_close, high);
   return -EMFILE;
+}
+
+/** From where it stands. The program may put something there at the same moment: then it has moved away already. */
+bool OwnDescriptors::raise(std::size_t place, int fd, For how_long) {
+  int here = fd + 1;
+  const long high = duplicate_high(fd);
+  if (failed(high)) {
+    if (how_long == For::moment || !numbers_[place].compare_exchange_strong(here, 0)) return true;
+    count_--;
+    return false;
+  }
+  const bool stayed = numbers_[place].compare_exchange_strong(here, static_cast<int>(high) + 1);
+  raw(SYS_close, stayed ? fd : static_cast<int>(high));
+  return true;
 }
 
 void OwnDescriptors::release(std::size_t place) {
@@ -82,6 +96,35 @@ long OwnDescriptors::first_within(unsigned first, unsigned last) const {
     if (result < 0 || number < result) result = number;
   }
   return result;
+}
+
+bool OwnDescriptor::take(int fd, OwnDescriptors::For how_long) {
+  if (!table.on_loan()) {
+    const int place = own_descriptors.adopt(fd, how_long);
+    if (place < 0) raw(SYS_close, fd);
+    place_ = place < 0 ? 0 : place + 1;
+    return place >= 0;
+  }
+  const long high = duplicate_high(fd);
+  if (!failed(high)) raw(SYS_close, fd);
+  number_ = (failed(high) ? fd : static_cast<int>(high)) + 1;
+  process_ = process_id();
+  return true;
+}
+
+int OwnDescriptor::number() const {
+  if (number_ > 0) return process_ == process_id() ? number_ - 1 : -1;
+  return place_ > 0 && !forgotten_ ? own_descriptors.number(static_cast<std::size_t>(place_ - 1)) : -1;
+}
+
+void OwnDescriptor::close() {
+  if (number_ > 0 && process_ == process_id()) raw(SYS_close, number_ - 1);
+  number_ = 0;
+  if (place_ == 0) return;
+  forgotten_ = table.on_loan();
+  if (forgotten_) return;
+  own_descriptors.release(static_cast<std::size_t>(place_ - 1));
+  place_ = 0;
 }
 
 }  // namespace sockdoc::preload

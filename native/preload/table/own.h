@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 namespace sockdoc::preload {
 
@@ -12,10 +13,15 @@ namespace sockdoc::preload {
  */
 class OwnDescriptors {
  public:
-  static constexpr std::size_t kMost = 64;
+  static constexpr std::size_t kMost = 72;
+  static constexpr std::size_t kMoments = 8;  // places that are left to those which go within a moment
 
-  /** Takes `fd` over, to a high number. Where it then stands, see number(); a negative errno when there is no room. */
-  [[nodiscard]] int adopt(int fd);
+  /**
+   * Takes `fd` over, to a high number. Where it then stands, see number(); a negative errno when there is no room, and
+   * `fd` is the caller's still. For a moment it may stand on the program's last free number.
+   */
+  enum class For { long_while, moment };
+  [[nodiscard]] int adopt(int fd, For how_long = For::long_while);
   [[nodiscard]] int number(std::size_t place) const { return numbers_[place].load() - 1; }
   void release(std::size_t place);
 
@@ -28,6 +34,7 @@ class OwnDescriptors {
 
  private:
   [[nodiscard]] std::size_t place_of(int fd) const;
+  [[nodiscard]] bool raise(std::size_t place, int fd, For how_long);
 
   std::atomic<int> numbers_[kMost] = {};  // the descriptor + 1; 0: free
   std::atomic<unsigned> count_{0};
@@ -35,5 +42,26 @@ class OwnDescriptors {
 };
 
 extern OwnDescriptors own_descriptors;
+
+/**
+ * One of them; or, in a child on the memory of the process that they are recorded in, one of the child's: as high, and
+ * without a record. Such a child may close what its parent took, which is open in the parent until that closes it too.
+ * All zero: none.
+ */
+class OwnDescriptor {
+ public:
+  /** Takes `fd` over, or closes it where there is no room: false. There was none before. */
+  bool take(int fd, OwnDescriptors::For how_long = OwnDescriptors::For::long_while);
+  /** In the calling process, which may be a child of the one that took it; -1: it has none. */
+  [[nodiscard]] int number() const;
+  /** Of another process it is forgotten. */
+  void close();
+
+ private:
+  int place_ = 0;           // among own_descriptors, + 1
+  bool forgotten_ = false;  // what stands there, by such a child
+  int number_ = 0;          // + 1: of `process_` alone
+  std::int32_t process_ = 0;
+};
 
 }  // namespace sockdoc::preload

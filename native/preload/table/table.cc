@@ -151,6 +151,14 @@ SocketState* DescriptorTable::state(Handle handle) const {
   return state.life.load(std::memory_order_acquire) >> 32 == handle.generation() ? &state : nullptr;
 }
 
+std::uint64_t DescriptorTable::cookie_of(SocketState& socket, int fd) {
+  std::uint64_t cookie = socket.cookie.load();
+  socklen_t length = sizeof cookie;
+  if (cookie != 0 || failed(raw(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))) return cookie;
+  socket.cookie = cookie;
+  return cookie;
+}
+
 // A descriptor that one thread closes while another still uses it can end between state() and the addition, so that the
 // count goes to the next socket in that place. Such a program loses its bytes anyway.
 void DescriptorTable::sent(Handle handle, std::uint64_t bytes) {
@@ -357,12 +365,7 @@ unsigned DescriptorTable::end() const {
 bool DescriptorTable::read(int fd, sockdoc_socket_state& into) {
   SocketState* socket = state(find(fd));
   if (socket == nullptr || socket->kind.load() == SOCKDOC_EPOLL_SET) return false;
-  std::uint64_t cookie = socket->cookie.load();
-  if (cookie == 0) {
-    socklen_t length = sizeof cookie;
-    raw(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &cookie, &length);
-    socket->cookie = cookie;
-  }
+  const std::uint64_t cookie = cookie_of(*socket, fd);
   const std::uint32_t flags = socket->flags.load();
   into = {
       .kind = socket->kind.load(),

@@ -87,6 +87,8 @@ class DescriptorTable {
 
   /** Null when the handle's socket is gone. */
   [[nodiscard]] SocketState* state(Handle handle) const;
+  /** SO_COOKIE, asked for once; 0: not to be had. */
+  [[nodiscard]] static std::uint64_t cookie_of(SocketState& socket, int fd);
   /** Whether a number that came from elsewhere can be asked about. */
   [[nodiscard]] bool knows(Handle handle) const { return handle && handle.index() < used_.load(); }
   /** Whether the counts hold all bytes of the connection. */

@@ -44,6 +44,16 @@ describe.runIf(hasLibsd)('children that execute a program without libsd while by
     await goesOn(ends);
   });
 
+  it.each(['fork', 'vfork'])('%s: the child is no client of the monitor meanwhile', async (how) => {
+    const [from, to] = await talking.unread(9000);
+    const spawned = ask<Done>(to, `spawn 10000 ${how} ${plain}`);
+    await talking.returned();
+    const { clients } = await monitorStatus(talking.bench.socket);
+    expect(clients?.map(({ pid }) => pid).sort()).toEqual([from.pid, to.pid].sort());
+    expect(await ask<Done>(from, 'push 1000')).toMatchObject(fine);
+    expect(await spawned).toMatchObject(fine);
+  });
+
   it.each(HOWS)('%s: while their sender sends on and on', async (how) => {
     const ends = await talking.unread(300_000);
     const sent = ask<Done>(ends[0], 'push 20000000');

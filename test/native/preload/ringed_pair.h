@@ -29,6 +29,7 @@ class RingedPair {
     if (fd >= 0) sockdoc_hook_close(fd);
     if (peer_ >= 0) ::close(peer_);
     if (memory_ != nullptr) ::munmap(memory_, bytes_);
+    if (file_ >= 0) ::close(file_);
   }
   RingedPair(const RingedPair&) = delete;
   RingedPair& operator=(const RingedPair&) = delete;
@@ -56,6 +57,8 @@ class RingedPair {
   [[nodiscard]] int peer() const { return peer_; }
   [[nodiscard]] const std::byte* memory() const { return memory_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] int file() const { return file_; }
+  [[nodiscard]] const abi::Place& place() const { return place_; }
   void close_peer() { ::close(std::exchange(peer_, -1)); }
   [[nodiscard]] abi::SlotHead& slot() const {
     return *reinterpret_cast<abi::SlotHead*>(memory_ + abi::slot_offset(0, ring_bytes_));
@@ -115,9 +118,9 @@ class RingedPair {
     void* mapped = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, slab.value()->memory(), 0);
     ASSERT_NE(mapped, MAP_FAILED);
     memory_ = static_cast<std::byte*>(mapped);
-    const int copy = ::dup(slab.value()->memory());
-    ASSERT_EQ(connections.answered(answer, copy), Connections::Reply::nothing);
-    ::close(copy);
+    file_ = ::dup(slab.value()->memory());
+    place_ = answer.place;
+    ASSERT_EQ(connections.answered(answer, file_), Connections::Reply::nothing);
     StreamSender(direction(), ring(0), KernelStream(peer_)).begin(0);
     connections.consider(handle, *state, fd, state->gate.load());
     ASSERT_NE(connection_of(handle), nullptr);
@@ -130,6 +133,8 @@ class RingedPair {
 
   std::uint32_t ring_bytes_;
   int peer_ = -1;
+  int file_ = -1;
+  abi::Place place_ = {};
   std::byte* memory_ = nullptr;
   std::size_t bytes_ = 0;
 };

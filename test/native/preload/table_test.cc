@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -221,6 +223,88 @@ TEST_F(Own, TheyMoveWhereTheProgramWantsTheirNumber) {
   EXPECT_TRUE(known(wanted));
   EXPECT_EQ(sockdoc_hook_close(wanted), 0);
   EXPECT_EQ(sockdoc_hook_close(fd), 0);
+}
+
+int null_device() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+TEST_F(Own, ThoseOfAMomentHaveRoomBesideAllOthers) {
+  std::vector<std::size_t> places;
+  for (int fd = null_device();; fd = null_device()) {
+    const int place = own_descriptors.adopt(fd);
+    if (place < 0) {
+      ::close(fd);
+      break;
+    }
+    places.push_back(static_cast<std::size_t>(place));
+  }
+  OwnDescriptor brief;
+  const int lowest = null_device();
+  EXPECT_TRUE(brief.take(lowest, OwnDescriptors::For::moment));
+  EXPECT_GT(brief.number(), 100);
+  EXPECT_TRUE(own_descriptors.owns(brief.number()));
+  EXPECT_EQ(::fcntl(lowest, F_GETFD), -1);
+  const int before = brief.number();
+  brief.close();
+  EXPECT_EQ(brief.number(), -1);
+  EXPECT_EQ(::fcntl(before, F_GETFD), -1);
+  OwnDescriptor lasting;
+  const int none = null_device();
+  EXPECT_FALSE(lasting.take(none));
+  EXPECT_EQ(lasting.number(), -1);
+  EXPECT_EQ(::fcntl(none, F_GETFD), -1);
+  for (const std::size_t place : places) own_descriptors.release(place);
+}
+
+/** In a child, so that nobody else has the limit. */
+TEST_F(Own, FewNumbersAreEnough) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int first = null_device();
+    const rlimit few = {static_cast<rlim_t>(first) + 4, static_cast<rlim_t>(first) + 4};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    OwnDescriptor high;
+    bool good = high.take(first, OwnDescriptors::For::moment) && high.number() > first && high.number() < first + 4;
+    while (null_device() >= 0) {
+    }
+    const int last = high.number();
+    high.close();
+    // No number is left but the one that it has.
+    good = good && null_device() == last && ::close(last) == 0;
+    good = good && high.take(null_device(), OwnDescriptors::For::moment) && high.number() == last;
+    _exit(good ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+/** On the memory of its parent: the record is the parent's. */
+TEST_F(Own, AChildOfVforkHasItsOwnAndLeavesTheParentsOpen) {
+  OwnDescriptor theirs;
+  ASSERT_TRUE(theirs.take(null_device()));
+  const int number = theirs.number();
+  struct {
+    OwnDescriptor& of;
+    int number;
+    bool good = false;
+  } shared{theirs, 0};
+  const auto run = [](void* of) {
+    auto& [descriptor, own, good] = *static_cast<decltype(shared)*>(of);
+    descriptor.close();
+    good = descriptor.number() == -1 && descriptor.take(null_device());
+    own = descriptor.number();
+    good = good && own > 100 && !own_descriptors.owns(own) && ::fcntl(own, F_GETFD) == FD_CLOEXEC;
+    return 0;
+  };
+  std::vector<char> stack(256 * 1024);
+  const pid_t child = ::clone(run, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &shared);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(shared.good);
+  EXPECT_EQ(theirs.number(), -1) << "that one was the child's";
+  EXPECT_TRUE(own_descriptors.owns(number));
+  theirs.close();
+  EXPECT_FALSE(own_descriptors.owns(number));
+  EXPECT_EQ(::fcntl(number, F_GETFD), -1);
 }
 
 TEST(Syscalls, ThatAreNotHookedPassUntouched) {

@@ -10,16 +10,18 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "preload/connection/patience.h"
 #include "preload/monitor/link.h"
 #include "preload/originals.h"
 #include "ringed_pair.h"
+#include "shared_unread.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -36,10 +38,7 @@ class Unread : public testing::Test {
     for (std::size_t i = 0; i < kBytes; i++) bytes_.room()[i] = std::byte{at(i)};
     bytes_.made(kBytes);
   }
-  void TearDown() override {
-    if (bytes_.fd() >= 0) ::close(bytes_.take_fd());
-    bytes_.drop();
-  }
+  void TearDown() override { bytes_.drop(); }
 
   /** Takes in pieces until nothing is left; how often each value came. */
   static std::vector<std::size_t> take_all(const UnreadBytes& from, std::size_t piece) {
@@ -227,28 +226,15 @@ class FrozenPair {
     if (child == 0) _exit(0);
     EXPECT_EQ(waitpid(child, nullptr, 0), child);
     EXPECT_FALSE(pair_.send(50));
-    // As another process has the memory.
-    for (int fd = 3; fd < 1024 && theirs_.left() == 0; fd++) {
-      // Others have an error, and no bytes.
-      if (UnreadBytes::is_ours(fd) && theirs_.open(fd) && theirs_.left() == 0) theirs_.drop();
-    }
-    EXPECT_TRUE(theirs_.freeze());
+    theirs_.emplace();
+    EXPECT_TRUE(theirs().freeze());
   }
-  ~FrozenPair() { theirs_.drop(); }
-  FrozenPair(const FrozenPair&) = delete;
-  FrozenPair& operator=(const FrozenPair&) = delete;
 
-  [[nodiscard]] std::thread thaw_soon(bool all) {
-    return std::thread([this, all] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      theirs_.thaw(all);
-    });
-  }
   /** Whatever was made of it meanwhile. */
   void freeze_again() const {
-    reinterpret_cast<abi::UnreadHead*>(theirs_.room().data() - abi::kPage)->taken = abi::kFrozen;
+    reinterpret_cast<abi::UnreadHead*>(theirs().room().data() - abi::kPage)->taken = abi::kFrozen;
   }
-  [[nodiscard]] const UnreadBytes& theirs() const { return theirs_; }
+  [[nodiscard]] const UnreadBytes& theirs() const { return theirs_->bytes; }
   /** To the kernel, within a moment. */
   [[nodiscard]] bool returns() const {
     return connection_of(table.find(pair_.fd))->return_to_kernel(pair_.fd, coarse_ms() + 50);
@@ -261,11 +247,26 @@ class FrozenPair {
 
  private:
   RingedPair pair_;
-  UnreadBytes theirs_;
+  std::optional<TheirUnread> theirs_;
+};
+
+class FrozenUnread : public UnreadAtFork {
+ protected:
+  void SetUp() override {
+    UnreadAtFork::SetUp();
+    ::alarm(120);  // a hang ends the test
+    thaw_patience.most = 3'600'000;
+  }
+  void TearDown() override {
+    ::alarm(0);
+    thaw_patience.most = Patience().most;
+    thaw_patience.for_so_long = Patience().for_so_long;
+    thaw_patience.little_until = 0;
+  }
 };
 
 /** There is no monitor: what was taken to be returned stays with who took it. */
-TEST_F(UnreadAtFork, WhoSharesBytesThatWereTakenInVainIsToldThatTheyAreMissing) {
+TEST_F(FrozenUnread, WhoSharesBytesThatWereTakenInVainIsToldThatTheyAreMissing) {
   const FrozenPair pair;
   pair.theirs().thaw(false);
   EXPECT_FALSE(pair.returns());
@@ -274,38 +275,56 @@ TEST_F(UnreadAtFork, WhoSharesBytesThatWereTakenInVainIsToldThatTheyAreMissing) 
   EXPECT_EQ(pair.receive(), 1050U);
 }
 
-TEST_F(UnreadAtFork, AReaderWaitsForWhoReturnsThemAndGetsTheKernelsThen) {
-  FrozenPair pair;
-  std::thread other = pair.thaw_soon(true);
-  EXPECT_EQ(pair.receive(), 50U);
-  other.join();
-}
-
-TEST_F(UnreadAtFork, OrGetsThemAfterAllWhereTheyWereNotReturned) {
-  FrozenPair pair;
-  std::thread other = pair.thaw_soon(false);
-  EXPECT_EQ(pair.receive(), 1000U);
-  other.join();
-  EXPECT_EQ(pair.receive(), 50U);
-}
-
-TEST_F(UnreadAtFork, NobodyWaitsForEverForWhoReturnsThemAndOnceInVainNotLong) {
+TEST_F(FrozenUnread, AReaderWaitsForWhoReturnsThemAndGetsTheKernelsThen) {
   const FrozenPair pair;
+  const OnceItWaits other([&] { pair.theirs().thaw(true); });
+  EXPECT_EQ(pair.receive(), 50U);
+}
+
+TEST_F(FrozenUnread, OrGetsThemAfterAllWhereTheyWereNotReturned) {
+  const FrozenPair pair;
+  {
+    const OnceItWaits other([&] { pair.theirs().thaw(false); });
+    EXPECT_EQ(pair.receive(), 1000U);
+  }
+  EXPECT_EQ(pair.receive(), 50U);
+}
+
+TEST_F(FrozenUnread, NobodyWaitsForEverForWhoReturnsThem) {
+  const FrozenPair pair;
+  thaw_patience.most = 1;
+  const std::uint64_t before = coarse_ms();
   EXPECT_EQ(pair.receive_in_vain(), -1);
   EXPECT_EQ(errno, ECONNRESET);
   EXPECT_LE(pair.receive_in_vain(), 0) << "nothing behind a hole";
-  const FrozenPair next;
+  thaw_patience.most = 3'600'000;
+  EXPECT_EQ(thaw_patience.ms(before + 1), thaw_patience.little) << "once in vain, not long any more";
+}
+
+TEST_F(FrozenUnread, NorForWhoFreezesThemAgainAndAgain) {
+  const FrozenPair pair;
+  thaw_patience.for_so_long = 3'600'000;
+  thaw_patience.in_vain(coarse_ms());
   std::atomic<bool> done{false};
   std::thread other([&] {
-    while (!done) next.freeze_again();
+    while (!done) pair.freeze_again();
   });
-  const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(next.receive_in_vain(), -1);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_EQ(pair.receive_in_vain(), -1);
   EXPECT_EQ(errno, ECONNRESET);
-  EXPECT_LE(next.receive_in_vain(), 0);
+  EXPECT_LE(pair.receive_in_vain(), 0);
   done = true;
   other.join();
+}
+
+TEST(ThawPatience, ComesBack) {
+  Patience patience;
+  constexpr std::uint64_t kNow = 1'000'000;
+  EXPECT_EQ(patience.ms(kNow), patience.most);
+  patience.in_vain(kNow);
+  EXPECT_EQ(patience.ms(kNow), patience.little);
+  EXPECT_EQ(patience.ms(kNow + patience.for_so_long - 1), patience.little);
+  EXPECT_EQ(patience.ms(kNow + patience.for_so_long), patience.most);
+  EXPECT_LT(patience.little, patience.most);
 }
 
 }  // namespace
