@@ -73,9 +73,9 @@ Deadline until_mended(const Try& one, const Thread& host) {
 template <typename Work>
 Refused visiting(const Try& one, Work work) {
   Threads threads(one.memory);
-  if (const auto& libsd = one.target.libsd) {
-    if (const auto pending = Libsd(one.memory, *libsd).pending()) threads.finish_by(*pending);
-  }
+  std::optional<arch::Pending> pending;
+  if (const auto& libsd = one.target.libsd) pending = Libsd(one.memory, *libsd).pending();
+  if (pending) threads.finish_by(*pending);
   Thread* host = stop_at_safe_point(threads, one.memory, one.deadline);
   if (host == nullptr) {
     return too_late(
@@ -86,9 +86,11 @@ Refused visiting(const Try& one, Work work) {
   Hold hold(one.outcome);
   reach(Step::at_safe_point, one.job);
   Visit visit(one.memory, one.entry, *host);
-  auto refusal = visit.enter(until_mended(one, *host));
+  auto refusal = visit.enter(pending, until_mended(one, *host));
   reach(Step::entered, one.job);
   if (!refusal) refusal = work(visit, threads, hold);
+  // Whoever was told to stop and has not would have its call cut short, were we to end.
+  threads.release_others(*host);
   visit.leave();
   reach(Step::left, one.job);
   threads.release();
@@ -103,7 +105,8 @@ void finish_by(const Libsd& libsd, Visit& visit, Threads& threads) {
   threads.finish_by(*pending);
   const Thread& host = visit.host();
   if (host.call.way != BrokenCall::Way::partly) return;
-  const auto rest = arch::redirected(host.registers, *pending, Address{host.registers.rip}, host.call.done, 0);
+  const auto rest =
+      arch::redirected(host.registers, *pending, Address{host.registers.rip}, host.call.done, host.waited_ms);
   visit.go_on_at(rest.alone, rest.by_kernel);
 }
 

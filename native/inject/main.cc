@@ -13,7 +13,7 @@
 
 #include "base/json.h"
 #include "base/output.h"
-#include "inject/deadline.h"
+#include "inject/guard.h"
 #include "inject/job.h"
 #include "inject/kept.h"
 
@@ -130,6 +130,15 @@ int run(const Command& command) {
   return write_all(STDOUT_FILENO, json.text() + "\n") ? 0 : kInternal;
 }
 
+int run_and_report(const Command& command) {
+  try {
+    return run(command);
+  } catch (const std::exception& fault) {
+    write_all(STDERR_FILENO, std::string("sockdoc-inject: ") + fault.what() + "\n");
+    return kInternal;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -141,14 +150,6 @@ int main(int argc, char** argv) {
               "       sockdoc-inject detach PID [--timeout-ms N] [--dry-run]\n");
     return kUsage;
   }
-  struct sigaction asked {};
-  asked.sa_handler = [](int) { asked_to_end = true; };
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &asked, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-  try {
-    return run(*command);
-  } catch (const std::exception& fault) {
-    write_all(STDERR_FILENO, std::string("sockdoc-inject: ") + fault.what() + "\n");
-    return kInternal;
-  }
+  return guarded([&] { return run_and_report(*command); });
 }

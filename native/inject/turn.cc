@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 
+#include "inject/guard.h"
 #include "inject/process/facts.h"
 
 namespace sockdoc::inject {
@@ -44,6 +45,13 @@ bool may_attach(const ProcessFacts& holder, pid_t pid) {
   return user == 0 || user == ::geteuid() || (target && user == target->users[0]);
 }
 
+/** Who is to be told to end: of a child that does the work (guard.h) the one that was started. */
+std::string name_of(pid_t holder, const ProcessFacts& facts) {
+  const auto parent = facts.comm == kTracerName ? read_facts(process_folder(facts.parent)) : std::nullopt;
+  const auto named = [](const ProcessFacts& one, pid_t pid) { return one.comm + " (" + std::to_string(pid) + ") "; };
+  return parent ? named(*parent, facts.parent) : named(facts, holder);
+}
+
 std::string deed_of(pid_t holder) {
   std::ifstream file(process_folder(holder) + "/cmdline");
   std::string program;
@@ -74,7 +82,7 @@ Refused Turn::await(pid_t pid, const Deadline& deadline, Turn& into) {
     if (nobody > kMostOfNobody) return std::nullopt;
     if (asked_to_end) return Refusal{"interrupted", "It was asked to end, and has done nothing.", ""};
     if (deadline.passed()) {
-      const std::string who = facts ? facts->comm + " (" + std::to_string(holder) + ") " : "Another injector ";
+      const std::string who = facts ? name_of(holder, *facts) : "Another injector ";
       return Refusal{"busy", who + (facts ? deed_of(holder) : "is at work on it") + ", and was not done in time.",
                      "Wait until that is over, and try again."};
     }

@@ -9,6 +9,8 @@
 extern "C" {
 extern const std::uint8_t sockdoc_call_code[];
 extern const std::uint8_t sockdoc_call_code_end[];
+extern const std::uint8_t sockdoc_rest_code[];
+extern const std::uint8_t sockdoc_rest_code_end[];
 }
 
 // rbx: the function; r12: the mailbox; r13: the stack pointer that rt_sigreturn wants. All three are the callee's to
@@ -33,6 +35,70 @@ sockdoc_call_code:
   mov $15, %eax
   syscall
 sockdoc_call_code_end:
+.popsection
+)");
+
+// rcx: where it goes on; r11: how much had been moved, in its low half. Behind another handler of a signal than one
+// that lets calls be made again the kernel goes on at the second instruction (see preload/attach/pending.cc).
+asm(R"(
+.pushsection .rodata
+.globl sockdoc_rest_code
+.hidden sockdoc_rest_code
+.globl sockdoc_rest_code_end
+.hidden sockdoc_rest_code_end
+.balign 8
+sockdoc_rest_code:
+  jmp 1f
+  mov %r11d, %eax
+  jmp *%rcx
+1:
+  lea -128(%rsp), %rsp
+  pushfq
+  push %rcx
+  push %r11
+  push %r9
+  push %r8
+  push %r10
+  push %rdx
+  push %rsi
+  push %rdi
+  lea sockdoc_rest_code_end(%rip), %rax
+  pushq 104(%rax)
+  pushq 96(%rax)
+  pushq 88(%rax)
+  pushq 80(%rax)
+  pushq 72(%rax)
+  pushq 64(%rax)
+  pushq 56(%rax)
+  mov 8(%rax), %rdi
+  mov 16(%rax), %rsi
+  mov 24(%rax), %rdx
+  mov 32(%rax), %r10
+  mov 40(%rax), %r8
+  mov 48(%rax), %r9
+  test %rsi, %rsi
+  cmove %rsp, %rsi
+  mov (%rax), %rax
+  syscall
+  xor %ecx, %ecx
+  test %rax, %rax
+  cmovs %rcx, %rax
+  lea 56(%rsp), %rsp
+  pop %rdi
+  pop %rsi
+  pop %rdx
+  pop %r10
+  pop %r8
+  pop %r9
+  pop %r11
+  mov %r11d, %r11d
+  add %r11, %rax
+  pop %rcx
+  popfq
+  lea 128(%rsp), %rsp
+  jmp *%rcx
+.balign 8
+sockdoc_rest_code_end:
 .popsection
 )");
 
@@ -226,6 +292,8 @@ std::optional<Registers> interrupted_by_handler(const Memory& memory, Address fr
   registers.rax = static_cast<unsigned long long>(context.uc_mcontext.gregs[REG_RAX]);
   return registers;
 }
+
+std::span<const std::uint8_t> rest_code() { return {sockdoc_rest_code, sockdoc_rest_code_end}; }
 
 std::span<const std::uint8_t> call_code() { return {sockdoc_call_code, sockdoc_call_code_end}; }
 

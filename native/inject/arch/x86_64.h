@@ -106,6 +106,22 @@ struct Frame {
  */
 [[nodiscard]] std::span<const std::uint8_t> call_code();
 
+/**
+ * What is left of a call that was cut short, and how the kernel is asked for it. `header` is on the stack when the call
+ * is made, where the kernel may write to it: then the second argument is 0 here.
+ */
+struct Rest {
+  std::uint64_t number = 0;
+  std::uint64_t arguments[6] = {};
+  std::uint64_t header[7] = {};  // struct msghdr
+};
+
+/**
+ * Code that makes the call for the rest, which has to lie right behind it, and returns the sum; otherwise like
+ * sockdoc_libsd_pending_rest, and at home wherever it is copied to. For as long as there is no libsd.
+ */
+[[nodiscard]] std::span<const std::uint8_t> rest_code();
+
 struct Mailbox {
   std::uint32_t done = 0;
   std::uint32_t unused = 0;

@@ -143,6 +143,26 @@ bool may_wait_in_hook(long number) {
   }
 }
 
+bool moves_parts(const SystemCall& call) {
+  switch (call.number) {
+    case SYS_write:
+    case SYS_writev:
+    case SYS_pwritev2:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_sendfile:
+    case SYS_recvmmsg:
+      return true;
+    case SYS_recvfrom:
+      return (call.arguments[3] & MSG_WAITALL) != 0;
+    case SYS_recvmsg:
+      return (call.arguments[2] & MSG_WAITALL) != 0;
+    default:
+      return false;
+  }
+}
+
 Activity look_at_call(const Memory& memory, pid_t tid, SystemCall& into) {
   const Activity activity = read_system_call(memory.pid(), tid, into);
   if (activity == Activity::sleeping && into.number == SYS_restart_syscall) {

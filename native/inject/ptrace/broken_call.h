@@ -38,6 +38,10 @@ Activity look_at_call(const Memory& memory, pid_t tid, SystemCall& into);
 /** Whether libsd's hooks make this call, and it may wait. */
 bool may_wait_in_hook(long number);
 
+/** A call that moves a part of its bytes and then waits: a stop cuts it short, which is seen until libsd goes on with
+ * it. */
+bool moves_parts(const SystemCall& call);
+
 /**
  * Milliseconds that a thread has slept in one piece, as far as is known, so that a timeout is not waited for twice:
  * `before` it was stopped, and `now` that it is. 0 when it woke since. Rather too few than too many: a call that ends

@@ -8,9 +8,9 @@
 namespace sockdoc::inject {
 namespace {
 
-/** One that was told to stop will, once it gets a processor; left before, it goes on with a call that was broken off.
- */
+// One that was told to stop will, once it gets a processor; but for one that cannot be interrupted, as in vfork().
 constexpr int kPatienceMs = 1000;
+constexpr int kLongestPatienceMs = 10'000;
 
 }  // namespace
 
@@ -30,6 +30,7 @@ Thread* Threads::seize(pid_t tid) {
   SystemCall call;
   if (look_at_call(memory_, tid, call) == Activity::sleeping && may_wait_in_hook(call.number)) {
     thread->sleep = read_sleep(memory_.pid(), tid);
+    thread->untold = moves_parts(call);
   }
   const int error = thread->tracee.seize();
   if (error == EPERM) {
@@ -46,9 +47,10 @@ Thread* Threads::seize(pid_t tid) {
 Thread* Threads::stop(pid_t tid, const Deadline& deadline) {
   Thread* thread = seize(tid);
   if (thread == nullptr) return nullptr;
+  thread->untold = false;
   thread->tracee.interrupt();
   const bool stopped =
-      thread->tracee.await_stop(deadline) || thread->tracee.await_stop(Deadline::of_taking_back_in_ms(kPatienceMs));
+      thread->tracee.await_stop(deadline) || await(*thread, Deadline::of_taking_back_in_ms(kPatienceMs));
   if (stopped && thread->tracee.condition() != Tracee::Condition::ended && secure(*thread)) return thread;
   release(*thread);
   return nullptr;
@@ -69,8 +71,20 @@ bool Threads::seize_new() {
     }
     found = true;
   }
-  for (Thread* thread : fresh) thread->tracee.interrupt();
+  for (Thread* thread : fresh) {
+    if (!thread->untold) thread->tracee.interrupt();
+  }
   return found;
+}
+
+/** True when there was one. */
+bool Threads::tell_next() {
+  for (const auto& [tid, thread] : threads_) {
+    if (!std::exchange(thread->untold, false)) continue;
+    thread->tracee.interrupt();
+    return true;
+  }
+  return false;
 }
 
 void Threads::look(Thread& thread) {
@@ -91,7 +105,7 @@ bool Threads::all_stopped() {
   for (const auto& [tid, thread] : threads_) now.push_back(thread.get());
   for (Thread* thread : now) {
     look(*thread);
-    all &= thread->tracee.condition() != Tracee::Condition::running;
+    all &= thread->untold || thread->tracee.condition() != Tracee::Condition::running;
   }
   return all && now.size() == threads_.size();
 }
@@ -99,7 +113,7 @@ bool Threads::all_stopped() {
 Refused Threads::stop_all(const Deadline& deadline) {
   for (int round = 0;;) {
     const bool found = seize_new();
-    while (!all_stopped()) {
+    while (!all_stopped() || tell_next()) {
       if (deadline.passed())
         return Refusal{"timeout", "Its threads did not all stop in time.", "Try again, or with a longer --timeout-ms."};
       await_news(deadline);
@@ -123,7 +137,8 @@ Refused Threads::stop_all(const Deadline& deadline) {
 std::optional<arch::Registers> Threads::resumption(const Thread& thread) const {
   const BrokenCall& call = thread.call;
   if (call.way == BrokenCall::Way::partly && pending_) {
-    return arch::redirected(thread.registers, *pending_, Address{thread.registers.rip}, call.done, 0).by_kernel;
+    const Address back{thread.registers.rip};
+    return arch::redirected(thread.registers, *pending_, back, call.done, thread.waited_ms).by_kernel;
   }
   return mended(call, thread.registers, thread.waited_ms);
 }
@@ -136,28 +151,56 @@ bool Threads::secure(Thread& thread) {
   return thread.secured;
 }
 
+bool Threads::cannot_stop(const Thread& thread) const {
+  const auto facts = read_facts(thread_folder(memory_.pid(), thread.tracee.tid()));
+  return facts && facts->state == 'D';
+}
+
+/** `patience` is for one that cannot stop. */
+bool Threads::await(Thread& thread, const Deadline& patience) const {
+  const Deadline longest = Deadline::of_taking_back_in_ms(kLongestPatienceMs);
+  while (thread.tracee.look() == Tracee::Condition::running) {
+    if (longest.passed() || (patience.passed() && cannot_stop(thread))) return false;
+    await_news(longest);
+  }
+  return true;
+}
+
 void Threads::release(Thread& thread) { release(thread, Deadline::of_taking_back_in_ms(kPatienceMs)); }
 
-void Threads::release(Thread& thread, const Deadline& deadline) {
+void Threads::release(Thread& thread, const Deadline& patience) {
   Tracee& tracee = thread.tracee;
   if (tracee.condition() == Tracee::Condition::running) {
     tracee.interrupt();
-    tracee.await_stop(deadline);
+    (void)await(thread, patience);
   }
   if (tracee.stopped() && !thread.settled && !thread.secured) secure(thread);
   tracee.release();
   threads_.erase(tracee.tid());
 }
 
-void Threads::release() {
-  std::vector<Thread*> standing;
+std::vector<Thread*> Threads::those(bool running) const {
+  std::vector<Thread*> found;
   for (const auto& [tid, thread] : threads_) {
-    if (thread->tracee.condition() != Tracee::Condition::running) standing.push_back(thread.get());
+    if ((thread->tracee.condition() == Tracee::Condition::running) == running) found.push_back(thread.get());
   }
+  return found;
+}
+
+void Threads::release_others(const Thread& host) {
   // None of them waits for those who do not come.
-  for (Thread* thread : standing) release(*thread);
-  const Deadline deadline = Deadline::of_taking_back_in_ms(kPatienceMs);
-  while (!threads_.empty()) release(*threads_.begin()->second, deadline);
+  for (Thread* thread : those(false)) {
+    if (thread != &host) release(*thread);
+  }
+  for (Thread* thread : those(true)) {
+    if (thread != &host && !cannot_stop(*thread)) release(*thread);
+  }
+}
+
+void Threads::release() {
+  for (Thread* thread : those(false)) release(*thread);
+  const Deadline patience = Deadline::of_taking_back_in_ms(kPatienceMs);
+  while (!threads_.empty()) release(*threads_.begin()->second, patience);
 }
 
 }  // namespace sockdoc::inject

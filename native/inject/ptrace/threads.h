@@ -18,6 +18,7 @@ struct Thread {
   arch::Registers registers{};  // at the stop
   BrokenCall call;
   std::uint32_t waited_ms = 0;
+  bool untold = false;   // to be told to stop when all others stand: what that cuts short is seen if we end before
   bool secured = false;  // it would go on as if it had not been stopped, were we to end now
   bool settled = false;  // it goes on elsewhere: its registers are not ours to mend any more
 };
@@ -36,17 +37,20 @@ class Threads {
   /** One thread, stopped. Null when it ended or did not stop in time. */
   Thread* stop(pid_t tid, const Deadline& deadline);
 
-  /** All, and those that they make meanwhile. */
+  /** All, and those that they make meanwhile. Who sleeps amid a transfer is told last, and each alone. */
   Refused stop_all(const Deadline& deadline);
 
   /** From now on what a stop cut short can be finished: by libsd. */
   void finish_by(const arch::Pending& pending) { pending_ = pending; }
+  [[nodiscard]] bool can_finish() const { return pending_.has_value(); }
   /** How a stopped thread goes on as if it had not been stopped; nothing where it does so by itself. */
   [[nodiscard]] std::optional<arch::Registers> resumption(const Thread& thread) const;
 
+  /** Whoever was told to stop and has not is waited for: left before, it goes on with a call that was broken off. */
   void release(Thread& thread);
-  /** All of them; those that have not stopped are waited for together. */
   void release();
+  /** All but this one, and those that wait where nothing can stop them. */
+  void release_others(const Thread& host);
 
   [[nodiscard]] const std::map<pid_t, std::unique_ptr<Thread>>& all() const { return threads_; }
 
@@ -56,7 +60,11 @@ class Threads {
   void look(Thread& thread);
   bool secure(Thread& thread);
   bool all_stopped();
-  void release(Thread& thread, const Deadline& deadline);
+  bool tell_next();
+  [[nodiscard]] bool await(Thread& thread, const Deadline& patience) const;
+  void release(Thread& thread, const Deadline& patience);
+  [[nodiscard]] bool cannot_stop(const Thread& thread) const;
+  [[nodiscard]] std::vector<Thread*> those(bool running) const;
 
   Memory memory_;
   std::optional<arch::Pending> pending_;

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/procfs.h"
+#include "inject/visit/rest.h"
 
 namespace sockdoc::inject {
 namespace {
@@ -16,6 +17,9 @@ namespace {
 constexpr int kTurnMs = 50;  // how long a busy thread is led from call to call
 constexpr int kStillMs = 3;  // a call that takes longer waits for something
 constexpr std::int64_t kPause = 2'000'000;
+
+/** Another thread is the better one: one that sleeps amid its bytes has its call cut short for a moment. */
+constexpr int kBetterOnesMs = 100;
 
 /** Locks that back off by sleeping, as allocators have them, sleep for less. */
 constexpr std::int64_t kLongSleepNs = 100'000'000;
@@ -100,28 +104,6 @@ bool is_safe(const Memory& memory, const SystemCall& call) {
   }
 }
 
-/** A call that moves a part of its bytes and then waits: stopping it would be seen before libsd is there to go on with
- * it. */
-bool moves_parts(const SystemCall& call) {
-  switch (call.number) {
-    case SYS_write:
-    case SYS_writev:
-    case SYS_pwritev2:
-    case SYS_sendto:
-    case SYS_sendmsg:
-    case SYS_sendmmsg:
-    case SYS_sendfile:
-    case SYS_recvmmsg:
-      return true;
-    case SYS_recvfrom:
-      return (call.arguments[3] & MSG_WAITALL) != 0;
-    case SYS_recvmsg:
-      return (call.arguments[2] & MSG_WAITALL) != 0;
-    default:
-      return false;
-  }
-}
-
 /** At the end of a safe call, whether it was broken off or not; and no signal is on its way. */
 bool stands_safely(const Memory& memory, const Thread& thread) {
   if (!arch::behind_system_call(memory, thread.registers) || thread.tracee.signal() != 0 || thread.call.signal)
@@ -196,14 +178,16 @@ bool lead_on(Thread& thread, const Memory& memory, const Deadline& deadline) {
 }  // namespace
 
 Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadline& deadline) {
+  const Deadline better = Deadline::of_taking_back_in_ms(kBetterOnesMs);
   do {
+    const bool any = threads.can_finish() || better.passed();
     std::vector<pid_t> busy;
     for (const pid_t tid : threads_of(memory.pid())) {
       SystemCall call;
       const Activity activity = look_at_call(memory, tid, call);
       if (activity == Activity::running) busy.push_back(tid);
-      const bool good = activity == Activity::sleeping && is_safe(memory, call);
-      if (!good || moves_parts(call)) continue;
+      if (activity != Activity::sleeping || !is_safe(memory, call)) continue;
+      if (moves_parts(call) && !(any && has_rest(memory, call))) continue;
       Thread* thread = threads.stop(tid, deadline);
       if (thread == nullptr) continue;
       if (stands_safely(memory, *thread)) return thread;

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "inject/ptrace/code.h"
+#include "inject/visit/rest.h"
 
 namespace sockdoc::inject {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 // The memory that a visit maps, from below: code (and with it the end of the stack: it may not be written), stack,
 // room, frame and mailbox.
 constexpr std::uint64_t kCode = 4096;
+constexpr std::uint64_t kRestAt = 256;  // in the code
 constexpr std::uint64_t kStack = 256 * 1024;
 constexpr std::uint64_t kFrame = 32 * 1024;
 constexpr std::uint64_t kMailbox = 64;
@@ -82,11 +84,34 @@ Refused Visit::by_own_stack(Address function, std::initializer_list<std::uint64_
   }
 }
 
-Refused Visit::enter(const Deadline& deadline) {
+/** Where the call that was cut short goes on. */
+void Visit::rest_at(const arch::Pending& code) {
+  const auto& now = host_.registers;
+  const auto to = arch::redirected(now, code, Address{now.rip}, host_.call.done, host_.waited_ms);
+  go_on_at(to.alone, to.by_kernel);
+}
+
+/** Where libsd is not there to finish it. False: for such a call there is no code. */
+bool Visit::finish_alone() {
+  const auto code = arch::rest_code();
+  const Address at = region_ + kRestAt;
+  const auto rest = rest_of(memory_, arch::call_in(host_.registers), host_.call.done, at + code.size());
+  if (!rest || kRestAt + code.size() + rest->size() > kCode) return false;
+  std::vector<std::uint8_t> bytes(code.begin(), code.end());
+  bytes.insert(bytes.end(), rest->begin(), rest->end());
+  if (!write_code(host_.tracee, memory_, at, bytes)) return false;
+  rest_at({at, at});
+  code_stays_ = true;
+  return true;
+}
+
+Refused Visit::enter(const std::optional<arch::Pending>& libsd, const Deadline& deadline) {
   const auto home = host_.tracee.context(standing_alone(host_.call, host_.registers, host_.waited_ms));
   if (!home) return failed("Its registers cannot be read");
   home_ = *home;
   if (host_.call.broken()) let_go_ = mended_after_others(host_.call, host_.registers, host_.waited_ms);
+  const bool cut_short = host_.call.way == BrokenCall::Way::partly;
+  if (cut_short && libsd) rest_at(*libsd);
   host_.settled = true;
   if (!host_.tracee.set(home_.registers)) return failed("Its registers cannot be set");
   long region = 0;
@@ -110,6 +135,7 @@ Refused Visit::enter(const Deadline& deadline) {
     return Refusal{"no-exec-memory", "It gets no executable memory, as SELinux can forbid it.",
                    "Start it under sockdoc run."};
   if (!write_code(host_.tracee, memory_, region_, arch::call_code())) return failed("Its memory cannot be written");
+  if (cut_short && !libsd) (void)finish_alone();
   std::uint64_t at = 0;
   if (auto refusal = call(libc_.errno_location, {}, deadline, at)) return refusal;
   errno_at_ = Address{at};
@@ -204,7 +230,8 @@ void Visit::leave() {
   long unmapped = 0;
   constexpr int kPatienceMs = 1000;
   const Deadline deadline = Deadline::in_ms(kPatienceMs);
-  if (by_own_stack(libc_.unmap, {number(region_), kRegion}, SYS_munmap, deadline, unmapped)) return;
+  const std::uint64_t stays = code_stays_ ? kCode : 0;
+  if (by_own_stack(libc_.unmap, {number(region_) + stays, kRegion - stays}, SYS_munmap, deadline, unmapped)) return;
   if (!let_go_) return;
   // On its way out of the kernel, where that decides between a signal and the call.
   host_.tracee.interrupt();

@@ -35,7 +35,11 @@ class Visit {
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
 
-  Refused enter(const Deadline& deadline);
+  /**
+   * A call of the thread that was cut short goes on by itself from here on, whatever becomes of us: in libsd where that
+   * is there, else in code of ours, which then stays when the memory goes.
+   */
+  Refused enter(const std::optional<arch::Pending>& libsd, const Deadline& deadline);
   Refused call(Address function, std::initializer_list<std::uint64_t> arguments, const Deadline& deadline,
                std::uint64_t& result);
 
@@ -54,6 +58,7 @@ class Visit {
   void go_on_at(const arch::Registers& alone, const arch::Registers& let_go) {
     home_.registers = alone;
     let_go_ = let_go;
+    code_stays_ = false;
   }
   [[nodiscard]] Thread& host() { return host_; }
 
@@ -68,6 +73,8 @@ class Visit {
   [[nodiscard]] Refusal failed(const char* what) const;
   Refusal back_home(const char* why);
   void take_off_sleep() const;
+  [[nodiscard]] bool finish_alone();
+  void rest_at(const arch::Pending& code);
 
   Memory memory_;
   EntryPoints libc_;
@@ -79,6 +86,7 @@ class Visit {
   Address errno_at_{};
   std::int32_t errno_value_ = 0;
   Address region_{};
+  bool code_stays_ = false;  // it goes on there
 };
 
 }  // namespace sockdoc::inject

@@ -1,6 +1,7 @@
 #include "preload/attach/pending.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -9,9 +10,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <optional>
 
 #include "base/raw.h"
 #include "preload/attach/interception.h"
+#include "preload/readiness/waiting.h"
 #include "preload/syscalls.h"
 
 namespace sockdoc::preload {
@@ -44,13 +47,74 @@ std::size_t parts_behind(const iovec* from, std::size_t count, std::size_t done,
   return filled;
 }
 
+template <typename T>
+T option(int fd, int name) {
+  T value = {};
+  socklen_t size = sizeof value;
+  raw(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &size);
+  return value;
+}
+
+std::int64_t now_ms() { return now_ns() / 1'000'000; }
+
+/** Until when a receiving call that began `waited_ms` ago waits, by now_ms(); nothing where it has no limit. */
+std::optional<std::int64_t> limit_of(int fd, std::uint32_t waited_ms) {
+  const auto timeout = option<timeval>(fd, SO_RCVTIMEO);
+  if (timeout.tv_sec == 0 && timeout.tv_usec == 0) return std::nullopt;
+  return now_ms() + std::int64_t{timeout.tv_sec} * 1000 + timeout.tv_usec / 1000 - waited_ms;
+}
+
+/** What poll() says of bytes to receive: 0 when the time is up, -errno. */
+long await_bytes(int fd, const std::optional<std::int64_t>& until) {
+  constexpr std::int64_t kMost = 0x7fffffff;
+  const long ms = until ? static_cast<long>(std::clamp<std::int64_t>(*until - now_ms(), 0, kMost)) : -1;
+  pollfd socket = {fd, POLLIN, 0};
+  const long ready = Call{SYS_poll, {reinterpret_cast<long>(&socket), 1, ms}}.make();
+  return ready > 0 ? socket.revents : ready;
+}
+
+/** poll() waits for more than a call that takes what there is. */
+bool polls_for_more(int fd) { return option<int>(fd, SO_RCVLOWAT) > 1; }
+
+/**
+ * The rest of a call that waits for all bytes (MSG_WAITALL). Where the stream ends before that, or breaks off, or a
+ * signal comes, or the time is up, what came is the result, and an error is left for the next call: so no call is made
+ * that could get nothing else.
+ */
+long with_all(const Call& call, const iovec* parts, std::size_t count, std::size_t done, std::uint32_t waited_ms) {
+  const int fd = static_cast<int>(call.argument[0]);
+  const auto until = limit_of(fd, waited_ms);
+  const long flags = call.argument[call.number == SYS_recvmsg ? 2 : 3];
+  for (bool polls = !polls_for_more(fd);;) {
+    iovec left[kParts];
+    msghdr header = {};
+    header.msg_iov = left;
+    header.msg_iovlen = parts_behind(parts, count, done, left);
+    if (header.msg_iovlen == 0) return static_cast<long>(done);
+    const long ready = polls ? await_bytes(fd, until) : POLLIN;
+    if (ready <= 0) return static_cast<long>(done);
+    // Something lies in its queue of errors, where it may stay: nobody can wait for bytes by that.
+    if ((ready & (POLLIN | POLLHUP | POLLNVAL)) == 0) polls = false;
+    int bytes = 0;
+    const bool broken = (ready & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP);
+    if (broken && (Call{SYS_ioctl, {fd, FIONREAD, reinterpret_cast<long>(&bytes)}}.make() < 0 || bytes <= 0))
+      return static_cast<long>(done);
+    const long how = polls ? (flags & ~MSG_WAITALL) | MSG_DONTWAIT : flags;
+    const long moved = Call{SYS_recvmsg, {fd, reinterpret_cast<long>(&header), how}}.make();
+    if (moved == -EAGAIN && polls) continue;  // another thread was faster
+    if (moved <= 0) return static_cast<long>(done);
+    done += static_cast<std::size_t>(moved);
+  }
+}
+
 /** The rest of a call with a vector, which has to move all of it. */
-long with_rest_of_vector(Call call, std::size_t done) {
+long with_rest_of_vector(Call call, std::size_t done, std::uint32_t waited_ms) {
   const bool message = call.number != SYS_writev;
   msghdr header = {};
   if (message) header = *reinterpret_cast<const msghdr*>(call.argument[1]);
   const iovec* parts = message ? header.msg_iov : reinterpret_cast<const iovec*>(call.argument[1]);
   const std::size_t count = message ? header.msg_iovlen : static_cast<std::size_t>(call.argument[2]);
+  if (call.number == SYS_recvmsg) return with_all(call, parts, count, done, waited_ms);
   for (;;) {
     iovec left[kParts];
     const std::size_t filled = parts_behind(parts, count, done, left);
@@ -58,7 +122,7 @@ long with_rest_of_vector(Call call, std::size_t done) {
     if (message) {
       header.msg_iov = left;
       header.msg_iovlen = filled;
-      // It went, or came, with the first byte.
+      // It went with the first byte.
       header.msg_control = nullptr;
       header.msg_controllen = 0;
       call.argument[1] = reinterpret_cast<long>(&header);
@@ -75,26 +139,22 @@ long with_rest_of_vector(Call call, std::size_t done) {
   }
 }
 
+/** Elsewhere a message is all that a call takes. */
+bool is_stream(const Call& call) { return option<int>(static_cast<int>(call.argument[0]), SO_TYPE) == SOCK_STREAM; }
+
 /** Whether the message before the rest is to be filled, or sent, in whole: the stop may have broken off just that. */
 bool in_whole(const Call& call) {
   if (call.number == SYS_sendmmsg) return true;
   const auto flags = static_cast<int>(call.argument[3]);
   if ((flags & (MSG_WAITALL | MSG_PEEK)) != MSG_WAITALL) return false;
-  int type = 0;
-  socklen_t size = sizeof type;
-  const long got = raw(SYS_getsockopt, static_cast<int>(call.argument[0]), SOL_SOCKET, SO_TYPE, &type, &size);
-  return !failed(got) && type == SOCK_STREAM;
+  return is_stream(call);
 }
 
 /**
  * The kernel keeps what ended recvmmsg() behind its first messages as the socket's error, for the next call: also
  * -ERESTARTSYS and its kin, which are for itself alone. Whoever asks takes it away.
  */
-void forget_restart(int fd) {
-  int error = 0;
-  socklen_t size = sizeof error;
-  raw(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, &error, &size);
-}
+void forget_restart(int fd) { (void)option<int>(fd, SO_ERROR); }
 
 /** The same of a call with several messages, of which `done` were moved, the last one perhaps in part. */
 long with_rest_of_messages(Call call, std::size_t done) {
@@ -108,7 +168,7 @@ long with_rest_of_messages(Call call, std::size_t done) {
     one.argument[0] = call.argument[0];
     one.argument[1] = reinterpret_cast<long>(&last.msg_hdr);
     one.argument[2] = call.argument[3];
-    last.msg_len = static_cast<unsigned>(with_rest_of_vector(one, last.msg_len));
+    last.msg_len = static_cast<unsigned>(with_rest_of_vector(one, last.msg_len, 0));
     if (last.msg_len < wanted) return static_cast<long>(done);
   }
   call.argument[1] = reinterpret_cast<long>(messages + done);
@@ -117,10 +177,16 @@ long with_rest_of_messages(Call call, std::size_t done) {
   return static_cast<long>(done) + (moved > 0 ? moved : 0);
 }
 
-long with_rest(Call call, std::size_t done) {
+long with_rest(Call call, std::size_t done, std::uint32_t waited_ms) {
   if (call.number == SYS_sendmmsg || call.number == SYS_recvmmsg) return with_rest_of_messages(call, done);
+  const bool receives = call.number == SYS_recvfrom || call.number == SYS_recvmsg;
+  if (receives && !is_stream(call)) return static_cast<long>(done);
   if (call.number == SYS_writev || call.number == SYS_sendmsg || call.number == SYS_recvmsg) {
-    return with_rest_of_vector(call, done);
+    return with_rest_of_vector(call, done, waited_ms);
+  }
+  if (receives) {
+    const iovec whole = {reinterpret_cast<void*>(call.argument[1]), static_cast<std::size_t>(call.argument[2])};
+    return with_all(call, &whole, 1, done, waited_ms);
   }
   if (call.number == SYS_sendfile) {
     call.argument[3] -= static_cast<long>(done);
@@ -139,15 +205,9 @@ bool takes_bytes(long number) {
 
 /** Waits for what is left of the socket's own timeout. The result of the call when that is all it will give, or 0. */
 long await_receiving(int fd, std::uint32_t waited_ms) {
-  timeval timeout = {};
-  socklen_t size = sizeof timeout;
-  const long got = raw(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, &size);
-  if (failed(got) || (timeout.tv_sec == 0 && timeout.tv_usec == 0)) return 0;
-  const std::int64_t left = std::int64_t{timeout.tv_sec} * 1000 + timeout.tv_usec / 1000 - waited_ms;
-  pollfd socket = {fd, POLLIN, 0};
-  constexpr std::int64_t kMost = 0x7fffffff;
-  const auto ms = static_cast<long>(std::clamp<std::int64_t>(left, 0, kMost));
-  const long ready = Call{SYS_poll, {reinterpret_cast<long>(&socket), 1, ms}}.make();
+  const auto until = limit_of(fd, waited_ms);
+  if (!until || polls_for_more(fd)) return 0;
+  const long ready = await_bytes(fd, until);
   if (ready == 0) return -EAGAIN;
   return ready < 0 ? ready : 0;
 }
@@ -184,7 +244,8 @@ extern "C" [[gnu::visibility("hidden"), gnu::used]] long sockdoc_make_pending_ca
   Call call = {number, {}};
   std::copy_n(arguments, 6, call.argument);
   const Progress so_far = Progress::of(progress);
-  const long result = so_far.done > 0 ? with_rest(call, so_far.done) : with_rest_of_timeout(call, so_far.waited_ms);
+  const long result =
+      so_far.done > 0 ? with_rest(call, so_far.done, so_far.waited_ms) : with_rest_of_timeout(call, so_far.waited_ms);
   errno = before;
   return result;
 }

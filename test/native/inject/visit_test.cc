@@ -47,7 +47,7 @@ class VisitTest : public testing::Test {
     Thread* host = stop_at_safe_point(threads, memory, deadline_);
     ASSERT_NE(host, nullptr);
     Visit visit(memory, entry_, *host);
-    ASSERT_FALSE(visit.enter(deadline_));
+    ASSERT_FALSE(visit.enter(std::nullopt, deadline_));
     inside(visit);
   }
 
@@ -179,7 +179,7 @@ TEST_F(VisitTest, TheStackOfTheFirstThreadGrows) {
     ASSERT_EQ(memory.read(Address{number(top) - 8192}, &byte, 1), 0u) << "there is room anyway";
     EXPECT_TRUE(memory.has_stack(top, 16384));
     Visit visit(memory, entry_, *host);
-    const auto refusal = visit.enter(deadline_);
+    const auto refusal = visit.enter(std::nullopt, deadline_);
     ASSERT_FALSE(refusal) << refusal->reason;
   }
   EXPECT_EQ(::send(deep.peer(), "x", 1, 0), 1);
@@ -200,7 +200,7 @@ class IdleCallTest : public VisitTest {
       EXPECT_NE(host, nullptr);
       if (host == nullptr) return -1;
       Visit visit(memory, entry_, *host);  // a child of the same process: its libc is at the same place
-      EXPECT_FALSE(visit.enter(deadline_));
+      EXPECT_FALSE(visit.enter(std::nullopt, deadline_));
       if (i == 2) meanwhile(victim.pid());
       long result = 0;
       EXPECT_FALSE(visit.system_call({SYS_getpid}, deadline_, result));

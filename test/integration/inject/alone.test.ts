@@ -1,0 +1,79 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { inject, killedAt, Speaker } from '../../support/inject.js';
+import { compiled, hasLibsd } from '../../support/libsd.js';
+
+type Words = readonly [call: string, came: number, ms?: number, local?: 'unix'];
+
+// fixtures/programs/inject/alone.c: there is nobody else in the process who could make calls for the injector.
+describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', () => {
+  let program = '';
+  beforeAll(() => {
+    program = compiled('inject/alone');
+  });
+
+  /** What it says where `work` was done while it slept. */
+  async function after(words: Words, line: string, work: (pid: number) => void): Promise<string> {
+    const victim = new Speaker([program, ...words.filter((word) => word !== undefined).map(String)]);
+    try {
+      expect(await victim.line()).toBe('ready');
+      work(victim.pid);
+      return await victim.finish(line);
+    } finally {
+      await victim.stop();
+    }
+  }
+  const attached = (pid: number) => expect(inject('attach', pid)).toMatchObject({ state: 'attached' });
+  const PART = 3000;
+
+  it.each<[line: string, ...words: Words]>([
+    ['rest', 'recv', PART],
+    ['rest', 'recv', 0],
+    ['rest', 'recv', PART, 0, 'unix'],
+    ['rest', 'recvmsg', PART],
+    ['close', 'recv', PART],
+    ['reset', 'recv', PART],
+    ['reset', 'recvmsg', PART],
+    ['reset', 'recv', 0],
+    ['signal', 'recv', PART],
+    ['signal', 'recv', 0],
+    ['restart', 'recv', PART],
+    ['wait', 'recv', PART, 800],
+    ['rest', 'recv', PART, 60_000],
+    ['rest', 'send', 0],
+    ['rest', 'write', 0],
+    ['rest', 'writev', 0],
+    ['rest', 'sendmsg', 0],
+    ['rest', 'sendfile', 0],
+  ])('is attached to, and its call gives what it gives else: %s: %s %i', async (line, ...words) => {
+    const plain = await after(words, line, () => {});
+    expect(plain).toMatch(/ended 0$/);
+    expect(await after(words, line, attached)).toBe(plain);
+    expect(
+      await after(words, line, (pid) => {
+        attached(pid);
+        expect(inject('detach', pid)).toMatchObject({ state: 'detached' });
+      }),
+    ).toBe(plain);
+  });
+
+  it.each(['recv', 'recvmsg', 'send', 'writev', 'sendmsg', 'sendfile'])(
+    'has all its bytes where libsd cannot be loaded: %s',
+    async (call) => {
+      const words = [call, PART] as const;
+      const plain = await after(words, 'rest', () => {});
+      const refused = await after(words, 'rest', (pid) =>
+        expect(inject('attach', pid, { args: ['--library', '/etc/passwd'] })).toMatchObject({ code: 'loader' }),
+      );
+      expect(refused).toBe(plain);
+    },
+  );
+
+  it.each([3, 6, 9, 12])('has all its bytes when the injector is killed at step %i', async (step) => {
+    const plain = await after(['recvmsg', PART], 'rest', () => {});
+    const killed = await after(['recvmsg', PART], 'rest', (pid) => {
+      expect(killedAt(step, 'attach', pid)).toBe(true);
+      expect(['already', 'attached']).toContain(inject('attach', pid).code ?? 'attached');
+    });
+    expect(killed).toBe(plain);
+  });
+});
