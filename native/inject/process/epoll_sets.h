@@ -4,20 +4,21 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "probes/bpf/file_iterator.h"
 #include "probes/bpf/map.h"
+#include "probes/bpf/task_iterator.h"
 
 namespace sockdoc::inject {
 
 /** How many epoll sets a process has, and which of them nobody else can reach. */
 struct EpollSets {
   std::uint64_t count = 0;
-  std::vector<std::vector<std::int32_t>> own;  // of each, its numbers
+  std::vector<std::vector<std::int32_t>> own;  // of each, its numbers, which rise like these
   std::string unclear;                         // why none of them is told of
 };
 
@@ -35,10 +36,11 @@ class EpollSetsCounter {
   [[nodiscard]] std::optional<EpollSets> count() const;
 
  private:
-  [[nodiscard]] Result<bpf::FileIterator> load();
-  [[nodiscard]] Status calibrate(const bpf::FileIterator& files);
+  [[nodiscard]] Result<bpf::TaskIterator> load();
+  [[nodiscard]] Status calibrate(const bpf::TaskIterator& iterator, std::span<const int> numbers);
 
-  std::optional<bpf::Map> kind_;
+  std::optional<bpf::Map> asked_;
+  std::uint64_t kind_ = 0;  // as the kernel has it of each epoll set
   std::uint64_t base_ = 0;  // references that the kernel counts of a file which has none
   std::optional<Result<Fd>> link_;
 };

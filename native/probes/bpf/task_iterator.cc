@@ -1,4 +1,4 @@
-#include "probes/bpf/file_iterator.h"
+#include "probes/bpf/task_iterator.h"
 
 #include <linux/btf.h>
 #include <unistd.h>
@@ -9,26 +9,26 @@
 
 namespace sockdoc::bpf {
 
-Result<FileIterator> FileIterator::load(const Assembler& assembler) {
+Result<TaskIterator> TaskIterator::load(const Assembler& assembler) {
   const auto btf = kernel_btf();
   if (!btf) return btf.error();
-  const auto function = (*btf)->id("bpf_iter_task_file", BTF_KIND_FUNC);
-  if (!function) return Error{ENOENT, "bpf_iter_task_file"};
+  const auto function = (*btf)->id("bpf_iter_task", BTF_KIND_FUNC);
+  if (!function) return Error{ENOENT, "bpf_iter_task"};
   ProgramSpec spec;
-  spec.name = "sockdoc_files";
+  spec.name = "sockdoc_task";
   spec.license = kGplCompatible;
   spec.type = BPF_PROG_TYPE_TRACING;
   spec.attach_type = BPF_TRACE_ITER;
   spec.attach_btf_id = *function;
   auto program = bpf::load(spec, assembler);
   if (!program) return program.error();
-  return FileIterator(std::move(*program));
+  return TaskIterator(std::move(*program));
 }
 
-Result<Fd> FileIterator::link_to(pid_t pid) const {
-  const struct {  // union bpf_iter_link_info, which older headers have without processes
+Result<Fd> TaskIterator::link_to(pid_t thread) const {
+  const struct {  // union bpf_iter_link_info, which older headers have without threads
     std::uint32_t thread, process, pidfd;
-  } only = {0, static_cast<std::uint32_t>(pid), 0};
+  } only = {static_cast<std::uint32_t>(thread), 0, 0};
   bpf_attr attr = empty_attr();
   attr.link_create.prog_fd = static_cast<__u32>(program_.get());
   attr.link_create.attach_type = BPF_TRACE_ITER;
@@ -39,7 +39,7 @@ Result<Fd> FileIterator::link_to(pid_t pid) const {
   return link;
 }
 
-Result<std::vector<std::byte>> FileIterator::run(const Fd& link) {
+Result<std::vector<std::byte>> TaskIterator::run(const Fd& link) {
   constexpr std::size_t kPiece = 64u << 10;
   bpf_attr attr = empty_attr();
   attr.iter_create.link_fd = static_cast<__u32>(link.get());
@@ -49,7 +49,6 @@ Result<std::vector<std::byte>> FileIterator::run(const Fd& link) {
   for (std::size_t length = 0;;) {
     written.resize(length + kPiece);
     const ssize_t size = ::read(iteration.get(), written.data() + length, kPiece);
-    if (size < 0 && errno == EAGAIN) continue;  // it has looked at many files that it says nothing of
     if (size < 0) return errno_error("read BPF iterator");
     length += static_cast<std::size_t>(size);
     if (size > 0) continue;
