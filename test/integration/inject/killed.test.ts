@@ -17,11 +17,13 @@ describe.runIf(hasLibsd)('an injector that is killed while a thread was told to 
   });
   afterEach(() => victim?.stop());
 
-  const started = async (skip: (why: string) => void) => {
-    victim = new Speaker([program]);
+  /** Its memory comes so many milliseconds after its thread is told, or when its child gets a signal. */
+  const started = async (ms: number, skip: (why: string) => void) => {
+    victim = new Speaker([program, String(ms)]);
     const said = await victim.line();
     if (!said.startsWith('ready ')) skip(said);
-    return { victim, tid: said.slice('ready '.length) };
+    const [, tid = '', child] = said.split(' ');
+    return { victim, tid, child: Number(child) };
   };
   const statusOf = (pid: number, tid: string) => {
     const file = `/proc/${pid}/task/${tid}/status`;
@@ -41,17 +43,18 @@ describe.runIf(hasLibsd)('an injector that is killed while a thread was told to 
   };
 
   it('waits for it before it gives up a try', async ({ skip }) => {
-    const reluctant = await started(skip);
+    const reluctant = await started(300, skip);
     expect(killedAt(12, 'attach', reluctant.victim.pid)).toBe(true);
     await unharmed(reluctant);
   });
 
   it('has a child that mends what it had begun', async ({ skip }) => {
-    const reluctant = await started(skip);
+    const reluctant = await started(8000, skip);
     const { pid } = reluctant.victim;
     const { child, said } = injecting(pid, WAITS);
     await poll('it is told', () => isTold(statusOf(pid, reluctant.tid)), { everyMs: 1 });
     child.kill('SIGKILL');
+    process.kill(reluctant.child, 'SIGUSR1');
     await expect(said).rejects.toThrow('SIGKILL');
     await unharmed(reluctant);
   });
