@@ -121,6 +121,12 @@ static const struct sockdoc_own_call sockdoc_own_calls[] = {
     SOCKDOC_ANYHOW(prlimit64, SOCKDOC_NEEDED),
 
     /* Threads, time and signals. */
+    SOCKDOC_SECOND(futex, 0), /* FUTEX_WAIT in memory of two processes */
+    SOCKDOC_SECOND(futex, 1), /* FUTEX_WAKE there */
+    {"futex_waitv",
+     449,
+     SOCKDOC_MAY_FAIL,
+     {SOCKDOC_ANY, SOCKDOC_ANY, SOCKDOC_ANY, SOCKDOC_ANY, SOCKDOC_ANY, SOCKDOC_ANY}},
     SOCKDOC_ANYHOW(rt_sigprocmask, SOCKDOC_NEEDED),
     SOCKDOC_ANYHOW(rt_sigaction, SOCKDOC_NEEDED),
     SOCKDOC_ANYHOW(clock_gettime, SOCKDOC_NEEDED),

@@ -43,7 +43,14 @@ struct alignas(kWriterAlignment) EndWords {
   std::atomic<std::uint64_t> mapped;  // the slot's generation once this end looks here: only then may bytes go by ring
   std::atomic<std::uint32_t> flags;
   std::atomic<std::uint32_t> cpu;  // where it ran when it last looked, + 1; for a peer that thinks of spinning
-  std::uint64_t reserved[14];
+  /**
+   * Not 0: this end waits here, by futex(2), for whatever the other sends next. Who has sent, by whatever carrier, sets
+   * it to 0 and wakes all who wait. They wait for a part of a millisecond at most, so that a peer who does not wake
+   * them costs them no more.
+   */
+  std::atomic<std::uint32_t> bell;
+  std::uint32_t unused;
+  std::uint64_t reserved[13];
 };
 
 /** The first page of a slot; the two rings follow, that of direction 0 first. All zero when an end gets the slot. */
@@ -74,7 +81,7 @@ struct SlotHead {
 }
 
 static_assert(sizeof(SlabHeader) == 32);
-static_assert(sizeof(EndWords) == 128 && offsetof(EndWords, flags) == 8);
+static_assert(sizeof(EndWords) == 128 && offsetof(EndWords, flags) == 8 && offsetof(EndWords, bell) == 16);
 static_assert(sizeof(SlotHead) == 768 && offsetof(SlotHead, ends) == 512);
 static_assert(sizeof(SlabHeader) <= kPage && sizeof(SlotHead) <= kPage);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

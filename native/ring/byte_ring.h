@@ -111,8 +111,9 @@ class ByteRing {
 };
 
 inline bool ByteRing::announce(std::uint64_t word, std::size_t bytes) {
+  // Sequentially consistent: who has announced looks at the bell, and who waits there has looked at the announcement.
   return shared_.sender.ring_tail.compare_exchange_strong(word, word + (std::uint64_t{bytes} << 1),
-                                                          std::memory_order_release, std::memory_order_relaxed);
+                                                          std::memory_order_seq_cst, std::memory_order_relaxed);
 }
 
 /** For so many bytes at that ring_tail, as far as is known without a look at the receiver's line. */

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "preload/connection/bell.h"
 #include "preload/connection/connection.h"
 
 /*
@@ -33,16 +34,21 @@ template <typename... Bytes>
 inline bool Connection::send_at_once(Handle self, Bytes... bytes) {
   const std::uint32_t sends = sends_.load(std::memory_order_relaxed) + 1;
   if (sends % kSendsAtOnce == 0 || !here()) return false;
-  const Holding holding(sending_);
-  const bool peer_closed = (slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) & abi::kSaidClose) != 0;
-  const bool shut_down = (slot_->ends[end_].flags.load(std::memory_order_relaxed) & abi::kSaidShutdown) != 0;
-  if (has(kStaySending | kBroken | kRested) || peer_closed || shut_down || holding.nested() ||
-      handle_.load(std::memory_order_relaxed) != self.word()) {
-    return false;
+  std::atomic<std::uint32_t>* bell = nullptr;
+  {
+    const Holding holding(sending_);
+    const bool peer_closed = (slot_->ends[1 - end_].flags.load(std::memory_order_relaxed) & abi::kSaidClose) != 0;
+    const bool shut_down = (slot_->ends[end_].flags.load(std::memory_order_relaxed) & abi::kSaidShutdown) != 0;
+    if (has(kStaySending | kBroken | kRested) || peer_closed || shut_down || holding.nested() ||
+        handle_.load(std::memory_order_relaxed) != self.word() || !outbound().send_at_once(bytes...)) {
+      return false;
+    }
+    sends_.store(sends, std::memory_order_relaxed);
+    bell = bell_to_ring();
   }
-  const bool sent = outbound().send_at_once(bytes...);
-  if (sent) sends_.store(sends, std::memory_order_relaxed);
-  return sent;
+  if (bell != nullptr) [[unlikely]]
+    ring_bell(*bell);
+  return true;
 }
 
 }  // namespace sockdoc::preload

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <tuple>
 
+#include "preload/connection/bell.h"
 #include "preload/connection/connections.h"
 #include "preload/monitor/link.h"
 #include "preload/readiness/sleepers.h"
@@ -72,6 +73,13 @@ void Connection::unmark(Handle self) {
   }
   inbound().awake();
   marked_ = 0;
+}
+
+std::atomic<std::uint32_t>* Connection::wait_at_bell(Handle self) {
+  const Holding holding(receiving_);  // so that the memory stays
+  if (holding.nested() || !here() || handle_.load(std::memory_order_relaxed) != self.word()) return nullptr;
+  slot_->ends[end_].bell.store(1);
+  return &slot_->ends[end_].bell;
 }
 
 void Connection::awake(std::uint64_t self) {
@@ -153,7 +161,9 @@ std::size_t Connection::unsent() const {
 }
 
 void Connection::said_shutdown() {
-  if (here()) slot_->ends[end_].flags.fetch_or(abi::kSaidShutdown);
+  if (!here()) return;
+  slot_->ends[end_].flags.fetch_or(abi::kSaidShutdown);
+  if (std::atomic<std::uint32_t>* bell = bell_to_ring(); bell != nullptr) ring_bell(*bell);
 }
 
 std::pair<std::uint64_t, std::uint64_t> Connection::by_ring() const {
@@ -233,6 +243,7 @@ void Connection::finish(int fd, bool last) {
   } else {
     slot_->ends[end_].mapped = 0;  // who has the socket now does not look there
   }
+  if (std::atomic<std::uint32_t>* bell = bell_to_ring(); bell != nullptr) ring_bell(*bell);
   slab_->users.fetch_sub(1);
 }
 

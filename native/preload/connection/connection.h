@@ -248,6 +248,17 @@ class Connection {
     if (mine.load(std::memory_order_relaxed) != cpu) mine.store(cpu, std::memory_order_relaxed);
     return slot_->ends[1 - end_].cpu.load(std::memory_order_relaxed) == cpu;
   }
+  /** What who waits for this connection wants to know of its peer, which is told where we run. */
+  struct Neighbour {
+    bool here;   // it ran on this processor when it waited last
+    bool rings;  // whatever comes next may be waited for at the bell: see wait_at_bell()
+  };
+  [[nodiscard]] Neighbour neighbour() const {
+    const bool here = beside_peer();
+    return {here, on_rings() && marked_.load(std::memory_order_relaxed) == 0 && !peer_ends() && !has_unread()};
+  }
+  /** Before a last look at what is there: the bell, which the peer's next send rings. Null: not now. */
+  [[nodiscard]] std::atomic<std::uint32_t>* wait_at_bell(Handle self);
   /** Both directions may go by rings. */
   [[nodiscard]] bool on_rings() const { return here() && !has(kStayReceiving | kStaySending | kBroken | kRested); }
   [[nodiscard]] bool refused() const { return refused_.load(std::memory_order_relaxed) != 0; }
@@ -272,6 +283,11 @@ class Connection {
   [[nodiscard]] StreamReceiver inbound(int fd = -1) const;
   [[nodiscard]] bool has(std::uint32_t flag) const { return (flags_.load(std::memory_order_relaxed) & flag) != 0; }
 
+  /** With the sender's role, after a send: the bell, where it is to be rung once the role is left. Else null. */
+  [[nodiscard]] std::atomic<std::uint32_t>* bell_to_ring() {
+    std::atomic<std::uint32_t>& bell = slot_->ends[1 - end_].bell;
+    return bell.load() != 0 && bell.exchange(0) != 0 ? &bell : nullptr;
+  }
   [[nodiscard]] bool come_back(std::uint32_t own_reads);
   [[nodiscard]] bool may_cross(Handle socket);
   [[nodiscard]] bool take_over(SocketState& state, std::uint64_t word);

@@ -9,6 +9,7 @@
 
 #include "preload/calls.h"
 #include "preload/connection/at_once.h"
+#include "preload/connection/bell.h"
 #include "preload/connection/connections.h"
 #include "preload/connection/handlers.h"
 #include "preload/connection/idle_rings.h"
@@ -246,13 +247,16 @@ Result Connection::send(const Transfer& transfer, Native call) {
   const std::uint32_t era = connections.era();
   Moved moved;
   bool renewed = false;
+  std::atomic<std::uint32_t>* bell = nullptr;
   {
     const Holding holding(sending_);
     renewed = handle_.load(std::memory_order_relaxed) != socket;
     if (!renewed && has(kBroken)) return {-1, ECONNRESET};
     if (!renewed && rested()) return kAgain;
     if (!renewed) moved = give(transfer, holding.nested());
+    if (moved.bytes > 0) bell = bell_to_ring();
   }
+  if (bell != nullptr) ring_bell(*bell);
   if (renewed) return send_again(transfer, era, call);
   const std::uint32_t refused = moved.bytes == transfer.bytes ? 0 : 1;
   if (refused_.load(std::memory_order_relaxed) != refused) refused_.store(refused, std::memory_order_relaxed);
@@ -369,13 +373,18 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
   const int error = errno;
   if (result < 0 && error == ECONNRESET) reset_told_ = 1;
   if (result < 0 && error == EAGAIN) refused_.store(1, std::memory_order_relaxed);
-  const Holding holding(sending_);
-  if (handle_.load(std::memory_order_relaxed) == socket) {
-    const SignalsBlocked blocked;
-    if (result > 0) outbound().sent_by_kernel(static_cast<std::size_t>(result));
-    outbound().leave_kernel();
-    native_sends_--;
+  std::atomic<std::uint32_t>* bell = nullptr;
+  {
+    const Holding holding(sending_);
+    if (handle_.load(std::memory_order_relaxed) == socket) {
+      const SignalsBlocked blocked;
+      if (result > 0) outbound().sent_by_kernel(static_cast<std::size_t>(result));
+      outbound().leave_kernel();
+      native_sends_--;
+      bell = bell_to_ring();
+    }
   }
+  if (bell != nullptr) ring_bell(*bell);
   return {result, error, true};
 }
 

@@ -118,17 +118,17 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
     return found < 0 ? found : with_rings(set, wait, found);
   }
   for (;;) {
-    Spin spin;
+    Spin spin(timeout);
     SignalsHeld signals;
     int found = look(set, wait, kernel, spin.begun(), Look::first);
     kernel.count();
     if (found != 0) return found;
     // With a mask the program counts on the kernel to let a signal in that waits already.
     if (wait.mask == nullptr && spin.worth_it()) {
-      while (found == 0 && spin.go_on(signals, [&](BesidePeer& peers) { set.visit_awake(peers); })) {
+      while (found == 0 && spin.go_on(signals, [&](Peers& peers) { set.visit_awake(peers); })) {
         found = look(set, wait, kernel, spin.now(), Look::again);
       }
-      spin_policy.ended(found > 0);
+      spin.ended(found > 0, timeout);
       if (found != 0) return found;
     }
     notice_messages();

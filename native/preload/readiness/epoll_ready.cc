@@ -151,7 +151,8 @@ bool EpollSet::readable() {
   return result;
 }
 
-void EpollSet::visit_awake(BesidePeer& peers) {
+void EpollSet::visit_awake(Peers& peers) {
+  peers.add_others();  // of other members, and of sockets that are the kernel's, no bell tells
   each_awake([&](unsigned, const Member& member) {
     peers.add(member.socket());
     return peers.enough() ? Look::stop : Look::on;

@@ -101,7 +101,7 @@ class EpollSet {
   /** That somebody waits so: from now on everything comes by the kernel, behind what the rings still hold. */
   void waited_for();
   /** Some of those whose ring may have bytes next. */
-  void visit_awake(BesidePeer& peers);
+  void visit_awake(Peers& peers);
 
   /** A sleeper looks again. */
   void kick(int set);

@@ -10,6 +10,7 @@ namespace sockdoc::preload {
 namespace {
 
 constexpr short kReadable = POLLIN | POLLRDNORM;
+constexpr short kTold = POLLERR | POLLHUP | POLLNVAL;  // whether they are asked for or not
 constexpr nfds_t kMost = kSockets;
 
 /** Shared by all calls of the process: they name the same sockets again and again. */
@@ -44,7 +45,7 @@ bool rings_alone(const PollWait& wait) {
     const pollfd& entry = wait.fds[i];
     if (entry.fd < 0) continue;
     const Handle socket = table.find(entry.fd);
-    if ((entry.events & ~kReadable) != 0 || !socket || !sleepers.is_awake(socket.index())) return false;
+    if ((entry.events & ~(kReadable | kTold)) != 0 || !socket || !sleepers.is_awake(socket.index())) return false;
   }
   return true;
 }
@@ -122,14 +123,15 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
   SignalsHeld signals;
   {
     KernelTurn kernel(kernel_asked, calls_since, KernelTurn::kCalls);
-    Spin spin;
+    Spin spin(wait.timeout);
     bool found = anything_readable(wait);
     if (found) {
       result = answer(wait, kernel, spin.begun());
       return true;
     }
     if (wait.mask == nullptr && spin.worth_it()) {
-      const auto peers = [&](BesidePeer& into) {
+      const auto peers = [&](Peers& into) {
+        if (!rings_alone(wait)) into.add_others();
         each_socket(wait, [&](pollfd&, Handle socket) { into.add(socket); });
       };
       while (!found && spin.go_on(signals, peers)) {
@@ -139,7 +141,7 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
         result = ask(wait, Timeout::ns(0), nullptr);
         if (result != 0) break;
       }
-      spin_policy.ended(found);
+      spin.ended(found, wait.timeout);
       if (found) result = answer(wait, kernel, spin.now());
       if (result != 0) return true;
     }

@@ -198,14 +198,17 @@ bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result) {
   SignalsHeld signals;
   {
     KernelTurn kernel(kernel_asked, calls_since, KernelTurn::kCalls);
-    Spin spin;
+    Spin spin(wait.timeout);
     bool found = anything_readable(asked);
     if (!found && wait.mask == nullptr && spin.worth_it()) {
-      const auto peers = [&](BesidePeer& into) { asked.each_socket([&](int, Handle socket) { into.add(socket); }); };
+      const auto peers = [&](Peers& into) {
+        if (!rings_alone(wait, asked)) into.add_others();
+        asked.each_socket([&](int, Handle socket) { into.add(socket); });
+      };
       while (!found && spin.go_on(signals, peers)) {
         found = anything_readable(asked);
       }
-      spin_policy.ended(found);
+      spin.ended(found, wait.timeout);
     }
     if (found) {
       result = answer(wait, asked, kernel, ticks());

@@ -5,6 +5,7 @@
 namespace sockdoc::preload {
 
 constinit SpinPolicy spin_policy;
+constinit BellPolicy bell_policy;
 
 std::uint64_t SpinPolicy::limit(std::uint64_t now) {
   const bool crowded = now < no_yield_until_.load(std::memory_order_relaxed);
@@ -19,11 +20,73 @@ void SpinPolicy::yielded(std::uint64_t now, std::uint64_t took) {
   if (took > kLongYieldUs * kTicksPerUs) no_yield_until_.store(now + kPauses * took, std::memory_order_relaxed);
 }
 
-void BesidePeer::add(Handle socket) {
-  Connection* connection = enough() ? nullptr : connection_of(socket);
-  if (connection == nullptr) return;
+void BellPolicy::yielded(std::uint64_t wasted) {
+  constexpr std::uint32_t kSmooth = 8;
+  // One long wait says little of the next.
+  const std::uint32_t one = wasted < 2 * kCost ? static_cast<std::uint32_t>(wasted) : 2 * kCost;
+  const std::uint32_t before = wasted_.load(std::memory_order_relaxed);
+  const std::uint32_t after = preferred() ? one : before - before / kSmooth + one / kSmooth;
+  if (after != before) wasted_.store(after, std::memory_order_relaxed);
+}
+
+void Peers::add(Handle socket) {
+  if (enough()) return;
+  Connection* connection = connection_of(socket);
+  if (connection == nullptr) {
+    bells_ = false;
+    return;
+  }
+  const Connection::Neighbour neighbour = connection->neighbour();
+  beside_ = beside_ || neighbour.here;
+  bells_ = bells_ && neighbour.rings && looked_at_ < (bell_policy.several() ? kMostBells : 1);
+  if (bells_) sockets_[looked_at_] = socket;
   looked_at_++;
-  any_ = connection->beside_peer();
+}
+
+bool Peers::announce() {
+  for (unsigned i = 0; bells_ && i < looked_at_; i++) {
+    Connection* connection = connection_of(sockets_[i]);
+    std::atomic<std::uint32_t>* bell = connection == nullptr ? nullptr : connection->wait_at_bell(sockets_[i]);
+    bells_ = bell != nullptr;
+    if (bells_) words_[i] = to_wait_at(*bell);
+  }
+  return have_bells();
+}
+
+bool Peers::await(std::int64_t ns) {
+  const AtBells ended = await_bells(words_, looked_at_, ns);
+  if (ended == AtBells::unknown) bell_policy.no_several();
+  return ended != AtBells::late;
+}
+
+void Spin::share_processor() {
+  alone_ = 0;
+  how_ = peers_.have_bells() ? How::comes_to_bells : How::yields_to_peer;
+}
+
+/**
+ * Between what is announced and the wait there is a look. After it there is one, and no second wait: if it was not by
+ * the ring that the peer sent, the kernel knows.
+ */
+void Spin::give_way() {
+  if (how_ == How::is_at_bells) {
+    if (!peers_.await(kAtBellsNs)) at_bells_ns_ = kAtBellsNs;
+    how_ = How::done;
+  } else if (how_ == How::comes_to_bells) {
+    how_ = peers_.announce() ? How::is_at_bells : How::done;
+  } else {
+    yield();
+  }
+}
+
+void Spin::yield() {
+  const std::uint64_t before = ticks();
+  raw(SYS_sched_yield);
+  yielded_ = ticks();
+  const std::uint64_t took = yielded_ - before;
+  spin_policy.yielded(yielded_, took);
+  // An exchange of two threads and back takes longer than a call that finds nobody.
+  if (took > kTicksPerUs) others_ += took;
 }
 
 }  // namespace sockdoc::preload

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "base/raw.h"
+#include "preload/connection/bell.h"
 #include "preload/connection/idle_rings.h"
 #include "preload/connection/spinning.h"
 #include "preload/table/table.h"
@@ -90,65 +91,6 @@ class SignalsHeld {
   bool held_ = false;
 };
 
-/** Whether one of those that are waited for ran on this very processor when it waited last. They are told where we run.
- */
-class BesidePeer {
- public:
-  void add(Handle socket);
-  /** Looks at a few: who waits for many is seldom alone with one. */
-  [[nodiscard]] bool enough() const { return any_ || looked_at_ == kMost; }
-  [[nodiscard]] bool any() const { return any_; }
-
- private:
-  static constexpr unsigned kMost = 4;
-
-  unsigned looked_at_ = 0;
-  bool any_ = false;
-};
-
-/** Makes the thread wait a moment between two looks. */
-class Spin {
- public:
-  Spin() : begun_(ticks()), limit_(spin_policy.limit(begun_)) {}
-
-  [[nodiscard]] bool worth_it() const { return limit_ != 0; }
-  /**
-   * After a moment; false when it is enough. Signals are held back before it is a long one: see SignalsHeld.
-   * `visit(BesidePeer&)` shows it what is waited for, once.
-   */
-  template <typename Visit>
-  [[nodiscard]] bool go_on(SignalsHeld& signals, Visit visit) {
-    now_ = ticks();
-    const std::uint64_t passed = now_ - begun_;
-    if (passed > limit_) return false;
-    if (!visited_) {
-      visited_ = true;
-      BesidePeer peers;
-      visit(peers);
-      if (peers.any() && limit_ > alone_) alone_ = 0;
-    }
-    // A peer on another processor answers within the first moments; one that shares ours has to be let run.
-    if (passed < alone_) {
-      __builtin_ia32_pause();
-    } else {
-      signals.hold();
-      raw(SYS_sched_yield);
-      const std::uint64_t after = ticks();
-      spin_policy.yielded(after, after - now_);
-    }
-    return true;
-  }
-  [[nodiscard]] std::uint64_t begun() const { return begun_; }
-  [[nodiscard]] std::uint64_t now() const { return now_; }
-
- private:
-  std::uint64_t begun_;
-  std::uint64_t limit_;
-  std::uint64_t now_ = 0;
-  std::uint64_t alone_ = SpinPolicy::kAlone * kTicksPerUs;
-  bool visited_ = false;
-};
-
 /** How much is left of a timeout. */
 class Timeout {
  public:
@@ -176,6 +118,10 @@ class Timeout {
     if (deadline_ == 0) deadline_ = now + left_;
     left_ = deadline_ > now ? deadline_ - now : 0;
   }
+  /** So much has passed, as far as is known already, before time counts. */
+  void take(std::int64_t ns) {
+    if (left_ > 0 && deadline_ == 0) left_ = left_ > ns ? left_ - ns : 0;
+  }
   [[nodiscard]] int in_ms() const {
     if (left_ < 0) return -1;
     const std::int64_t ms = left_ / 1'000'000 + (left_ % 1'000'000 != 0 ? 1 : 0);
@@ -193,6 +139,139 @@ class Timeout {
 
   std::int64_t left_;
   std::int64_t deadline_ = 0;
+};
+
+/**
+ * How to let a peer on the same processor work. sched_yield(2) does it in the fewest steps, unless the scheduler
+ * prefers us: it gives each task group (session, cgroup) as much time, so that who works less than its peer for a
+ * message gets the processor back until it has wasted the difference. Then a sleep is cheaper: at the bells, from which
+ * the peer's next send wakes. One for all waiting calls of the process.
+ */
+class BellPolicy {
+ public:
+  /** Ticks that a sleep at a bell costs both ends, about. */
+  static constexpr std::uint32_t kCost = 2 * kTicksPerUs;
+  /** While bells are preferred, one in so many waits tries to yield. */
+  static constexpr std::uint32_t kTrials = 256;
+
+  /** For a wait that begins. */
+  [[nodiscard]] bool bells() {
+    if (!preferred()) return false;
+    const std::uint32_t waits = waits_.load(std::memory_order_relaxed) + 1;
+    waits_.store(waits, std::memory_order_relaxed);
+    return waits % kTrials != 0;
+  }
+  /** A wait by yields wasted so many ticks. */
+  void yielded(std::uint64_t wasted);
+  /** The kernel knows no wait at several. */
+  void no_several() { several_.store(false, std::memory_order_relaxed); }
+  [[nodiscard]] bool several() const { return several_.load(std::memory_order_relaxed); }
+
+ private:
+  [[nodiscard]] bool preferred() const { return wasted_.load(std::memory_order_relaxed) > kCost; }
+
+  std::atomic<std::uint32_t> wasted_{0};  // in ticks, of the last waits that yielded
+  std::atomic<std::uint32_t> waits_{0};
+  std::atomic<bool> several_{true};
+};
+
+extern BellPolicy bell_policy;
+
+/** Those whose bytes a call waits for. They are told where we run. */
+class Peers {
+ public:
+  /** `bells`: whether to wait at theirs is thought of. */
+  explicit Peers(bool bells) : bells_(bells) {}
+  void add(Handle socket);
+  /** Something else is waited for, of which no bell tells. */
+  void add_others() { bells_ = false; }
+  /** No more has to be added. */
+  [[nodiscard]] bool enough() const { return !bells_ && (beside_ || looked_at_ >= kMostLookedAt); }
+  /** Whether one of them ran on this very processor when it waited last. */
+  [[nodiscard]] bool beside() const { return beside_; }
+  /** Whether they can be waited for at their bells, as far as is known. */
+  [[nodiscard]] bool have_bells() const { return bells_ && looked_at_ > 0; }
+  /** Before a last look: from now on the bells ring. False: not all of them. */
+  [[nodiscard]] bool announce();
+  /** Until one of them sends, or `ns` have passed. False: those have. */
+  [[nodiscard]] bool await(std::int64_t ns);
+
+ private:
+  static constexpr unsigned kMostLookedAt = 4;  // who waits for many is seldom alone with one
+  static constexpr unsigned kMostBells = 16;
+
+  Handle sockets_[kMostBells];
+  BellToWaitAt words_[kMostBells];
+  unsigned looked_at_ = 0;
+  bool bells_;
+  bool beside_ = false;
+};
+
+/** Makes the thread wait a moment between two looks. */
+class Spin {
+ public:
+  explicit Spin(const Timeout& timeout)
+      : begun_(ticks()),
+        limit_(spin_policy.limit(begun_)),
+        peers_(timeout.longer_than(kAtBellsNs) && (crowded() || bell_policy.bells())) {}
+
+  [[nodiscard]] bool worth_it() const { return limit_ != 0; }
+  /**
+   * After a moment; false when it is enough. Signals are held back before it is a long one: see SignalsHeld.
+   * `visit(Peers&)` adds what is waited for, once.
+   */
+  template <typename Visit>
+  [[nodiscard]] bool go_on(SignalsHeld& signals, Visit visit) {
+    now_ = ticks();
+    const std::uint64_t passed = now_ - begun_;
+    if ((passed > limit_ && how_ != How::is_at_bells) || how_ == How::done) return false;
+    if (!visited_) {
+      visited_ = true;
+      visit(peers_);
+      if (peers_.beside() && (!crowded() || peers_.have_bells())) share_processor();
+    }
+    // A peer on another processor answers within the first moments; one that shares ours has to be let run.
+    if (passed < alone_) {
+      __builtin_ia32_pause();
+    } else {
+      signals.hold();
+      give_way();
+    }
+    return true;
+  }
+  /** After the last look. `timeout` is that of the call, which long waits at bells count for. */
+  void ended(bool found, Timeout& timeout) {
+    spin_policy.ended(found);
+    if (!found) timeout.take(at_bells_ns_);
+    if (how_ == How::yields_to_peer && yielded_ != 0) bell_policy.yielded(yielded_ - begun_ - others_);
+  }
+  [[nodiscard]] std::uint64_t begun() const { return begun_; }
+  [[nodiscard]] std::uint64_t now() const { return now_; }
+
+ private:
+  /**
+   * So long that the next tick of the clock comes before: a nearer end would have the clock set, twice a wait, which
+   * takes microseconds where it is a virtual machine's.
+   */
+  static constexpr std::int64_t kAtBellsNs = 10'000'000;
+
+  enum class How { yields, yields_to_peer, comes_to_bells, is_at_bells, done };
+
+  [[nodiscard]] bool crowded() const { return limit_ <= SpinPolicy::kAlone * kTicksPerUs; }
+  void share_processor();
+  void give_way();
+  void yield();
+
+  std::uint64_t begun_;
+  std::uint64_t limit_;
+  std::uint64_t now_ = 0;
+  std::uint64_t alone_ = SpinPolicy::kAlone * kTicksPerUs;
+  std::uint64_t yielded_ = 0;  // when it was over
+  std::uint64_t others_ = 0;   // ticks in which they ran
+  std::int64_t at_bells_ns_ = 0;
+  Peers peers_;
+  How how_ = How::yields;
+  bool visited_ = false;
 };
 
 /**

@@ -115,9 +115,9 @@ TEST_F(Readiness, AWaitTellsItsPeerWhereItRunsAndSeesWhereThatDid) {
 
   const auto beside = [&](std::uint32_t peer) {
     pair.slot().ends[0].cpu = peer;
-    BesidePeer peers;
+    Peers peers(false);
     peers.add(table.find(pair.fd));
-    return peers.any();
+    return peers.beside();
   };
   EXPECT_FALSE(beside(0));
   // Whoever is moved between the two looks is beside nobody: until it was not.
