@@ -66,6 +66,8 @@ TEST_F(Returning, TheMemoryStandsHighAndMovesAwayForTheProgramWithoutBeingLost) 
   Connection* const connection = connection_of(table.find(pair.fd));
   EXPECT_FALSE(connection->hand_over(pair.fd, abi::Reason::passed_on, coarse_ms() + kForEver));
   EXPECT_TRUE(connection->return_to_kernel(pair.fd, coarse_ms() + kForEver));
+  monitor_link.end();
+  monitor.join();
   char into[2000];
   EXPECT_EQ(::recv(pair.fd, into, sizeof into, 0), 1000);
   ASSERT_EQ(numbers.size(), 2U);
@@ -73,8 +75,6 @@ TEST_F(Returning, TheMemoryStandsHighAndMovesAwayForTheProgramWithoutBeingLost) 
   EXPECT_EQ(::fcntl(numbers[0], F_GETFD), 0) << "the program's";
   EXPECT_EQ(::fcntl(numbers[1], F_GETFD), -1);
   sockdoc_hook_close(numbers[0]);
-  monitor_link.end();
-  monitor.join();
 }
 
 TEST_F(Returning, AChildsErrandLeavesTheLowestNumberFree) {
