@@ -67,7 +67,7 @@ native_tests() {
   for preset in release asan tsan; do
     nice node scripts/build-native.mjs "$preset"
     # As with the other tests: on a shared machine one that fails is run once more, and shown.
-    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error ${CI:+--repeat until-pass:2} \
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --parallel 2 ${CI:+--repeat until-pass:2} \
       > "build/ctest-$preset.log" 2>&1 &
     running[$preset]=$!
   done

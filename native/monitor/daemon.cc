@@ -8,7 +8,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
+
+#include "monitor/clock.h"
 
 namespace sockdoc::monitor {
 namespace {
@@ -17,12 +18,6 @@ constexpr std::int64_t kHelloNs = 10'000'000'000;  // for a caller to say who it
 constexpr std::size_t kStrangers = 64;             // callers of one user who have not said it yet
 constexpr std::uint64_t kCallsPerSecond = 500;     // new connections of one user
 constexpr int kEvents = 64;
-
-std::int64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1'000'000'000ll + now.tv_nsec;
-}
 
 std::uint64_t random_instance() {
   std::uint32_t number = 0;

@@ -3,22 +3,12 @@
 #include <fcntl.h>
 
 #include <cstdio>
-#include <ctime>
 #include <unordered_map>
 
 #include "base/procfs.h"
+#include "monitor/clock.h"
 
 namespace sockdoc::monitor {
-namespace {
-
-std::int64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1'000'000'000ll + now.tv_nsec;
-}
-
-}  // namespace
-
 bool OtherHolders::has_more(std::uint64_t inode, std::int64_t since_ns) {
   constexpr std::int64_t kOld = 10'000'000'000;
   if (read_ns_ < since_ns) read();

@@ -54,6 +54,16 @@ inline Fd connected_to(const Fd& listener) {
 
 inline Fd accepted_from(const Fd& listener) { return Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
 
+/** Opens and closes connections to a listener of our own; gives its port. */
+inline std::uint16_t churn(int connections) {
+  const Fd listener = listening(16);
+  for (int i = 0; i < connections; ++i) {
+    const Fd connected = connected_to(listener);
+    const Fd accepted = accepted_from(listener);
+  }
+  return port_of(listener);
+}
+
 /** A TCP connection over loopback, both ends here. */
 struct LoopbackConnection {
   Fd opener, acceptor;

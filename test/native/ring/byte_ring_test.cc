@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "stamp.h"
+
 namespace sockdoc {
 namespace {
 
@@ -21,8 +23,6 @@ struct Fixture {
   std::vector<std::byte> data;
   ByteRing ring;
 };
-
-std::byte stamp(std::uint64_t at) { return static_cast<std::byte>(at * 0x9e3779b97f4a7c15u >> 56); }
 
 std::vector<std::byte> stamped(std::uint64_t from, std::size_t count) {
   std::vector<std::byte> bytes(count);

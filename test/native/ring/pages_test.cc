@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ring/byte_ring.h"
+#include "stamp.h"
 
 // Pages of a ring that are given back by either end at any moment, while the other may be writing or reading.
 namespace sockdoc {
@@ -53,8 +54,6 @@ class RingInMemory {
   int memory_;
   std::byte* at_ = nullptr;
 };
-
-std::byte stamp(std::uint64_t at) { return static_cast<std::byte>(at * 0x9e3779b97f4a7c15u >> 56); }
 
 void remove_pages(const ByteRing& ring) {
   ASSERT_EQ(::madvise(ring.memory().data(), ring.memory().size(), MADV_REMOVE), 0);

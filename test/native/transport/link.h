@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "live_sockets.h"
+#include "stamp.h"
 #include "transport/stream_receiver.h"
 #include "transport/stream_sender.h"
 
@@ -62,8 +63,6 @@ inline bool ended_well(pid_t child) {
   int status = -1;
   return ::waitpid(child, &status, 0) == child && status == 0;
 }
-
-inline std::byte stamp(std::uint64_t at) { return static_cast<std::byte>(at * 0x9e3779b97f4a7c15u >> 56); }
 
 inline void fill(std::span<std::byte> bytes, std::uint64_t at) {
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = stamp(at + i);

@@ -10,16 +10,7 @@
 namespace sockdoc {
 namespace {
 
-constexpr std::uint64_t kConnections = 300;
-
-/** Opens and closes connections to a listener of our own. */
-void churn() {
-  const Fd listener = listening(16);
-  for (std::uint64_t i = 0; i < kConnections; ++i) {
-    const Fd connected = connected_to(listener);
-    const Fd accepted = accepted_from(listener);
-  }
-}
+constexpr int kConnections = 300;
 
 std::uint64_t ended_of(const std::string& answer) {
   std::smatch found;
@@ -34,16 +25,17 @@ TEST_P(ConnectionEventsOf, CountsWhatEndsWhileItIsRead) {
   const std::string started = events.start({{""}, GetParam()});
   if (started.find("BPF") != std::string::npos) GTEST_SKIP() << started;
   ASSERT_EQ(started, "{\"gaps\":[]}");
-  std::thread load(churn);
+  std::thread load(churn, kConnections);
+  constexpr std::uint64_t wanted = 2 * kConnections;
   std::uint64_t ended = 0;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   // Others in this namespace may add to it.
-  while (ended < 2 * kConnections && std::chrono::steady_clock::now() < deadline) {
+  while (ended < wanted && std::chrono::steady_clock::now() < deadline) {
     ended += ended_of(events.read());
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   load.join();
-  EXPECT_GE(ended, 2 * kConnections);
+  EXPECT_GE(ended, wanted);
   events.stop();
   EXPECT_NE(events.read().find("\"netns\":[]"), std::string::npos);
 }

@@ -9,17 +9,7 @@
 namespace sockdoc {
 namespace {
 
-constexpr int kConnections = 200;
-
-/** Opens and closes connections to a listener of our own; gives its port. */
-std::uint16_t churn(int connections) {
-  const Fd listener = listening(16);
-  for (int i = 0; i < connections; ++i) {
-    const Fd connected = connected_to(listener);
-    const Fd accepted = accepted_from(listener);
-  }
-  return port_of(listener);
-}
+constexpr int kChurned = 200;
 
 /** Drains until `enough`, or until nothing comes for a long time. */
 void drain_until(DestroySocket& events, const std::function<void(const EndedSocket&)>& take,
@@ -33,7 +23,7 @@ void drain_until(DestroySocket& events, const std::function<void(const EndedSock
 TEST(DestroySocket, HearsBothEndsOfEachConnection) {
   auto events = DestroySocket::open();
   ASSERT_TRUE(events) << events.error().message();
-  const std::uint16_t port = churn(kConnections);
+  const std::uint16_t port = churn(kChurned);
   int accepting = 0;
   int connecting = 0;
   bool all = true;
@@ -45,17 +35,17 @@ TEST(DestroySocket, HearsBothEndsOfEachConnection) {
       },
       [&](bool complete) {
         all &= complete;
-        return accepting >= kConnections && connecting >= kConnections;
+        return accepting >= kChurned && connecting >= kChurned;
       });
   EXPECT_TRUE(all);
-  EXPECT_EQ(accepting, kConnections);
-  EXPECT_EQ(connecting, kConnections);
+  EXPECT_EQ(accepting, kChurned);
+  EXPECT_EQ(connecting, kChurned);
 }
 
 TEST(DestroySocket, SaysWhenItsBufferWasTooSmall) {
   auto events = DestroySocket::open(1);
   ASSERT_TRUE(events) << events.error().message();
-  (void)churn(kConnections);
+  (void)churn(kChurned);
   bool lost = false;
   int heard = 0;
   drain_until(
@@ -65,17 +55,17 @@ TEST(DestroySocket, SaysWhenItsBufferWasTooSmall) {
         return lost;
       });
   EXPECT_TRUE(lost);
-  EXPECT_LT(heard, 2 * kConnections);
+  EXPECT_LT(heard, 2 * kChurned);
 }
 
 TEST(NetnsEvents, TellsTheEndsOfAListenerThatCameAndWent) {
   auto events = NetnsEvents::open();
   ASSERT_TRUE(events) << events.error().message();
-  const std::uint16_t port = churn(kConnections);
+  const std::uint16_t port = churn(kChurned);
   std::uint64_t accepting = 0;
   std::uint64_t connecting = 0;
   pollfd source{(*events)->fd(), POLLIN, 0};
-  while (accepting + connecting<2 * kConnections&& ::poll(&source, 1, 10'000)> 0) {
+  while (accepting + connecting<2 * kChurned&& ::poll(&source, 1, 10'000)> 0) {
     (*events)->drain();
     if (accepting + connecting == 0 && ::poll(&source, 1, 200) > 0) continue;  // as many as possible in one take
     for (const EndedGroup& group : (*events)->take().groups) {
@@ -83,8 +73,8 @@ TEST(NetnsEvents, TellsTheEndsOfAListenerThatCameAndWent) {
       (group.key.side == Side::kAccepting ? accepting : connecting) += group.sums.count;
     }
   }
-  EXPECT_EQ(accepting, kConnections);
-  EXPECT_EQ(connecting, kConnections);
+  EXPECT_EQ(accepting, kChurned);
+  EXPECT_EQ(connecting, kChurned);
 }
 
 }  // namespace
