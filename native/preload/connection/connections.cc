@@ -22,8 +22,27 @@ namespace {
 
 /** A socket that was not asked for in time (no monitor, a busy one) is asked for again after so many calls. */
 constexpr std::uint64_t kAskAgain = 64;
-/** The same for one that was there before libsd, and that another process has too. */
-constexpr std::uint64_t kAskAgainOfShared = 1 << 14;
+/** The same for one that the monitor refused for what may pass, or that another process has too. */
+constexpr std::uint64_t kAskAgainOfWhatPasses = 1 << 14;
+
+/** Whether the monitor may say otherwise later: by another policy, or when there is room, memory or a descriptor again.
+ */
+constexpr bool may_pass(abi::Reason reason) {
+  switch (reason) {
+    case abi::Reason::proc_unreadable:
+    case abi::Reason::namespace_unreadable:
+    case abi::Reason::denied_across_users:
+    case abi::Reason::denied_by_policy:
+    case abi::Reason::quota_connections:
+    case abi::Reason::quota_slabs:
+    case abi::Reason::quota_bytes:
+    case abi::Reason::no_memory:
+    case abi::Reason::no_descriptors:
+      return true;
+    default:
+      return false;
+  }
+}
 
 bool connected(SocketState& state) {
   std::uint32_t kind = state.kind.load();
@@ -126,9 +145,10 @@ void Connections::consider(Handle socket, SocketState& state, int fd, std::uint6
   monitor_link.tend_at_times();
   // One that was started anew knows nothing of the question.
   const std::uint32_t runs = monitor_link.runs();
-  const bool shared = (state.flags.load() & kAdopted) != 0 &&
-                      state.reason.load() == static_cast<std::uint32_t>(abi::Reason::shared_by_more);
-  const bool again = connection->run_ != runs || (shared && calls % kAskAgainOfShared == 0);
+  const auto reason = static_cast<abi::Reason>(state.reason.load());
+  const bool shared = (state.flags.load() & kAdopted) != 0 && reason == abi::Reason::shared_by_more;
+  const bool passes = shared || may_pass(reason);
+  const bool again = connection->run_ != runs || (passes && calls % kAskAgainOfWhatPasses == 0);
   if (again && monitor_link.ask(socket, fd)) connection->run_ = runs;
 }
 
@@ -277,7 +297,7 @@ Connections::Reply Connections::answered(const abi::Answer& answer, int memory) 
     const bool waits = answer.outcome != abi::Outcome::kernel;
     if (waits && (state->flags.load() & kStays) != 0) return Reply::nothing;  // it knows better by now
     state->reason = static_cast<std::uint32_t>(answer.reason);
-    if (waits) return Reply::nothing;
+    if (waits || (connection == nullptr && may_pass(answer.reason))) return Reply::nothing;
     if (connection != nullptr) connection->keep_on_kernel(answer.reason);
     while (gate::phase(word) == Phase::asked && !gate::change(*state, word, Phase::refused)) word = state->gate.load();
     return Reply::nothing;

@@ -8,7 +8,7 @@ import { ask, type Done, state, Talking, together, upgraded } from '../../suppor
 import type { Victim } from '../../support/victim.js';
 
 /** Of native/abi/reasons.h. */
-const [DENIED, NO_MEMORY] = [23, 27];
+const [DENIED, QUOTA_BYTES, NO_MEMORY] = [23, 26, 27];
 /** More than a program and libsd take of address space, less than that and the slab of two rings of 4 MiB. */
 const SPACE = 96 << 20;
 
@@ -25,7 +25,7 @@ describe.runIf(hasLibsd)('connections stay on the kernel, and share nothing', ()
   const policed = async (text: string) => {
     const policy = talking.bench.policy('policy');
     writeFileSync(policy, text);
-    await talking.bench.running(['--policy', policy]);
+    return await talking.bench.running(['--policy', policy]);
   };
 
   /** Until somebody has said why. */
@@ -33,7 +33,7 @@ describe.runIf(hasLibsd)('connections stay on the kernel, and share nothing', ()
     return await poll('there is a reason', async () => {
       await together(ends, 'both 100', 'both 100');
       const { reason } = await state(ends[end]);
-      return reason === DENIED || reason === NO_MEMORY ? reason : undefined;
+      return [DENIED, QUOTA_BYTES, NO_MEMORY].includes(reason) ? reason : undefined;
     });
   }
 
@@ -46,6 +46,21 @@ describe.runIf(hasLibsd)('connections stay on the kernel, and share nothing', ()
       expect(sharedBy(end)).toBe(false);
       expect(await state(end)).toMatchObject({ mapped: false, ringSent: 0, ringReceived: 0 });
     }
+  });
+
+  it('only until the quota is a larger one', async () => {
+    const monitor = await policed('limit bytes=64K\n');
+    const ends = await talking.pair();
+    expect(await refused(ends, 0)).toBe(QUOTA_BYTES);
+    writeFileSync(talking.bench.policy('policy'), '');
+    process.kill(monitor.pid, 'SIGHUP');
+    await poll('both have made the thousands of calls after which they ask again', async () => {
+      await together(ends, 'push 50000000', 'pull 50000000');
+      await together(ends, 'pull 50000000', 'push 50000000');
+      return (await state(ends[0])).mapped;
+    });
+    await upgraded(ends);
+    await together(ends, 'push 2000000', 'pull 2000000');
   });
 
   it('where there is no memory for it in one of the two when it is about to begin', async () => {
