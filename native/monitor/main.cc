@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,11 +19,12 @@
 #include "monitor/policy_parser.h"
 #include "monitor/run_files.h"
 
-// sockdoc-monitor [--socket PATH] [--policy FILE] [--background] [--ready-fd N]
+// sockdoc-monitor [--socket PATH] [--policy FILE] [--background | --ends-with PID] [--ready-fd N]
 // sockdoc-monitor --check-policy FILE
 //
 // Stays in the foreground without --background. With --ready-fd it writes one line of JSON there when it is ready
 // ({"pid", "socket"}) or has failed ({"error": {code, message, next}}); under systemd (Type=notify) it says READY=1.
+// With --ends-with it ends with its parent, whose process id that is.
 
 namespace {
 
@@ -37,6 +39,7 @@ struct Options {
   std::string policy;
   std::string check;
   int ready_fd = -1;
+  int parent = 0;
   int end_at = 0;   // for tests: the answer that gives memory before which the monitor is killed,
   int stop_at = 0;  // or stopped
   bool background = false;
@@ -45,6 +48,14 @@ struct Options {
 bool number(std::string_view text, int& into) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
   return error == std::errc() && end == text.data() + text.size();
+}
+
+/** Where the number of an option goes. */
+int* number_of(Options& options, std::string_view name) {
+  if (name == "--ready-fd") return &options.ready_fd;
+  if (name == "--ends-with") return &options.parent;
+  if (name == "--end-at") return &options.end_at;
+  return name == "--stop-at" ? &options.stop_at : nullptr;
 }
 
 std::optional<Options> parse(int argc, char** argv) {
@@ -64,11 +75,7 @@ std::optional<Options> parse(int argc, char** argv) {
       options.policy = value;
     else if (name == "--check-policy")
       options.check = value;
-    else if (name != "--ready-fd" && name != "--end-at" && name != "--stop-at")
-      return std::nullopt;
-    else if (!number(value, name == "--ready-fd" ? options.ready_fd
-                            : name == "--end-at" ? options.end_at
-                                                 : options.stop_at))
+    else if (int* const into = number_of(options, name); into == nullptr || !number(value, *into))
       return std::nullopt;
   }
   return options;
@@ -169,6 +176,12 @@ void go_to_background(const Options& options) {
   ::close_range(options.ready_fd > STDERR_FILENO ? keep + 1 : STDERR_FILENO + 1, ~0u, 0);
 }
 
+/** False: it has ended already. */
+bool end_with(int parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  return ::getppid() == parent;
+}
+
 int serve(Options& options) {
   if (options.policy.empty()) options.policy = default_policy();
   ParsedPolicy parsed;
@@ -200,12 +213,13 @@ int main(int argc, char** argv) {
   auto options = parse(argc, argv);
   if (!options) {
     write_all(STDERR_FILENO,
-              "Usage: sockdoc-monitor [--socket PATH] [--policy FILE] [--background] [--ready-fd N]\n"
+              "Usage: sockdoc-monitor [--socket PATH] [--policy FILE] [--background | --ends-with PID] [--ready-fd N]\n"
               "       sockdoc-monitor --check-policy FILE\n");
     return kUsage;
   }
   if (!options->check.empty()) return check_policy(options->check);
   if (options->background) go_to_background(*options);
+  if (options->parent != 0 && !end_with(options->parent)) return 0;
   raise_descriptor_limit();
   return serve(*options);
 }

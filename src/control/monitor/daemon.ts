@@ -24,14 +24,14 @@ export async function startInBackground(options: DaemonOptions): Promise<Started
   return JSON.parse(line) as Started;
 }
 
-/** Runs the daemon with our own terminal and passes signals on; its exit code. */
+/** Runs the daemon with our own terminal and passes signals on; its exit code. It ends with us, whatever ends us. */
 export function runInForeground(options: DaemonOptions): Promise<number> {
   const begun: { child?: ChildProcess } = {};
   const pass = (signal: NodeJS.Signals) => begun.child?.kill(signal);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   // Before it is there: a signal that ended us right after would leave it behind.
   for (const signal of signals) process.on(signal, pass);
-  const child = run(flagsOf(options), { stdio: 'inherit' });
+  const child = run([...flagsOf(options), '--ends-with', String(process.pid)], { stdio: 'inherit' });
   begun.child = child;
   return new Promise((resolve, reject) => {
     child.on('error', (error) => reject(missing(error)));

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sockdoc } from '../../support/cli.js';
 import { requireRoot } from '../../support/live.js';
 import { connected, MonitorBench, paired } from '../../support/monitor.js';
+import { poll } from '../../support/poll.js';
 import { expectValid } from '../../support/schemas.js';
 
 const NOBODY = 65534;
@@ -41,7 +42,10 @@ test('start, a second start, status, stop, and stop again', async () => {
   await expectValid('monitor', JSON.parse(none.stdout));
 });
 
-test('in the foreground it ends by a signal, with exit code 0', async () => {
+test.each([
+  ['SIGTERM', 0],
+  ['SIGKILL', undefined],
+] as const)('in the foreground it ends with %s to the command', async (signal, code) => {
   const running = execa(
     process.execPath,
     ['bin/run.js', 'monitor', 'start', '--foreground', '--socket', bench.socket],
@@ -49,10 +53,10 @@ test('in the foreground it ends by a signal, with exit code 0', async () => {
       reject: false,
     },
   );
-  while (!existsSync(bench.socket)) await new Promise((resolve) => setTimeout(resolve, 20));
-  running.kill('SIGTERM');
-  expect((await running).exitCode).toBe(0);
-  expect(existsSync(bench.socket)).toBe(false);
+  await poll('it listens', async () => existsSync(bench.socket));
+  running.kill(signal);
+  expect((await running).exitCode).toBe(code);
+  await poll('it is gone', async () => !existsSync(bench.socket));
 });
 
 test('a stale socket is taken over, a file that is none is not', async () => {
