@@ -55,7 +55,7 @@ export const PairEnd = Type.Object({
   kernelShare: share('Of its CPU time, in the kernel (0 to 1).'),
   socketShare: share('Of its CPU time, in the socket path of the kernel (0 to 1), from samples.'),
   socketUpkeepShare: share(
-    'Of its CPU time, the part of socketShare that stays with the kernel: sockets made, connected, accepted and closed, epoll_ctl.',
+    'Of its CPU time, the part of socketShare that stays with the kernel: sockets made, connected, accepted and closed, their options.',
   ),
   socketShareSamples: Type.Optional(Type.Integer()),
   asideShare: share('Of its CPU time, in threads that were in no socket call, from the same samples.'),

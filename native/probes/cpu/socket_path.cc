@@ -10,25 +10,25 @@ namespace sockdoc {
 namespace {
 
 // System calls, by the name behind the prefix of their architecture, and functions behind them that the compiler leaves
-// out of line. First what moves bytes or waits for them.
-constexpr std::array<std::string_view, 10> kCalls{"sendto",   "send",    "recvfrom", "recv",       "sendmsg",
-                                                  "sendmmsg", "recvmsg", "recvmmsg", "epoll_wait", "epoll_pwait"};
-constexpr std::array<std::string_view, 28> kFunctions{
+// out of line. First what moves bytes or waits for them, or says what is waited for.
+constexpr std::array<std::string_view, 11> kCalls{"sendto",     "send",        "recvfrom", "recv",
+                                                  "sendmsg",    "sendmmsg",    "recvmsg",  "recvmmsg",
+                                                  "epoll_wait", "epoll_pwait", "epoll_ctl"};
+constexpr std::array<std::string_view, 29> kFunctions{
     "__sys_sendto",     "__sys_recvfrom", "__sys_sendmsg",   "___sys_sendmsg", "____sys_sendmsg",  "__sys_sendmmsg",
     "__sys_recvmsg",    "___sys_recvmsg", "____sys_recvmsg", "__sys_recvmmsg", "do_recvmmsg",      "sock_read_iter",
     "sock_write_iter",  "sock_sendmsg",   "sock_recvmsg",    "__sock_sendmsg", "sock_splice_read", "sock_splice_eof",
     "splice_to_socket", "sock_poll",      "sock_ioctl",      "do_epoll_wait",  "do_epoll_pwait",   "ep_send_events",
-    "io_send",          "io_recv",        "io_sendmsg",      "io_recvmsg"};
+    "do_epoll_ctl",     "io_send",        "io_recv",         "io_sendmsg",     "io_recvmsg"};
 
 // What makes, changes and ends sockets.
-constexpr std::array<std::string_view, 11> kUpkeepCalls{"socket",     "socketpair", "bind",     "listen",
-                                                        "connect",    "accept",     "accept4",  "shutdown",
-                                                        "setsockopt", "getsockopt", "epoll_ctl"};
-constexpr std::array<std::string_view, 18> kUpkeepFunctions{
+constexpr std::array<std::string_view, 10> kUpkeepCalls{"socket", "socketpair", "bind",     "listen",     "connect",
+                                                        "accept", "accept4",    "shutdown", "setsockopt", "getsockopt"};
+constexpr std::array<std::string_view, 17> kUpkeepFunctions{
     "__sys_socket",        "__sys_socketpair", "__sys_bind",         "__sys_listen",       "__sys_connect",
     "__sys_connect_file",  "__sys_accept4",    "__sys_accept4_file", "do_accept",          "__sys_shutdown",
     "__sys_shutdown_sock", "__sys_setsockopt", "__sys_getsockopt",   "do_sock_setsockopt", "do_sock_getsockopt",
-    "sock_close",          "__sock_release",   "do_epoll_ctl"};
+    "sock_close",          "__sock_release"};
 
 constexpr std::array<std::string_view, 5> kCallPrefixes{"__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__se_sys_",
                                                         "__do_sys_"};

@@ -17,9 +17,9 @@ enum class Doing { user, kernel, socket, upkeep, interrupt };
  * socket: inside a system call of sockets, a read or write of one, or epoll; also what the kernel runs of the far side
  * in the same call, as loopback does when a send ends (softirq work that __local_bh_enable_ip starts).
  * upkeep: of that, what is about a socket and not about its bytes: making, connecting, accepting and closing it, its
- * options, its place in an epoll set. It is the kernel's work whatever carries the bytes. interrupt: an interrupt came
- * in between, and whatever the chain holds outside of it did not ask for the work: softirq work of other people's
- * packets counts for nobody. Of poll() and select() only the look at a socket counts.
+ * options. It is the kernel's work whatever carries the bytes. interrupt: an interrupt came in between, and whatever
+ * the chain holds outside of it did not ask for the work: softirq work of other people's packets counts for nobody. Of
+ * poll() and select() only the look at a socket counts.
  */
 class SocketPath {
  public:

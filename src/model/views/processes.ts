@@ -25,7 +25,7 @@ export const ProcessRow = Type.Object({
   socketUpkeepShare: Type.Optional(
     Type.Number({
       description:
-        'Of its CPU time, the part of socketShare that is not about bytes: sockets made, connected, accepted and closed, their options, epoll_ctl.',
+        'Of its CPU time, the part of socketShare that is not about bytes: sockets made, connected, accepted and closed, their options.',
     }),
   ),
   asideShare: Type.Optional(

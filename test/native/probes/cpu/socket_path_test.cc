@@ -55,11 +55,13 @@ TEST(SocketPath, TellsWhatAProcessAskedFor) {
 }
 
 TEST(SocketPath, UpkeepIsWhatIsNotAboutBytes) {
-  // epoll_ctl looks at the socket first: what asked for that decides.
-  EXPECT_EQ(doing({kMark, 0x10010, 0xf010, 0x1010}), Doing::upkeep);
+  // Most changes of what an event loop waits for are about the bytes of the next request.
+  EXPECT_EQ(doing({kMark, 0x10010, 0xf010, 0x1010}), Doing::socket);
   EXPECT_EQ(doing({kMark, 0x10010, 0xb010, 0x1010}), Doing::socket);
+  // accept looks at the socket first: what asked for that decides.
+  EXPECT_EQ(doing({kMark, 0x10010, 0x11010, 0x1010}), Doing::upkeep);
   EXPECT_EQ(doing({kMark, 0xc010, 0x11010, 0x1010}), Doing::upkeep);
-  EXPECT_EQ(doing({kMark, 0x7010, 0x8010, 0x9010, 0xf010, 0x1010}), Doing::interrupt);
+  EXPECT_EQ(doing({kMark, 0x7010, 0x8010, 0x9010, 0x11010, 0x1010}), Doing::interrupt);
 }
 
 TEST(SocketPath, SoftirqWorkCountsForTheCallThatStartsItAndForNobodyAfterAnInterrupt) {
