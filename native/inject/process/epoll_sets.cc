@@ -1,7 +1,9 @@
 #include "inject/process/epoll_sets.h"
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -170,11 +172,25 @@ std::vector<int> numbers_of_sets(pid_t pid) {
   return numbers;
 }
 
+/**
+ * Whether each of so many threads has the table of the first one: as many users as threads may also be one who has a
+ * table of his own, and one of another process.
+ */
+bool all_have_one_table(pid_t pid, std::uint32_t threads) {
+  FolderReader tasks(AT_FDCWD, (process_folder(pid) + "/task").c_str());
+  std::uint32_t same = 0;
+  (void)(tasks.valid() && tasks.for_each_number([&](const char*, int thread) {
+    if (::syscall(SYS_kcmp, pid, thread, KCMP_FILES, 0, 0) == 0) same++;
+  }));
+  return same == threads;
+}
+
 }  // namespace
 
 void EpollSetsCounter::prepare(pid_t pid) {
   const std::vector<int> numbers = link_ ? std::vector<int>() : numbers_of_sets(pid);
   if (numbers.empty()) return;
+  pid_ = pid;
   link_.emplace([&]() -> Result<Fd> {
     const auto iterator = load();
     if (!iterator) return iterator.error();
@@ -243,6 +259,7 @@ std::optional<EpollSets> EpollSetsCounter::count() const {
     sets.own.emplace_back();
     for (const Counted& one : numbers) sets.own.back().push_back(static_cast<std::int32_t>(one.number));
   }
+  if (!sets.own.empty() && !all_have_one_table(pid_, counted->front().threads)) sets.own.clear();
   std::ranges::sort(sets.own);
   return sets;
 }

@@ -39,6 +39,7 @@ class EpollSetsCounter {
   [[nodiscard]] Result<bpf::TaskIterator> load();
   [[nodiscard]] Status calibrate(const bpf::TaskIterator& iterator, std::span<const int> numbers);
 
+  pid_t pid_ = 0;
   std::optional<bpf::Map> asked_;
   std::uint64_t kind_ = 0;  // as the kernel has it of each epoll set
   std::uint64_t base_ = 0;  // references that the kernel counts of a file which has none

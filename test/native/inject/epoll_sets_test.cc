@@ -179,6 +179,25 @@ TEST(EpollSetsCounter, AThreadMayHaveATableOfItsOwn) {
   EXPECT_TOLD(victim, "1 sets, own:");
 }
 
+TEST(EpollSetsCounter, AsManyMayUseTheTableAsThereAreThreadsAndNotBeThose) {
+  const Victim victim([](int test) {
+    std::atomic<bool> ready{false};
+    std::thread other([&] {
+      ::unshare(CLONE_FILES);
+      ready = true;
+      ::pause();
+    });
+    while (!ready) ::usleep(1000);
+    make_set(kSet);
+    if (::syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, 0) == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::pause();
+    }
+    return wait_for_end(test);
+  });
+  EXPECT_TOLD(victim, "1 sets, own:");
+}
+
 /** So it has to be asked while all threads stand still. */
 TEST(EpollSetsCounter, AThreadMayBeInACallOnIt) {
   const Victim victim([](int test) {
