@@ -1,5 +1,6 @@
 import { chownSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { poll } from './poll.js';
 import type { ServerBench, Started, StartOptions } from './servers.js';
 
 const NOBODY = 65534;
@@ -39,6 +40,9 @@ export async function startPostgres(bench: ServerBench, port: number, more: Star
   const command = [`${programs}/postgres`, '-D', data, '-h', '127.0.0.1', ...settings];
   const server = await bench.server(port, command, options);
   const where = ['-h', '127.0.0.1', '-p', `${port}`, '-U', 'tester'];
+  // It listens before it is ready.
+  const ready = [`${programs}/pg_isready`, '-q', ...where];
+  await poll('PostgreSQL is ready', async () => (await bench.run(ready, { ...options, plain: true })).status === 0);
   return { server, options, client: (program) => [`${programs}/${program}`, ...where] };
 }
 
