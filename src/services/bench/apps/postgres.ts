@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchTransport } from '../../../model/bench.js';
 import { notPossible } from '../../../support/errors.js';
 import { type Context, type PlanOptions, placements, type Sample } from '../cases.js';
@@ -11,6 +12,7 @@ const TRANSPORTS: readonly BenchTransport[] = ['kernel', 'shm'];
 const CONNECTIONS = 8;
 const ROW_BYTES = 4; // the balance that is selected
 const NOBODY = 65534;
+const READY_PATIENCE_MS = 10_000;
 const SETTINGS = ['fsync=off', 'unix_socket_directories='];
 
 /** A process for each connection; selects of one row by its key, all of it in memory. */
@@ -56,8 +58,18 @@ async function open(context: Context, cpus: readonly number[]): Promise<AppRig> 
   const settings = SETTINGS.flatMap((one) => ['-c', one]);
   const command = asUser([program('postgres'), '-D', data, '-h', '127.0.0.1', '-p', `${port}`, ...settings]);
   const rig = await openApp(context, cpus, port, command);
+  await untilReady(context, port);
   await run(pgbench(port, '-i', '-q'));
   return rig;
+}
+
+/** It listens before it takes requests. */
+async function untilReady({ workshop }: Context, port: number): Promise<void> {
+  const ask = asUser([program('pg_isready'), '-q', '-h', '127.0.0.1', '-p', `${port}`]);
+  for (const end = performance.now() + READY_PATIENCE_MS; performance.now() < end; await sleep(50)) {
+    if ((await (await workshop.start(ask)).ended).code === 0) return;
+  }
+  throw notPossible(`PostgreSQL was not ready within ${READY_PATIENCE_MS / 1000} s`);
 }
 
 function measure(rig: AppRig, durationMs: number): Promise<Sample> {
