@@ -76,8 +76,8 @@ sockdoc_rest_code:
   mov 32(%rax), %r10
   mov 40(%rax), %r8
   mov 48(%rax), %r9
-  test %rsi, %rsi
-  cmove %rsp, %rsi
+  cmpq $0, 112(%rax)
+  cmovne %rsp, %rsi
   mov (%rax), %rax
   syscall
   xor %ecx, %ecx

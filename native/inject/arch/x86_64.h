@@ -107,13 +107,14 @@ struct Frame {
 [[nodiscard]] std::span<const std::uint8_t> call_code();
 
 /**
- * What is left of a call that was cut short, and how the kernel is asked for it. `header` is on the stack when the call
- * is made, where the kernel may write to it: then the second argument is 0 here.
+ * What is left of a call that was cut short, and how the kernel is asked for it. Where `takes_header`, the second
+ * argument is `header`, which is on the stack when the call is made: the kernel may write to it.
  */
 struct Rest {
   std::uint64_t number = 0;
   std::uint64_t arguments[6] = {};
   std::uint64_t header[7] = {};  // struct msghdr
+  std::uint64_t takes_header = 0;
 };
 
 /**

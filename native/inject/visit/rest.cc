@@ -94,7 +94,7 @@ std::optional<std::vector<std::uint8_t>> rest_of(const Memory& memory, const Sys
   // They went, or came, with the first byte.
   header->msg_control = nullptr;
   header->msg_controllen = 0;
-  rest.arguments[1] = 0;
+  rest.takes_header = 1;
   std::memcpy(rest.header, &*header, sizeof *header);
   return bytes_of(rest, *parts);
 }

@@ -44,6 +44,7 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
     ['rest', 'writev', 0],
     ['rest', 'sendmsg', 0],
     ['rest', 'sendfile', 0],
+    ['rest', 'stdin', 0],
   ])('is attached to, and its call gives what it gives else: %s: %s %i', async (line, ...words) => {
     const plain = await after(words, line, () => {});
     expect(plain).toMatch(/ended 0$/);
@@ -56,7 +57,7 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
     ).toBe(plain);
   });
 
-  it.each(['recv', 'recvmsg', 'send', 'writev', 'sendmsg', 'sendfile'])(
+  it.each(['recv', 'recvmsg', 'send', 'writev', 'sendmsg', 'sendfile', 'stdin'])(
     'has all its bytes where libsd cannot be loaded: %s',
     async (call) => {
       const words = [call, PART] as const;
