@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "base/fd.h"
 #include "base/procfs.h"
 
 namespace sockdoc::inject {
@@ -53,6 +54,17 @@ bool is_blocking(pid_t pid, int fd) {
   if (!info) return false;
   const auto flags = parse_number<unsigned>(line_of(*info, "flags:"), 8);
   return flags && (*flags & O_NONBLOCK) == 0;
+}
+
+/** Others end MSG_WAITALL with their message, however short. What nobody can tell of (before Linux 5.6) counts as one.
+ */
+bool is_stream(pid_t pid, int fd) {
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const Fd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
+  int type = SOCK_STREAM;
+  socklen_t size = sizeof type;
+  if (socket.valid()) (void)::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size);
+  return type == SOCK_STREAM;
 }
 
 std::uint64_t bytes_of(const Memory& memory, std::uint64_t parts, std::uint64_t count) {
@@ -187,8 +199,10 @@ BrokenCall broken_call(const Memory& memory, const Tracee& tracee, arch::Registe
     call.way = BrokenCall::Way::interrupted;
   } else if (result > 0 && call.hooked) {
     const Wanted of = wanted(memory, registers);
-    if (of.all && static_cast<std::uint64_t>(result) < of.count &&
-        is_blocking(memory.pid(), static_cast<int>(registers.rdi))) {
+    const int fd = static_cast<int>(registers.rdi);
+    const bool of_stream = call.number == SYS_recvfrom || call.number == SYS_recvmsg;
+    if (of.all && static_cast<std::uint64_t>(result) < of.count && is_blocking(memory.pid(), fd) &&
+        (!of_stream || is_stream(memory.pid(), fd))) {
       call.way = BrokenCall::Way::partly;
       call.done = static_cast<std::uint32_t>(result);
     }

@@ -74,6 +74,32 @@ TEST(BrokenCall, ASendThatWaitsIsCutShort) {
   EXPECT_LT(call.done, kMuch);
 }
 
+TEST(BrokenCall, AShortDatagramIsAllThatMsgWaitallGets) {
+  Victim victim([](int socket) {
+    char bytes[100];
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0 || ::recv(socket, bytes, 1, 0) != 1) return 1;
+    if (::send(pair[0], "abc", 3, 0) != 3) return 1;
+    return ::recv(pair[1], bytes, sizeof bytes, MSG_WAITALL) == 3 ? 0 : 1;
+  });
+  victim.await(SYS_recvfrom);
+  const Memory memory(victim.pid());
+  {
+    Threads threads(memory);
+    Thread* thread = threads.stop(victim.pid(), Deadline::in_ms(20'000));
+    ASSERT_NE(thread, nullptr);
+    ASSERT_EQ(::send(victim.peer(), "x", 1, 0), 1);
+    do {
+      thread->tracee.resume_to_system_call();
+      ASSERT_TRUE(thread->tracee.await_stop(Deadline::in_ms(20'000)));
+      ASSERT_TRUE(examine(memory, *thread));
+    } while (thread->registers.orig_rax != SYS_recvfrom || thread->registers.r10 != MSG_WAITALL ||
+             static_cast<long>(thread->registers.rax) != 3);
+    EXPECT_EQ(thread->call.way, Way::none);
+  }
+  EXPECT_EQ(victim.ended(), 0);
+}
+
 TEST(BrokenCall, ASignalIsThePrograms) {
   Victim victim([](int socket) {
     struct sigaction action {};
