@@ -49,9 +49,8 @@ Thread* Threads::stop(pid_t tid, const Deadline& deadline) {
   if (thread == nullptr) return nullptr;
   thread->untold = false;
   thread->tracee.interrupt();
-  const bool stopped =
-      thread->tracee.await_stop(deadline) || await(*thread, Deadline::of_taking_back_in_ms(kPatienceMs));
-  if (stopped && thread->tracee.condition() != Tracee::Condition::ended && secure(*thread)) return thread;
+  if (await_told(*thread, deadline) && thread->tracee.condition() != Tracee::Condition::ended && secure(*thread))
+    return thread;
   release(*thread);
   return nullptr;
 }
@@ -154,6 +153,10 @@ bool Threads::secure(Thread& thread) {
 bool Threads::cannot_stop(const Thread& thread) const {
   const auto facts = read_facts(thread_folder(memory_.pid(), thread.tracee.tid()));
   return facts && facts->state == 'D';
+}
+
+bool Threads::await_told(Thread& thread, const Deadline& deadline) const {
+  return thread.tracee.await_stop(deadline) || await(thread, Deadline::of_taking_back_in_ms(kPatienceMs));
 }
 
 /** `patience` is for one that cannot stop. */

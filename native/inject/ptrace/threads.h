@@ -37,6 +37,9 @@ class Threads {
   /** One thread, stopped. Null when it ended or did not stop in time. */
   Thread* stop(pid_t tid, const Deadline& deadline);
 
+  /** One that was told to stop, also past the deadline: what that has broken off is ours to mend. */
+  [[nodiscard]] bool await_told(Thread& thread, const Deadline& deadline) const;
+
   /** All, and those that they make meanwhile. Who sleeps amid a transfer is told last, and each alone. */
   Refused stop_all(const Deadline& deadline);
 

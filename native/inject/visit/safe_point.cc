@@ -143,7 +143,7 @@ bool hold_before(Thread& thread, const Memory& memory, const arch::Registers& be
  * beginning of one that a stop could break off in the middle. False: there is none, or one begins that may not be
  * stopped.
  */
-bool lead_on(Thread& thread, const Memory& memory, const Deadline& deadline) {
+bool lead_on(const Threads& threads, Thread& thread, const Memory& memory, const Deadline& deadline) {
   bool inside = false;
   for (;;) {
     if (!inside && stands_safely(memory, thread)) return true;
@@ -154,7 +154,7 @@ bool lead_on(Thread& thread, const Memory& memory, const Deadline& deadline) {
       if (!inside) continue;
       // It waits; stopped, it is at the end of that call, whatever it was.
       thread.tracee.interrupt();
-      if (!thread.tracee.await_stop(deadline)) return false;
+      if (!threads.await_told(thread, deadline)) return false;
     }
     const auto condition = thread.tracee.condition();
     if (condition == Tracee::Condition::system_call) {
@@ -198,7 +198,7 @@ Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadlin
       const Deadline turn = deadline.no_later_than_ms(kTurnMs);
       Thread* thread = threads.stop(tid, turn);
       if (thread == nullptr) continue;
-      if (lead_on(*thread, memory, turn)) return thread;
+      if (lead_on(threads, *thread, memory, turn)) return thread;
       threads.release(*thread);
     }
     nap(kPause);
