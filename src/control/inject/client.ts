@@ -60,7 +60,12 @@ async function inject(pid: number, args: readonly string[], signal: AbortSignal 
   let patience: NodeJS.Timeout | undefined;
   const stop = () => {
     child.kill('SIGINT');
-    patience = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+    patience = setTimeout(() => {
+      child.kill('SIGKILL');
+      // Its tracer has them too, and may hang.
+      child.stdout.destroy(new Error('it did not back out in time'));
+      child.stderr.destroy();
+    }, PATIENCE_MS);
   };
   signal?.addEventListener('abort', stop, { once: true });
   try {
