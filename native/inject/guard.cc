@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,10 +22,10 @@ constexpr unsigned kLastPatienceS = 20;
 volatile pid_t child = 0;
 
 void end(int) {
-  asked_to_end = true;
+  const bool again = asked_to_end.exchange(true);
   if (child > 0) {
     ::kill(child, SIGTERM);
-  } else {
+  } else if (!again) {
     ::alarm(kLastPatienceS);
   }
 }
@@ -50,7 +51,7 @@ int outcome(const sigset_t& signals) {
   while (::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) continue;
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   int status = 0;
-  ::waitpid(child, &status, 0);
+  if (::waitpid(child, &status, 0) < 0) return EX_SOFTWARE;
   if (WIFEXITED(status)) return WEXITSTATUS(status);
   const int signal = WTERMSIG(status);
   ::signal(signal, SIG_DFL);
@@ -62,6 +63,8 @@ int outcome(const sigset_t& signals) {
 }  // namespace
 
 int guarded(const std::function<int()>& work) {
+  // Whoever starts us may have left these as no waiting and no last patience can go with.
+  for (const int signal : {SIGCHLD, SIGALRM}) ::signal(signal, SIG_DFL);
   struct sigaction action {};
   action.sa_handler = end;
   sigset_t signals;
@@ -72,6 +75,7 @@ int guarded(const std::function<int()>& work) {
   }
   sigset_t before;
   ::sigprocmask(SIG_BLOCK, &signals, &before);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGALRM}) ::sigdelset(&before, signal);
   const pid_t parent = ::getpid();
   const pid_t made = ::fork();
   if (made > 0) child = made;

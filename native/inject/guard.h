@@ -12,8 +12,8 @@ inline constexpr char kTracerName[] = "sockdoc-tracer";
  * with its group. That child backs out of what it has begun, as when it is asked to end. Between a thread's stop and
  * its mending no tracer may be missing, and the kernel lets go whatever a tracer that is killed had stopped.
  *
- * Ends what is asked to end: asked_to_end is set in both. The exit status of `work`; where a signal has ended it, that
- * ends us too. Without memory for a child it is done here.
+ * Ends what is asked to end: asked_to_end is set in both. The exit status of `work`, or 70 where nobody tells; where a
+ * signal has ended it, that ends us too. Without memory for a child it is done here.
  */
 int guarded(const std::function<int()>& work);
 

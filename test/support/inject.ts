@@ -51,8 +51,13 @@ export function inject(verb: 'attach' | 'detach', pid: number, options: Options 
 }
 
 /** An injector at work, what it says, and how it ends. */
-export function injecting(pid: number, args: readonly string[], verb: 'attach' | 'detach' = 'attach') {
-  const [file, ...words] = commandLine(verb, pid, { args });
+export function injecting(
+  pid: number,
+  args: readonly string[],
+  verb: 'attach' | 'detach' = 'attach',
+  prefix: readonly string[] = [],
+) {
+  const [file, ...words] = commandLine(verb, pid, { args, prefix });
   const child = spawn(file, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => {

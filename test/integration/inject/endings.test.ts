@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { inject, injecting, Speaker } from '../../support/inject.js';
+import { INJECT, inject, injecting, Speaker } from '../../support/inject.js';
 import { compiled, hasLibsd, preloaded } from '../../support/libsd.js';
 import { poll } from '../../support/poll.js';
 
@@ -33,16 +34,26 @@ describe.runIf(hasLibsd)('what ends while it is attached to', () => {
     }
   });
 
-  it('the injector, by SIGTERM: it says so, and has changed nothing', async () => {
+  it.each([
+    ['as it is', []],
+    ['blocked when it starts', ['env', '--block-signal=TERM', '--block-signal=ALRM', '--ignore-signal=CHLD']],
+  ])('the injector, by SIGTERM, %s: it says so, and has changed nothing', async (_, prefix) => {
     // Without a call on a socket it waits for one as long as it may.
     const victim = await started(['bash', '-c', 'exec "$0" malloc < <(cat)', busy]);
-    const { child, said } = injecting(victim.pid, ['--timeout-ms', '60000']);
+    const { child, said } = injecting(victim.pid, ['--timeout-ms', '60000'], 'attach', prefix);
     const handlers = () => /^SigCgt:\t(\w+)$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? '0';
     await poll('it minds SIGTERM', () => (BigInt(`0x${handlers()}`) >> 14n) & 1n);
     child.kill('SIGTERM');
     expect(await said).toMatchObject({ state: 'refused', code: 'interrupted' });
     expect(readFileSync(`/proc/${victim.pid}/maps`, 'utf8')).not.toContain('libsd');
     expect(await victim.ask('well?')).toBe('fine');
+  });
+
+  it('the injector, without a word, where nobody waits for children: it does not say that all is well', () => {
+    const full = openSync('/dev/full', 'w');
+    const command = ['--ignore-signal=CHLD', INJECT, 'detach', String(process.pid)];
+    expect(spawnSync('env', command, { stdio: ['ignore', full, 'ignore'] }).status).toBe(70);
+    closeSync(full);
   });
 
   it('its way in, since another injector came first: one attaches', async () => {
