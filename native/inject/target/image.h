@@ -23,6 +23,9 @@ class Image {
   [[nodiscard]] Address base() const { return base_; }
   [[nodiscard]] bool holds(Address address) const { return number(address) >= text_ && number(address) < text_end_; }
 
+  /** Where its code ends; what follows in the last page is nobody's. */
+  [[nodiscard]] Address code_end() const { return Address{text_end_}; }
+
   /** A function or variable that it exports. */
   [[nodiscard]] std::optional<Address> symbol(std::string_view name) const;
 

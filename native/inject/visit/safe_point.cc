@@ -104,6 +104,12 @@ bool is_safe(const Memory& memory, const SystemCall& call) {
   }
 }
 
+/** On its stack, for a frame of ours: one that is cut short in vain is not to be stopped. */
+bool has_room(const Memory& memory, const SystemCall& call) {
+  constexpr std::size_t kFrame = 16 * 1024;
+  return memory.has_stack(Address{call.stack}, kFrame);
+}
+
 /** At the end of a safe call, whether it was broken off or not; and no signal is on its way. */
 bool stands_safely(const Memory& memory, const Thread& thread) {
   if (!arch::behind_system_call(memory, thread.registers) || thread.tracee.signal() != 0 || thread.call.signal)
@@ -187,7 +193,7 @@ Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadlin
       const Activity activity = look_at_call(memory, tid, call);
       if (activity == Activity::running) busy.push_back(tid);
       if (activity != Activity::sleeping || !is_safe(memory, call)) continue;
-      if (moves_parts(call) && !(any && has_rest(memory, call))) continue;
+      if (moves_parts(call) && !(any && has_rest(memory, call) && has_room(memory, call))) continue;
       Thread* thread = threads.stop(tid, deadline);
       if (thread == nullptr) continue;
       if (stands_safely(memory, *thread)) return thread;

@@ -17,7 +17,8 @@ namespace {
 
 // The memory that a visit maps, from below: code (and with it the end of the stack: it may not be written), stack,
 // room, frame and mailbox.
-constexpr std::uint64_t kCode = 4096;
+constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kCode = kPage;
 constexpr std::uint64_t kRestAt = 256;  // in the code
 constexpr std::uint64_t kStack = 256 * 1024;
 constexpr std::uint64_t kFrame = 32 * 1024;
@@ -42,6 +43,7 @@ std::optional<EntryPoints> find_entry_points(const Image& libc) {
                      find(points.system_call, "syscall") && find(points.errno_location, "__errno_location");
   if (!found) return std::nullopt;
   points.restorer = *restorer;
+  points.code_end = libc.code_end();
   return points;
 }
 
@@ -91,29 +93,42 @@ void Visit::rest_at(const arch::Pending& code) {
   go_on_at(to.alone, to.by_kernel);
 }
 
-/** Where libsd is not there to finish it. False: for such a call there is no code. */
-bool Visit::finish_alone() {
+/** Where libsd is not there to finish it. False: it does not fit, or for such a call there is no code. */
+bool Visit::finish_at(Address at, Address end) {
+  // So that what follows sees where this ends.
+  constexpr std::uint64_t kEnd = ~std::uint64_t{0};
   const auto code = arch::rest_code();
-  const Address at = region_ + kRestAt;
   const auto rest = rest_of(memory_, arch::call_in(host_.registers), host_.call.done, at + code.size());
-  if (!rest || kRestAt + code.size() + rest->size() > kCode) return false;
+  if (!rest || number(at) + code.size() + rest->size() + sizeof kEnd > number(end)) return false;
   std::vector<std::uint8_t> bytes(code.begin(), code.end());
   bytes.insert(bytes.end(), rest->begin(), rest->end());
+  bytes.insert(bytes.end(), sizeof kEnd, 0xff);
   if (!write_code(host_.tracee, memory_, at, bytes)) return false;
   rest_at({at, at});
-  code_stays_ = true;
   return true;
 }
 
-Refused Visit::enter(const std::optional<arch::Pending>& libsd, const Deadline& deadline) {
-  const auto home = host_.tracee.context(standing_alone(host_.call, host_.registers, host_.waited_ms));
-  if (!home) return failed("Its registers cannot be read");
-  home_ = *home;
-  if (host_.call.broken()) let_go_ = mended_after_others(host_.call, host_.registers, host_.waited_ms);
-  const bool cut_short = host_.call.way == BrokenCall::Way::partly;
-  if (cut_short && libsd) rest_at(*libsd);
+/** Behind what was written there before, in which a thread may be. Elsewhere than in zeros nothing is written. */
+bool Visit::finish_behind_libc() {
+  const std::uint64_t begin = number(libc_.code_end);
+  const std::uint64_t end = (begin + kPage - 1) & ~(kPage - 1);
+  std::vector<std::uint8_t> bytes(end - begin);
+  const bool possible = host_.tracee.stopped() && memory_.has_stack(Address{host_.registers.rsp}, kPage) &&
+                        memory_.read(libc_.code_end, bytes.data(), bytes.size()) == bytes.size();
+  if (!possible) return false;
+  while (!bytes.empty() && bytes.back() == 0) bytes.pop_back();
+  constexpr std::uint64_t kAlign = 16;
+  const std::uint64_t at = (begin + bytes.size() + kAlign - 1) & ~(kAlign - 1);
+  if (!finish_at(Address{at}, Address{end})) return false;
   host_.settled = true;
-  if (!host_.tracee.set(home_.registers)) return failed("Its registers cannot be set");
+  if (state_ != State::outside || !host_.tracee.set(home_.registers)) return true;
+  constexpr int kPatienceMs = 1000;
+  let_go(Deadline::of_taking_back_in_ms(kPatienceMs));
+  return true;
+}
+
+/** The memory, and the code in it. */
+Refused Visit::map(const Deadline& deadline) {
   long region = 0;
   constexpr std::uint64_t kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
   if (auto refusal = by_own_stack(libc_.map, {0, kRegion, PROT_READ | PROT_WRITE, kAnonymous, ~std::uint64_t{0}, 0},
@@ -135,9 +150,26 @@ Refused Visit::enter(const std::optional<arch::Pending>& libsd, const Deadline& 
     return Refusal{"no-exec-memory", "It gets no executable memory, as SELinux can forbid it.",
                    "Start it under sockdoc run."};
   if (!write_code(host_.tracee, memory_, region_, arch::call_code())) return failed("Its memory cannot be written");
-  if (cut_short && !libsd) (void)finish_alone();
+  return std::nullopt;
+}
+
+Refused Visit::enter(const std::optional<arch::Pending>& libsd, const Deadline& deadline) {
+  const auto home = host_.tracee.context(standing_alone(host_.call, host_.registers, host_.waited_ms));
+  if (!home) return failed("Its registers cannot be read");
+  home_ = *home;
+  if (host_.call.broken()) let_go_ = mended_after_others(host_.call, host_.registers, host_.waited_ms);
+  const bool cut_short = host_.call.way == BrokenCall::Way::partly;
+  if (cut_short && libsd) rest_at(*libsd);
+  host_.settled = true;
+  if (!host_.tracee.set(home_.registers)) return failed("Its registers cannot be set");
+  auto refusal = map(deadline);
+  if (cut_short && !libsd) {
+    code_stays_ = !refusal && finish_at(region_ + kRestAt, region_ + kCode);
+    if (!code_stays_) (void)finish_behind_libc();
+  }
+  if (refusal) return refusal;
   std::uint64_t at = 0;
-  if (auto refusal = call(libc_.errno_location, {}, deadline, at)) return refusal;
+  if (auto failure = call(libc_.errno_location, {}, deadline, at)) return failure;
   errno_at_ = Address{at};
   errno_value_ = memory_.value<std::int32_t>(errno_at_).value_or(0);
   return std::nullopt;
@@ -231,9 +263,13 @@ void Visit::leave() {
   constexpr int kPatienceMs = 1000;
   const Deadline deadline = Deadline::in_ms(kPatienceMs);
   const std::uint64_t stays = code_stays_ ? kCode : 0;
-  if (by_own_stack(libc_.unmap, {number(region_) + stays, kRegion - stays}, SYS_munmap, deadline, unmapped)) return;
+  if (!by_own_stack(libc_.unmap, {number(region_) + stays, kRegion - stays}, SYS_munmap, deadline, unmapped))
+    let_go(deadline);
+}
+
+/** On its way out of the kernel, where that decides between a signal and the call. */
+void Visit::let_go(const Deadline& deadline) {
   if (!let_go_) return;
-  // On its way out of the kernel, where that decides between a signal and the call.
   host_.tracee.interrupt();
   host_.tracee.resume();
   if (!host_.tracee.await_stop(deadline) || host_.tracee.condition() != Tracee::Condition::interrupted) return;

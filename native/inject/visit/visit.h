@@ -15,6 +15,7 @@ namespace sockdoc::inject {
 struct EntryPoints {
   Address restorer{};  // what ends a signal handler
   Address map{}, unmap{}, system_call{}, errno_location{};
+  Address code_end{};
 };
 std::optional<EntryPoints> find_entry_points(const Image& libc);
 
@@ -37,7 +38,7 @@ class Visit {
 
   /**
    * A call of the thread that was cut short goes on by itself from here on, whatever becomes of us: in libsd where that
-   * is there, else in code of ours, which then stays when the memory goes.
+   * is there, else in code of ours, which then stays when the memory goes. Also where this is refused.
    */
   Refused enter(const std::optional<arch::Pending>& libsd, const Deadline& deadline);
   Refused call(Address function, std::initializer_list<std::uint64_t> arguments, const Deadline& deadline,
@@ -46,6 +47,12 @@ class Visit {
   /** Makes a system call by libc's syscall(); -errno on failure. */
   Refused system_call(std::initializer_list<std::uint64_t> number_and_arguments, const Deadline& deadline,
                       long& result);
+
+  /**
+   * A call that was cut short goes on behind libc's code, where its last page has room: for that the thread makes no
+   * call of ours. False: there is no room, or no code for such a call.
+   */
+  bool finish_behind_libc();
 
   /** The thread that makes the calls, and stands still between them. */
   [[nodiscard]] const Tracee& standing() const { return host_.tracee; }
@@ -73,7 +80,9 @@ class Visit {
   [[nodiscard]] Refusal failed(const char* what) const;
   Refusal back_home(const char* why);
   void take_off_sleep() const;
-  [[nodiscard]] bool finish_alone();
+  Refused map(const Deadline& deadline);
+  [[nodiscard]] bool finish_at(Address at, Address end);
+  void let_go(const Deadline& deadline);
   void rest_at(const arch::Pending& code);
 
   Memory memory_;

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { inject, killedAt, Speaker } from '../../support/inject.js';
 import { compiled, hasLibsd } from '../../support/libsd.js';
@@ -65,6 +66,23 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
       const refused = await after(words, 'rest', (pid) =>
         expect(inject('attach', pid, { args: ['--library', '/etc/passwd'] })).toMatchObject({ code: 'loader' }),
       );
+      expect(refused).toBe(plain);
+    },
+  );
+
+  it.each(['recv', 'recvmsg', 'send', 'sendfile'])(
+    'has all its bytes where it gets no memory, and is attached to later: %s',
+    async (call) => {
+      const words = [call, PART] as const;
+      const plain = await after(words, 'rest', () => {});
+      const limit = (pid: number, bytes: string) =>
+        expect(spawnSync('prlimit', [`--pid=${pid}`, `--as=${bytes}:`]).status).toBe(0);
+      const refused = await after(words, 'rest', (pid) => {
+        limit(pid, '4096');
+        for (let i = 0; i < 3; i++) expect(inject('attach', pid)).toMatchObject({ state: 'refused', code: 'memory' });
+        limit(pid, 'unlimited');
+        attached(pid);
+      });
       expect(refused).toBe(plain);
     },
   );
