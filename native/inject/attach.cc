@@ -242,7 +242,8 @@ Refused perform(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back, 
   if (auto refusal = nothing_to_do(memory, target, job.purpose)) return refusal;
   const auto entry = find_entry_points(target.libc);
   if (!entry) return Refusal{"musl", "Its C library lacks functions that glibc has.", ""};
-  if (auto refusal = judge_filters(memory, deadline, outcome.stops)) return refusal;
+  const auto pending = target.libsd ? Libsd(memory, *target.libsd).pending() : std::nullopt;
+  if (auto refusal = judge_filters(memory, *entry, pending, deadline, outcome.stops)) return refusal;
   if (job.dry_run) return std::nullopt;
   reach(Step::judged, job);
   for (int stop_ms = kFirstStopMs;; stop_ms = std::min(2 * stop_ms, kLongestStopMs)) {

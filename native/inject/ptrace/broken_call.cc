@@ -164,8 +164,9 @@ bool moves_parts(const SystemCall& call) {
     case SYS_sendmsg:
     case SYS_sendmmsg:
     case SYS_sendfile:
-    case SYS_recvmmsg:
       return true;
+    case SYS_recvmmsg:
+      return (call.arguments[3] & MSG_WAITFORONE) == 0;
     case SYS_recvfrom:
       return (call.arguments[3] & MSG_WAITALL) != 0;
     case SYS_recvmsg:

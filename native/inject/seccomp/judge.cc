@@ -131,34 +131,68 @@ Refusal too_late() {
   return {"timeout", "Its threads did not all stop in time, so that their filters could be looked at.", "Try again."};
 }
 
+Refusal sleeps_amid_bytes() {
+  return limits_itself(
+      "a thread of it sleeps amid a transfer: its filters could be looked at only by cutting that short.",
+      "Try again when that thread has gone on.");
+}
+
 class Judge {
  public:
-  Judge(const Memory& memory, const Deadline& deadline, std::vector<double>& stops)
-      : memory_(memory), deadline_(deadline), stops_(stops) {}
+  Judge(const Memory& memory, const EntryPoints& libc, const std::optional<arch::Pending>& pending,
+        const Deadline& deadline, std::vector<double>& stops)
+      : memory_(memory), libc_(libc), pending_(pending), deadline_(deadline), stops_(stops) {}
 
-  Refused thread(pid_t tid);
+  /** `postponed`: it may not be stopped now, and nothing was done. */
+  Refused thread(pid_t tid, bool& postponed);
   [[nodiscard]] Refused verdict() const {
     if (forbidden_.empty()) return std::nullopt;
     return forbidden(forbidden_);
   }
 
  private:
+  [[nodiscard]] bool may_stop(pid_t tid) const;
+  void finish(Thread& stopped, const Filters& filters) const;
+
   Memory memory_;
+  const EntryPoints& libc_;
+  const std::optional<arch::Pending>& pending_;
   const Deadline& deadline_;
   std::vector<double>& stops_;
   std::set<std::string> forbidden_;
   std::vector<Filters> known_;  // most threads have those of the one that made them
 };
 
-Refused Judge::thread(pid_t tid) {
+bool Judge::may_stop(pid_t tid) const {
+  SystemCall call;
+  return pending_ || look_at_call(memory_, tid, call) != Activity::sleeping || !moves_parts(call);
+}
+
+/** It ran when we looked, and was amid its bytes all the same. */
+void Judge::finish(Thread& stopped, const Filters& filters) const {
+  if (stopped.call.way != BrokenCall::Way::partly || stopped.call.signal || pending_) return;
+  Visit visit(memory_, libc_, stopped);
+  if (visit.finish_behind_libc()) return;
+  std::set<std::string> names;
+  look_for_forbidden(filters, names);
+  constexpr int kPatienceMs = 5000;
+  if (!filters.empty() && names.empty()) {
+    (void)visit.enter(std::nullopt, Deadline::of_taking_back_in_ms(kPatienceMs));
+  }
+}
+
+Refused Judge::thread(pid_t tid, bool& postponed) {
   const auto facts = read_facts(thread_folder(memory_.pid(), tid));
   if (!facts || facts->seccomp == SECCOMP_MODE_DISABLED) return std::nullopt;
   if (facts->seccomp == SECCOMP_MODE_STRICT) {
     return limits_itself("may do no more than read, write and end (SECCOMP_MODE_STRICT).", "");
   }
   if (!may_look()) return not_shown(EACCES);
+  postponed = !may_stop(tid);
+  if (postponed) return std::nullopt;
   const std::int64_t begin = now_ns();
   Threads threads(memory_);
+  if (pending_) threads.finish_by(*pending_);
   Thread* stopped = threads.stop(tid, deadline_);
   if (stopped == nullptr) {
     if (has_ended(memory_.pid()) || !read_facts(thread_folder(memory_.pid(), tid))) return std::nullopt;
@@ -167,6 +201,8 @@ Refused Judge::thread(pid_t tid) {
   Filters filters;
   const int error = read_filters(tid, filters);
   if (error == 0) spare_restart(*stopped, filters);
+  if (error != 0) filters.clear();
+  finish(*stopped, filters);
   threads.release();
   stops_.push_back(static_cast<double>(now_ns() - begin) / 1e6);
   if (error != 0) return not_shown(error);
@@ -183,19 +219,30 @@ Refused Judge::thread(pid_t tid) {
 
 }  // namespace
 
-Refused judge_filters(const Memory& memory, const Deadline& deadline, std::vector<double>& stops) {
-  Judge judge(memory, deadline, stops);
+Refused judge_filters(const Memory& memory, const EntryPoints& libc, const std::optional<arch::Pending>& pending,
+                      const Deadline& deadline, std::vector<double>& stops) {
+  constexpr std::int64_t kPause = 2'000'000;
+  Judge judge(memory, libc, pending, deadline, stops);
   std::set<pid_t> judged;
-  for (bool found = true; found;) {
-    if (deadline.passed()) return too_late();
-    found = false;
+  for (;;) {
+    bool found = false;
+    bool asleep = false;
     for (const pid_t tid : threads_of(memory.pid())) {
-      if (!judged.insert(tid).second) continue;
+      if (judged.count(tid) != 0) continue;
+      bool postponed = false;
+      if (auto refusal = judge.thread(tid, postponed)) return refusal;
+      asleep |= postponed;
+      if (postponed) continue;
+      judged.insert(tid);
       found = true;
-      if (auto refusal = judge.thread(tid)) return refusal;
     }
+    if (!found && !asleep) return judge.verdict();
+    if (deadline.passed()) return asleep ? sleeps_amid_bytes() : too_late();
+    if (found) continue;
+    // What others may not do is told at once.
+    if (auto refusal = judge.verdict()) return refusal;
+    nap(kPause);
   }
-  return judge.verdict();
 }
 
 }  // namespace sockdoc::inject

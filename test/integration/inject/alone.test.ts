@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { inject, killedAt, Speaker } from '../../support/inject.js';
 import { compiled, hasLibsd } from '../../support/libsd.js';
 
-type Words = readonly [call: string, came: number, ms?: number, local?: 'unix'];
+type Words = readonly [call: string, came: number, ms?: number, local?: 'tcp' | 'unix', limited?: 'limited'];
 
 // fixtures/programs/inject/alone.c: there is nobody else in the process who could make calls for the injector.
 describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', () => {
@@ -82,6 +82,22 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
         for (let i = 0; i < 3; i++) expect(inject('attach', pid)).toMatchObject({ state: 'refused', code: 'memory' });
         limit(pid, 'unlimited');
         attached(pid);
+      });
+      expect(refused).toBe(plain);
+    },
+  );
+
+  it.each(['recv', 'recvmsg', 'send', 'writev', 'sendfile'])(
+    'has all its bytes where it limits its system calls, so that it is refused: %s',
+    async (call) => {
+      const words = [call, PART, 0, 'tcp', 'limited'] as const;
+      const plain = await after(words, 'rest', () => {});
+      expect(plain).toMatch(/ended 0$/);
+      const refused = await after(words, 'rest', (pid) => {
+        for (const dry of [['--dry-run'], []]) {
+          const said = inject('attach', pid, { args: [...dry, '--timeout-ms', '300'] });
+          expect(said).toMatchObject({ state: 'refused', code: 'seccomp' });
+        }
       });
       expect(refused).toBe(plain);
     },
