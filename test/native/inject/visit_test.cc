@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <initializer_list>
+#include <vector>
 
 #include "inject/victim.h"
 #include "inject/visit/safe_point.h"
@@ -184,6 +185,30 @@ TEST_F(VisitTest, TheStackOfTheFirstThreadGrows) {
   }
   EXPECT_EQ(::send(deep.peer(), "x", 1, 0), 1);
   EXPECT_EQ(deep.ended(), 0);
+}
+
+TEST_F(VisitTest, WhatWasCutShortFinishesBehindLibcAlsoWhereItIsCutShortThereAgain) {
+  constexpr std::size_t kWhole = 8 << 20;
+  Victim sender([](int socket) {
+    const std::vector<char> bytes(kWhole);
+    return ::send(socket, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(kWhole) ? 0 : 1;
+  });
+  const Memory memory(sender.pid());
+  std::vector<char> bytes(1 << 20);  // more than the socket holds: some of it comes from the call for the rest
+  std::size_t got = 0;
+  for (int i = 0; i < 3; i++) {
+    sender.await(SYS_sendto);
+    Threads threads(memory);
+    Thread* thread = threads.stop(sender.pid(), deadline_);
+    ASSERT_NE(thread, nullptr);
+    ASSERT_EQ(thread->call.way, BrokenCall::Way::partly);
+    EXPECT_TRUE(Visit(memory, entry_, *thread).finish_behind_libc());
+    threads.release();
+    got += static_cast<std::size_t>(::recv(sender.peer(), bytes.data(), bytes.size(), MSG_WAITALL));
+  }
+  for (ssize_t n; (n = ::recv(sender.peer(), bytes.data(), bytes.size(), 0)) > 0;) got += static_cast<std::size_t>(n);
+  EXPECT_EQ(got, kWhole);
+  EXPECT_EQ(sender.ended(), 0);
 }
 
 /** A thread is taken for calls of ours at a safe point, and comes back as it was. */
