@@ -45,8 +45,8 @@ struct alignas(kWriterAlignment) EndWords {
   std::atomic<std::uint32_t> cpu;  // where it ran when it last looked, + 1; for a peer that thinks of spinning
   /**
    * Not 0: this end waits here, by futex(2), for whatever the other sends next. Who has sent, by whatever carrier, sets
-   * it to 0 and wakes all who wait. They wait for a part of a millisecond at most, so that a peer who does not wake
-   * them costs them no more.
+   * it to 0 and wakes who waits, before a call that may take long, too. They wait for 10 ms at most, so that a peer who
+   * does not wake them costs them no more.
    */
   std::atomic<std::uint32_t> bell;
   std::uint32_t unused;

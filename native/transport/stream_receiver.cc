@@ -293,6 +293,16 @@ StreamReceiver::Hold StreamReceiver::sender_held() const {
   return abi::calls_of(word) == 0 ? Hold::held : Hold::sending;
 }
 
+bool StreamReceiver::more_by_kernel() const {
+  if (shared_.sender.published.load() >> 1 != shared_.receiver.taken.load(memory_order_relaxed) >> 1) return true;
+  // Before the first byte of the ring all of the kernel's were taken.
+  if (carrier() == Carrier::ring) return false;
+  // In this order: what a call has sent is counted before it is said to have ended.
+  return abi::calls_of(shared_.sender.kernel_sends.load()) != 0 ||
+         shared_.sender.kernel_sent.load(memory_order_relaxed) !=
+             shared_.receiver.kernel_received.load(memory_order_relaxed);
+}
+
 bool StreamReceiver::hold_finally() {
   std::uint32_t word = abi::kSenderHeld;
   return shared_.sender.kernel_sends.compare_exchange_strong(word, word | abi::kHeldFinally);

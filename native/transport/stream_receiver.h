@@ -83,6 +83,11 @@ class StreamReceiver {
   /** That error, once; 0: there is none. For who leaves the rest to the kernel. */
   [[nodiscard]] int deferred();
 
+  /** The sender, or somebody else, sends by the kernel without a word of it here. */
+  [[nodiscard]] bool sender_is_alone() const { return (shared_.sender.kernel_sends.load() & abi::kSendsAlone) != 0; }
+  /** As the sender says: the kernel has bytes that were not received, or is given some now; or a switch comes next. */
+  [[nodiscard]] bool more_by_kernel() const;
+
   /**
    * Asks the sender to give nothing to the kernel, until let_sender_go(). What becomes of it is for sender_held() to
    * say: `held`, from there on he has sent by_kernel() bytes in all, and may only take it back until hold_finally().

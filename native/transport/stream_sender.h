@@ -89,7 +89,7 @@ class StreamSender {
    * wants it now, until he lets go, or until take_leave() takes it back. leave_kernel() after sent_by_kernel().
    */
   [[nodiscard]] bool enter_kernel();
-  void leave_kernel() { shared_.sender.kernel_sends.fetch_sub(1, std::memory_order_release); }
+  void leave_kernel() { shared_.sender.kernel_sends.fetch_sub(1); }
   [[nodiscard]] bool held() const {
     return (shared_.sender.kernel_sends.load(std::memory_order_acquire) & abi::kSenderHeld) != 0;
   }

@@ -20,7 +20,7 @@ AtBells await_bells(const BellToWaitAt* bells, unsigned count, std::int64_t ns) 
     result = raw(kWaitForSeveral, bells, count, 0, &limit, CLOCK_MONOTONIC);
   }
   if (result == -ETIMEDOUT) return AtBells::late;
-  return !failed(result) || result == -EAGAIN || result == -EINTR ? AtBells::rung : AtBells::unknown;
+  return count > 1 && (result == -ENOSYS || result == -EPERM) ? AtBells::unknown : AtBells::rung;
 }
 
 }  // namespace sockdoc::preload

@@ -11,11 +11,11 @@
 /* The word at which an end of a connection waits for the next send of the other: see abi::EndWords. */
 namespace sockdoc::preload {
 
-/** Wakes all who wait there. The word is 0 already; its memory may be gone, which wakes nobody. */
+/** Wakes who waits there. The word is 0 already; its memory may be gone, which wakes nobody. */
 inline void ring_bell(std::atomic<std::uint32_t>& bell) {
-  constexpr int kWake = 1;  // FUTEX_WAKE, of two processes
-  constexpr int kAll = 0x7fffffff;
-  raw(SYS_futex, &bell, kWake, kAll, nullptr, nullptr, 0);
+  constexpr int kWake = 1;   // FUTEX_WAKE, of two processes
+  constexpr int kMost = 16;  // hardly ever are there two: who means harm could have us wake thousands of his threads
+  raw(SYS_futex, &bell, kWake, kMost, nullptr, nullptr, 0);
 }
 
 /** What futex_waitv(2) takes, of Linux 5.16. */
@@ -34,7 +34,7 @@ struct BellToWaitAt {
 enum class AtBells { rung, late, unknown };
 /**
  * Until one of them rings, or has rung since it was set: rung, as after a signal; or until `ns`, less than a second,
- * have passed: late. Unknown: the kernel knows no such wait.
+ * have passed: late. Unknown: the kernel knows no wait at several.
  */
 [[nodiscard]] AtBells await_bells(const BellToWaitAt* bells, unsigned count, std::int64_t ns);
 

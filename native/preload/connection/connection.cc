@@ -75,11 +75,17 @@ void Connection::unmark(Handle self) {
   marked_ = 0;
 }
 
-std::atomic<std::uint32_t>* Connection::wait_at_bell(Handle self) {
+Connection::Announced Connection::wait_at_bell(Handle self) {
   const Holding holding(receiving_);  // so that the memory stays
-  if (holding.nested() || !here() || handle_.load(std::memory_order_relaxed) != self.word()) return nullptr;
+  if (holding.nested() || !here() || handle_.load(std::memory_order_relaxed) != self.word()) return {AtBell::never};
+  const abi::EndWords& theirs = slot_->ends[1 - end_];
   slot_->ends[end_].bell.store(1);
-  return &slot_->ends[end_].bell;
+  // In this order: who changes to a way that does not ring says so before he rings for the last time.
+  const bool rings = on_rings() && !has_unread() && theirs.flags.load() == 0 &&
+                     theirs.mapped.load() == place_.generation && !inbound().sender_is_alone();
+  if (!rings) return {AtBell::never};
+  if (inbound().more_by_kernel()) return {AtBell::not_now};
+  return {AtBell::may, &slot_->ends[end_].bell};
 }
 
 void Connection::awake(std::uint64_t self) {
@@ -163,7 +169,7 @@ std::size_t Connection::unsent() const {
 void Connection::said_shutdown() {
   if (!here()) return;
   slot_->ends[end_].flags.fetch_or(abi::kSaidShutdown);
-  if (std::atomic<std::uint32_t>* bell = bell_to_ring(); bell != nullptr) ring_bell(*bell);
+  ring_peer();
 }
 
 std::pair<std::uint64_t, std::uint64_t> Connection::by_ring() const {
@@ -243,7 +249,7 @@ void Connection::finish(int fd, bool last) {
   } else {
     slot_->ends[end_].mapped = 0;  // who has the socket now does not look there
   }
-  if (std::atomic<std::uint32_t>* bell = bell_to_ring(); bell != nullptr) ring_bell(*bell);
+  ring_peer();
   slab_->users.fetch_sub(1);
 }
 

@@ -10,6 +10,7 @@
 
 #include "abi/messages.h"
 #include "abi/slab.h"
+#include "preload/connection/bell.h"
 #include "preload/connection/role.h"
 #include "preload/connection/slabs.h"
 #include "preload/connection/unread.h"
@@ -257,8 +258,18 @@ class Connection {
     const bool here = beside_peer();
     return {here, on_rings() && marked_.load(std::memory_order_relaxed) == 0 && !peer_ends() && !has_unread()};
   }
-  /** Before a last look at what is there: the bell, which the peer's next send rings. Null: not now. */
-  [[nodiscard]] std::atomic<std::uint32_t>* wait_at_bell(Handle self);
+  /** Whether who waits may sleep at the bell. */
+  enum class AtBell {
+    may,      // whatever comes from now on rings
+    not_now,  // the kernel has, or is given now, what nobody rings for; it may be otherwise soon
+    never,    // the peer does not ring
+  };
+  struct Announced {
+    AtBell outcome;
+    std::atomic<std::uint32_t>* bell = nullptr;
+  };
+  /** Before a last look at what the rings have. */
+  [[nodiscard]] Announced wait_at_bell(Handle self);
   /** Both directions may go by rings. */
   [[nodiscard]] bool on_rings() const { return here() && !has(kStayReceiving | kStaySending | kBroken | kRested); }
   [[nodiscard]] bool refused() const { return refused_.load(std::memory_order_relaxed) != 0; }
@@ -287,6 +298,10 @@ class Connection {
   [[nodiscard]] std::atomic<std::uint32_t>* bell_to_ring() {
     std::atomic<std::uint32_t>& bell = slot_->ends[1 - end_].bell;
     return bell.load() != 0 && bell.exchange(0) != 0 ? &bell : nullptr;
+  }
+  /** At once, also with a role: before what may take long, or for the last time. */
+  void ring_peer() {
+    if (std::atomic<std::uint32_t>* bell = bell_to_ring(); bell != nullptr) ring_bell(*bell);
   }
   [[nodiscard]] bool come_back(std::uint32_t own_reads);
   [[nodiscard]] bool may_cross(Handle socket);

@@ -98,6 +98,7 @@ bool Connection::send_alone(bool at_once) {
   StreamSender to = outbound();
   if (at_once) (void)to.take_leave();
   if (!to.send_alone()) return false;
+  ring_peer();  // for the last time
   sends_natively_ = 1;
   return true;
 }

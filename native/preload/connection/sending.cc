@@ -204,6 +204,7 @@ bool Connection::wait_for_reader(const StreamSender& to, bool for_room) {
     vain_waits_.store(vain + 1, std::memory_order_relaxed);
     return false;
   }
+  ring_peer();
   // On one CPU the reader is only at work while we are not.
   const bool together = slot_->ends[1 - end_].cpu.load(std::memory_order_relaxed) == this_cpu() + 1;
   const abi::ReceiverWords& theirs = slot_->directions[end_].receiver;
@@ -354,6 +355,7 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
       if (refused == 0 && outbound().enter_kernel()) {
         // As long as it lasts nobody goes back to the ring: how much it sends is known afterwards.
         native_sends_++;
+        ring_peer();  // he sleeps in the kernel then, which knows of the first byte at once
         break;
       }
       if (refused == EPROTO) {

@@ -128,7 +128,7 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
       while (found == 0 && spin.go_on(signals, [&](Peers& peers) { set.visit_awake(peers); })) {
         found = look(set, wait, kernel, spin.now(), Look::again);
       }
-      spin.ended(found > 0, timeout);
+      spin.ended(found > 0);
       if (found != 0) return found;
     }
     notice_messages();

@@ -50,6 +50,14 @@ bool rings_alone(const PollWait& wait) {
   return true;
 }
 
+/** True when an entry waits for nothing but the end, for which no bell is set. */
+bool any_without_bytes(const PollWait& wait) {
+  for (nfds_t i = 0; i < wait.count; i++) {
+    if (wait.fds[i].fd >= 0 && (wait.fds[i].events & kReadable) == 0) return true;
+  }
+  return false;
+}
+
 /** What the rings have, beside what the kernel has said of each entry. */
 int merge(const PollWait& wait, int count) {
   each_socket(wait, [&](pollfd& entry, Handle socket) {
@@ -131,7 +139,7 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
     }
     if (wait.mask == nullptr && spin.worth_it()) {
       const auto peers = [&](Peers& into) {
-        if (!rings_alone(wait)) into.add_others();
+        if (!rings_alone(wait) || any_without_bytes(wait)) into.add_others();
         each_socket(wait, [&](pollfd&, Handle socket) { into.add(socket); });
       };
       while (!found && spin.go_on(signals, peers)) {
@@ -141,7 +149,7 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
         result = ask(wait, Timeout::ns(0), nullptr);
         if (result != 0) break;
       }
-      spin.ended(found, wait.timeout);
+      spin.ended(found);
       if (found) result = answer(wait, kernel, spin.now());
       if (result != 0) return true;
     }

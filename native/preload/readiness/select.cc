@@ -208,7 +208,7 @@ bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result) {
       while (!found && spin.go_on(signals, peers)) {
         found = anything_readable(asked);
       }
-      spin.ended(found, wait.timeout);
+      spin.ended(found);
     }
     if (found) {
       result = answer(wait, asked, kernel, ticks());

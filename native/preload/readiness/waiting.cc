@@ -43,20 +43,20 @@ void Peers::add(Handle socket) {
   looked_at_++;
 }
 
-bool Peers::announce() {
-  for (unsigned i = 0; bells_ && i < looked_at_; i++) {
+Connection::AtBell Peers::announce() {
+  using AtBell = Connection::AtBell;
+  for (unsigned i = 0; i < looked_at_; i++) {
     Connection* connection = connection_of(sockets_[i]);
-    std::atomic<std::uint32_t>* bell = connection == nullptr ? nullptr : connection->wait_at_bell(sockets_[i]);
-    bells_ = bell != nullptr;
-    if (bells_) words_[i] = to_wait_at(*bell);
+    if (connection == nullptr) return AtBell::never;
+    const Connection::Announced announced = connection->wait_at_bell(sockets_[i]);
+    if (announced.outcome != AtBell::may) return announced.outcome;
+    words_[i] = to_wait_at(*announced.bell);
   }
-  return have_bells();
+  return AtBell::may;
 }
 
-bool Peers::await(std::int64_t ns) {
-  const AtBells ended = await_bells(words_, looked_at_, ns);
-  if (ended == AtBells::unknown) bell_policy.no_several();
-  return ended != AtBells::late;
+void Peers::await(std::int64_t ns) {
+  if (await_bells(words_, looked_at_, ns) == AtBells::unknown) bell_policy.no_several();
 }
 
 void Spin::share_processor() {
@@ -70,13 +70,28 @@ void Spin::share_processor() {
  */
 void Spin::give_way() {
   if (how_ == How::is_at_bells) {
-    if (!peers_.await(kAtBellsNs)) at_bells_ns_ = kAtBellsNs;
+    peers_.await(kAtBellsNs);
     how_ = How::done;
   } else if (how_ == How::comes_to_bells) {
-    how_ = peers_.announce() ? How::is_at_bells : How::done;
+    how_ = come_to_bells();
   } else {
     yield();
   }
+}
+
+Spin::How Spin::come_to_bells() {
+  timeout_.pass();
+  switch (peers_.announce()) {
+    case Connection::AtBell::may:
+      return How::is_at_bells;
+    case Connection::AtBell::not_now:
+      // A peer who has woken us by the kernel is in the midst of that call still. Slept in the kernel again, each of
+      // his answers would come by it. What this wait costs says nothing of others.
+      return How::yields;
+    case Connection::AtBell::never:
+      break;
+  }
+  return How::done;
 }
 
 void Spin::yield() {

@@ -10,6 +10,7 @@
 
 #include "base/raw.h"
 #include "preload/connection/bell.h"
+#include "preload/connection/connection.h"
 #include "preload/connection/idle_rings.h"
 #include "preload/connection/spinning.h"
 #include "preload/table/table.h"
@@ -118,10 +119,6 @@ class Timeout {
     if (deadline_ == 0) deadline_ = now + left_;
     left_ = deadline_ > now ? deadline_ - now : 0;
   }
-  /** So much has passed, as far as is known already, before time counts. */
-  void take(std::int64_t ns) {
-    if (left_ > 0 && deadline_ == 0) left_ = left_ > ns ? left_ - ns : 0;
-  }
   [[nodiscard]] int in_ms() const {
     if (left_ < 0) return -1;
     const std::int64_t ms = left_ / 1'000'000 + (left_ % 1'000'000 != 0 ? 1 : 0);
@@ -191,10 +188,10 @@ class Peers {
   [[nodiscard]] bool beside() const { return beside_; }
   /** Whether they can be waited for at their bells, as far as is known. */
   [[nodiscard]] bool have_bells() const { return bells_ && looked_at_ > 0; }
-  /** Before a last look: from now on the bells ring. False: not all of them. */
-  [[nodiscard]] bool announce();
-  /** Until one of them sends, or `ns` have passed. False: those have. */
-  [[nodiscard]] bool await(std::int64_t ns);
+  /** Before a last look: from now on the bells ring, where all of them may be waited at. */
+  [[nodiscard]] Connection::AtBell announce();
+  /** Until one of them sends, or `ns` have passed. */
+  void await(std::int64_t ns);
 
  private:
   static constexpr unsigned kMostLookedAt = 4;  // who waits for many is seldom alone with one
@@ -210,8 +207,10 @@ class Peers {
 /** Makes the thread wait a moment between two looks. */
 class Spin {
  public:
-  explicit Spin(const Timeout& timeout)
-      : begun_(ticks()),
+  /** `timeout`: of the call; time counts from the first wait at bells on, if not before. */
+  explicit Spin(Timeout& timeout)
+      : timeout_(timeout),
+        begun_(ticks()),
         limit_(spin_policy.limit(begun_)),
         peers_(timeout.longer_than(kAtBellsNs) && (crowded() || bell_policy.bells())) {}
 
@@ -239,10 +238,10 @@ class Spin {
     }
     return true;
   }
-  /** After the last look. `timeout` is that of the call, which long waits at bells count for. */
-  void ended(bool found, Timeout& timeout) {
+  /** After the last look. */
+  void ended(bool found) {
     spin_policy.ended(found);
-    if (!found) timeout.take(at_bells_ns_);
+    if (how_ == How::done) timeout_.pass();
     if (how_ == How::yields_to_peer && yielded_ != 0) bell_policy.yielded(yielded_ - begun_ - others_);
   }
   [[nodiscard]] std::uint64_t begun() const { return begun_; }
@@ -260,15 +259,16 @@ class Spin {
   [[nodiscard]] bool crowded() const { return limit_ <= SpinPolicy::kAlone * kTicksPerUs; }
   void share_processor();
   void give_way();
+  [[nodiscard]] How come_to_bells();
   void yield();
 
+  Timeout& timeout_;
   std::uint64_t begun_;
   std::uint64_t limit_;
   std::uint64_t now_ = 0;
   std::uint64_t alone_ = SpinPolicy::kAlone * kTicksPerUs;
   std::uint64_t yielded_ = 0;  // when it was over
   std::uint64_t others_ = 0;   // ticks in which they ran
-  std::int64_t at_bells_ns_ = 0;
   Peers peers_;
   How how_ = How::yields;
   bool visited_ = false;
