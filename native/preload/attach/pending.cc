@@ -4,74 +4,17 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
-#include <optional>
+#include <span>
 
-#include "base/raw.h"
-#include "preload/attach/interception.h"
-#include "preload/readiness/waiting.h"
-#include "preload/syscalls.h"
+#include "preload/attach/pending_call.h"
 
 namespace sockdoc::preload {
 namespace {
-
-/** As many parts of a vector at a time as are not much for a thread's stack. */
-constexpr std::size_t kParts = 64;
-
-struct Call {
-  long number = 0;
-  long argument[6] = {};
-
-  [[nodiscard]] long make() const {
-    const auto* a = argument;
-    if (interception.status.mode != SOCKDOC_LIBSD_PATCHED) return raw(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    const long result = sockdoc_tracked_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    return result == -1 ? -errno : result;
-  }
-};
-
-/** The first kParts of what is left behind `done` bytes. */
-std::size_t parts_behind(const iovec* from, std::size_t count, std::size_t done, iovec (&into)[kParts]) {
-  std::size_t filled = 0;
-  for (std::size_t i = 0; i < count && filled < kParts; i++) {
-    const std::size_t skipped = std::min(done, from[i].iov_len);
-    done -= skipped;
-    if (skipped == from[i].iov_len) continue;
-    into[filled++] = {static_cast<char*>(from[i].iov_base) + skipped, from[i].iov_len - skipped};
-  }
-  return filled;
-}
-
-template <typename T>
-T option(int fd, int name) {
-  T value = {};
-  socklen_t size = sizeof value;
-  raw(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &size);
-  return value;
-}
-
-std::int64_t now_ms() { return now_ns() / 1'000'000; }
-
-/** Until when a receiving call that began `waited_ms` ago waits, by now_ms(); nothing where it has no limit. */
-std::optional<std::int64_t> limit_of(int fd, std::uint32_t waited_ms) {
-  const auto timeout = option<timeval>(fd, SO_RCVTIMEO);
-  if (timeout.tv_sec == 0 && timeout.tv_usec == 0) return std::nullopt;
-  return now_ms() + std::int64_t{timeout.tv_sec} * 1000 + timeout.tv_usec / 1000 - waited_ms;
-}
-
-/** What poll() says of bytes to receive: 0 when the time is up, -errno. */
-long await_bytes(int fd, const std::optional<std::int64_t>& until) {
-  constexpr std::int64_t kMost = 0x7fffffff;
-  const long ms = until ? static_cast<long>(std::clamp<std::int64_t>(*until - now_ms(), 0, kMost)) : -1;
-  pollfd socket = {fd, POLLIN, 0};
-  const long ready = Call{SYS_poll, {reinterpret_cast<long>(&socket), 1, ms}}.make();
-  return ready > 0 ? socket.revents : ready;
-}
 
 /** poll() waits for more than a call that takes what there is. */
 bool polls_for_more(int fd) { return option<int>(fd, SO_RCVLOWAT) > 1; }
@@ -81,17 +24,20 @@ bool polls_for_more(int fd) { return option<int>(fd, SO_RCVLOWAT) > 1; }
  * signal comes, or the time is up, what came is the result, and an error is left for the next call: so no call is made
  * that could get nothing else.
  */
-long with_all(const Call& call, const iovec* parts, std::size_t count, std::size_t done, std::uint32_t waited_ms) {
+long with_all(const Call& call, std::size_t done, std::uint32_t waited_ms) {
   const int fd = static_cast<int>(call.argument[0]);
-  const auto until = limit_of(fd, waited_ms);
-  const long flags = call.argument[call.number == SYS_recvmsg ? 2 : 3];
+  const Limit until = limit_of(fd, SO_RCVTIMEO, waited_ms);
+  const int flags = flags_of(call);
+  iovec one;
+  const std::span<const iovec> parts = parts_of(call, one);
   for (bool polls = !polls_for_more(fd);;) {
-    iovec left[kParts];
+    iovec room[kParts];
+    const std::span<iovec> left = parts_behind(parts, done, room);
+    if (left.empty()) return static_cast<long>(done);
     msghdr header = {};
-    header.msg_iov = left;
-    header.msg_iovlen = parts_behind(parts, count, done, left);
-    if (header.msg_iovlen == 0) return static_cast<long>(done);
-    const long ready = polls ? await_bytes(fd, until) : POLLIN;
+    header.msg_iov = left.data();
+    header.msg_iovlen = left.size();
+    const long ready = polls ? await(fd, POLLIN, until) : POLLIN;
     if (ready <= 0) return static_cast<long>(done);
     // Something lies in its queue of errors, where it may stay: nobody can wait for bytes by that.
     if ((ready & (POLLIN | POLLHUP | POLLNVAL)) == 0) polls = false;
@@ -99,43 +45,11 @@ long with_all(const Call& call, const iovec* parts, std::size_t count, std::size
     const bool broken = (ready & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP);
     if (broken && (Call{SYS_ioctl, {fd, FIONREAD, reinterpret_cast<long>(&bytes)}}.make() < 0 || bytes <= 0))
       return static_cast<long>(done);
-    const long how = polls ? (flags & ~MSG_WAITALL) | MSG_DONTWAIT : flags;
+    const int how = polls ? (flags & ~MSG_WAITALL) | MSG_DONTWAIT : flags;
     const long moved = Call{SYS_recvmsg, {fd, reinterpret_cast<long>(&header), how}}.make();
     if (moved == -EAGAIN && polls) continue;  // another thread was faster
     if (moved <= 0) return static_cast<long>(done);
     done += static_cast<std::size_t>(moved);
-  }
-}
-
-/** The rest of a call with a vector, which has to move all of it. */
-long with_rest_of_vector(Call call, std::size_t done, std::uint32_t waited_ms) {
-  const bool message = call.number != SYS_writev;
-  msghdr header = {};
-  if (message) header = *reinterpret_cast<const msghdr*>(call.argument[1]);
-  const iovec* parts = message ? header.msg_iov : reinterpret_cast<const iovec*>(call.argument[1]);
-  const std::size_t count = message ? header.msg_iovlen : static_cast<std::size_t>(call.argument[2]);
-  if (call.number == SYS_recvmsg) return with_all(call, parts, count, done, waited_ms);
-  for (;;) {
-    iovec left[kParts];
-    const std::size_t filled = parts_behind(parts, count, done, left);
-    if (filled == 0) return static_cast<long>(done);
-    if (message) {
-      header.msg_iov = left;
-      header.msg_iovlen = filled;
-      // It went with the first byte.
-      header.msg_control = nullptr;
-      header.msg_controllen = 0;
-      call.argument[1] = reinterpret_cast<long>(&header);
-    } else {
-      call.argument[1] = reinterpret_cast<long>(left);
-      call.argument[2] = static_cast<long>(filled);
-    }
-    const long moved = call.make();
-    if (moved <= 0) return static_cast<long>(done);
-    done += static_cast<std::size_t>(moved);
-    std::size_t wanted = 0;
-    for (std::size_t i = 0; i < filled; i++) wanted += left[i].iov_len;
-    if (static_cast<std::size_t>(moved) < wanted) return static_cast<long>(done);
   }
 }
 
@@ -150,52 +64,41 @@ bool in_whole(const Call& call) {
   return is_stream(call);
 }
 
-/**
- * The kernel keeps what ended recvmmsg() behind its first messages as the socket's error, for the next call: also
- * -ERESTARTSYS and its kin, which are for itself alone. Whoever asks takes it away.
- */
-void forget_restart(int fd) { (void)option<int>(fd, SO_ERROR); }
-
-/** The same of a call with several messages, of which `done` were moved, the last one perhaps in part. */
-long with_rest_of_messages(Call call, std::size_t done) {
+/** The rest of a call with several messages, of which `done` were moved, the last one perhaps in part. */
+long with_rest_of_messages(Call call, std::size_t done, std::uint32_t waited_ms) {
+  const int fd = static_cast<int>(call.argument[0]);
+  const bool sends = call.number == SYS_sendmmsg;
   auto* const messages = reinterpret_cast<mmsghdr*>(call.argument[1]);
   mmsghdr& last = messages[done - 1];
-  if (call.number == SYS_recvmmsg) forget_restart(static_cast<int>(call.argument[0]));
-  std::size_t wanted = 0;
-  for (std::size_t i = 0; i < last.msg_hdr.msg_iovlen; i++) wanted += last.msg_hdr.msg_iov[i].iov_len;
+  // The kernel keeps what ended recvmmsg() behind its first messages as the socket's error, for the next call: also
+  // -ERESTARTSYS and its kin, which are for itself alone.
+  if (!sends) forget_error(fd);
+  const std::size_t wanted = bytes_of({last.msg_hdr.msg_iov, last.msg_hdr.msg_iovlen});
   if (last.msg_len < wanted && in_whole(call)) {
-    Call one = {call.number == SYS_sendmmsg ? SYS_sendmsg : SYS_recvmsg, {}};
+    Call one = {sends ? SYS_sendmsg : SYS_recvmsg, {}};
     one.argument[0] = call.argument[0];
     one.argument[1] = reinterpret_cast<long>(&last.msg_hdr);
     one.argument[2] = call.argument[3];
-    last.msg_len = static_cast<unsigned>(with_rest_of_vector(one, last.msg_len, 0));
+    last.msg_len =
+        static_cast<unsigned>(sends ? with_all_sent(one, last.msg_len, waited_ms) : with_all(one, last.msg_len, 0));
     if (last.msg_len < wanted) return static_cast<long>(done);
+    waited_ms = 0;
   }
   call.argument[1] = reinterpret_cast<long>(messages + done);
   call.argument[2] -= static_cast<long>(done);
-  const long moved = call.argument[2] > 0 ? call.make() : 0;
-  return static_cast<long>(done) + (moved > 0 ? moved : 0);
+  if (call.argument[2] <= 0) return static_cast<long>(done);
+  // Behind some messages any handler ends it, and what ends the next one is not told.
+  if (sends && await_room(fd, limit_of(fd, SO_SNDTIMEO, waited_ms)) <= 0) return static_cast<long>(done);
+  const long moved = call.make();
+  return static_cast<long>(done) + std::max(0L, moved);
 }
 
-long with_rest(Call call, std::size_t done, std::uint32_t waited_ms) {
-  if (call.number == SYS_sendmmsg || call.number == SYS_recvmmsg) return with_rest_of_messages(call, done);
+long with_rest(const Call& call, std::size_t done, std::uint32_t waited_ms) {
+  if (call.number == SYS_sendmmsg || call.number == SYS_recvmmsg) return with_rest_of_messages(call, done, waited_ms);
+  if (call.number == SYS_sendfile) return with_rest_of_file(call, done, waited_ms);
   const bool receives = call.number == SYS_recvfrom || call.number == SYS_recvmsg;
-  if (receives && !is_stream(call)) return static_cast<long>(done);
-  if (call.number == SYS_writev || call.number == SYS_sendmsg || call.number == SYS_recvmsg) {
-    return with_rest_of_vector(call, done, waited_ms);
-  }
-  if (receives) {
-    const iovec whole = {reinterpret_cast<void*>(call.argument[1]), static_cast<std::size_t>(call.argument[2])};
-    return with_all(call, &whole, 1, done, waited_ms);
-  }
-  if (call.number == SYS_sendfile) {
-    call.argument[3] -= static_cast<long>(done);
-  } else {
-    call.argument[1] += static_cast<long>(done);
-    call.argument[2] -= static_cast<long>(done);
-  }
-  const long moved = call.make();
-  return static_cast<long>(done) + (moved > 0 ? moved : 0);
+  if (!receives) return with_all_sent(call, done, waited_ms);
+  return is_stream(call) ? with_all(call, done, waited_ms) : static_cast<long>(done);
 }
 
 bool takes_bytes(long number) {
@@ -205,9 +108,9 @@ bool takes_bytes(long number) {
 
 /** Waits for what is left of the socket's own timeout. The result of the call when that is all it will give, or 0. */
 long await_receiving(int fd, std::uint32_t waited_ms) {
-  const auto until = limit_of(fd, waited_ms);
+  const Limit until = limit_of(fd, SO_RCVTIMEO, waited_ms);
   if (!until || polls_for_more(fd)) return 0;
-  const long ready = await_bytes(fd, until);
+  const long ready = await(fd, POLLIN, until);
   if (ready == 0) return -EAGAIN;
   return ready < 0 ? ready : 0;
 }
