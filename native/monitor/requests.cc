@@ -2,10 +2,10 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <ctime>
 #include <optional>
 
 #include "abi/direction.h"
+#include "monitor/clock.h"
 #include "monitor/daemon.h"
 #include "monitor/message.h"
 #include "monitor/policy_parser.h"
@@ -29,11 +29,7 @@ std::optional<Message> read_message(const Channel& channel) {
   return message;
 }
 
-std::int64_t uptime_seconds(std::int64_t since_ns) {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return (now.tv_sec * 1'000'000'000ll + now.tv_nsec - since_ns) / 1'000'000'000;
-}
+std::int64_t uptime_seconds(std::int64_t since_ns) { return (monotonic_ns() - since_ns) / 1'000'000'000; }
 
 /** Its end may be known before epoll_wait has told of it, and its number be another's already. */
 bool ended(const Process& process) {
@@ -128,9 +124,7 @@ void Daemon::hello(Channel& channel, const abi::Hello& request) {
   Process& process = **enrolled;
   if ((request.flags & abi::kHelloAnew) != 0) {
     registry_.leave(process);
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    process.attached_ns = now.tv_sec * 1'000'000'000ll + now.tv_nsec;
+    process.attached_ns = monotonic_ns();
   }
   if (const auto former = channel_of_.find(process.serial); former != channel_of_.end()) {
     former->second->process = nullptr;

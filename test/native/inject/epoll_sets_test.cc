@@ -57,6 +57,25 @@ Fd receive_descriptor(int by) {
   return Fd(fd);
 }
 
+/** Has another process use our table of descriptors, too. */
+void share_table() {
+  if (::syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, 0) != 0) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::pause();
+}
+
+/** A thread that has a table of its own, a copy of ours. */
+std::thread with_own_table() {
+  std::atomic<bool> ready{false};
+  std::thread other([&] {
+    ::unshare(CLONE_FILES);
+    ready = true;
+    ::pause();
+  });
+  while (!ready) ::usleep(1000);
+  return other;
+}
+
 /** "2 sets, own: 100+101", or the reason why this kernel, or our rights, do not tell. */
 std::string told(pid_t pid, std::string& cannot) {
   EpollSetsCounter counter;
@@ -155,10 +174,7 @@ TEST(EpollSetsCounter, ASetOfAnotherProcessMayHaveItAsAMember) {
 TEST(EpollSetsCounter, AnotherProcessMayUseTheSameTable) {
   const Victim victim([](int test) {
     make_set(kSet);
-    if (::syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, 0) == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      ::pause();
-    }
+    share_table();
     return wait_for_end(test);
   });
   EXPECT_TOLD(victim, "1 sets, own:");
@@ -167,13 +183,7 @@ TEST(EpollSetsCounter, AnotherProcessMayUseTheSameTable) {
 TEST(EpollSetsCounter, AThreadMayHaveATableOfItsOwn) {
   const Victim victim([](int test) {
     make_set(kSet);
-    std::atomic<bool> ready{false};
-    std::thread other([&] {
-      ::unshare(CLONE_FILES);
-      ready = true;
-      ::pause();
-    });
-    while (!ready) ::usleep(1000);
+    const std::thread other = with_own_table();
     return wait_for_end(test);
   });
   EXPECT_TOLD(victim, "1 sets, own:");
@@ -181,18 +191,9 @@ TEST(EpollSetsCounter, AThreadMayHaveATableOfItsOwn) {
 
 TEST(EpollSetsCounter, AsManyMayUseTheTableAsThereAreThreadsAndNotBeThose) {
   const Victim victim([](int test) {
-    std::atomic<bool> ready{false};
-    std::thread other([&] {
-      ::unshare(CLONE_FILES);
-      ready = true;
-      ::pause();
-    });
-    while (!ready) ::usleep(1000);
+    const std::thread other = with_own_table();
     make_set(kSet);
-    if (::syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, 0) == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      ::pause();
-    }
+    share_table();
     return wait_for_end(test);
   });
   EXPECT_TOLD(victim, "1 sets, own:");
