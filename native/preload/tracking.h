@@ -342,12 +342,14 @@ inline void before_clone(std::uint64_t flags) {
   constexpr std::uint64_t kSharesDescriptors = 0x400;  // CLONE_FILES
   if ((flags & kSharesMemory) != 0 || !table.mine()) return;
   connections.before_fork();
-  epoll_sets.defer_no_more();
+  epoll_sets.lend();
   (void)table.before_fork(DescriptorTable::Fork::does_not);
   table.begin_epoch();
   connections.after_fork();
   // What the child closes then is closed here too, and we are not told.
-  if ((flags & kSharesDescriptors) != 0) connections.stop(abi::Reason::shared_by_more);
+  if ((flags & kSharesDescriptors) == 0) return;
+  epoll_sets.defer_no_more();
+  connections.stop(abi::Reason::shared_by_more);
 }
 
 template <typename Call>
@@ -356,7 +358,7 @@ inline auto forking(Call call) {
   unsigned number = Holders::kUnknown;
   if (ours) {
     connections.before_fork();
-    epoll_sets.defer_no_more();
+    epoll_sets.lend();
     number = table.before_fork(DescriptorTable::Fork::comes_back);
   }
   const auto child = call();

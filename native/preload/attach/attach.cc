@@ -120,6 +120,7 @@ int sockdoc_libsd_undo() {
   epoll_sets.stop();
   connections.end();
   monitor_link.end();
+  table.look_no_more();
   interception.status.leaving = 0;
   interception.status.mode = SOCKDOC_LIBSD_DISABLED;
   interception.remember({.what = kTakenBack});

@@ -7,6 +7,7 @@
 #include "preload/connection/io_uring.h"
 #include "preload/originals.h"
 #include "preload/readiness/sets.h"
+#include "preload/table/table.h"
 #include "preload/thread.h"
 
 namespace sockdoc::preload {
@@ -42,6 +43,7 @@ int Interception::refuse(const Refusal& refusal) {
 void Interception::interpose() {
   lead_exports_to(Exports::hooks);
   status.mode = SOCKDOC_LIBSD_INTERPOSED;
+  table.miss_calls();
 }
 
 Refusal Interception::prepare(const Image& libc) {

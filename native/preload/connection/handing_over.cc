@@ -282,6 +282,8 @@ void all_go_back(abi::Reason reason) {
   epoll_sets.defer_no_more();
   const std::uint64_t deadline = coarse_ms() + kPatienceMs;
   table.each([&](int fd, Handle socket) {
+    // Whoever gets what works on them may use them.
+    if (epoll_sets.find(socket) != nullptr) table.raise(socket, kUncounted);
     Connection* connection = connection_of(socket);
     if (connection != nullptr) give_to_kernel(*connection, fd, reason, deadline);
   });
@@ -304,6 +306,7 @@ void before_limiting() {
   if (!one_thread() || reads_from_memory || connections.left() != 0) return;
   epoll_sets.stop();
   monitor_link.end();
+  table.look_no_more();
   table.forget_all();
 }
 

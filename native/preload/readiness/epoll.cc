@@ -81,7 +81,7 @@ enum class Woken { by_something, by_time };
 
 /** `found` is as the call's result; by_something with 0 was not for the program. */
 Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, const SignalsHeld& signals, int& found) {
-  const int place = one_thread() && !set.may_defer() ? ThreadsInside::kNowhere : set.threads.enter();
+  const int place = one_thread() && !set.may_ever_defer() ? ThreadsInside::kNowhere : set.threads.enter();
   set.mark_all();
   found = with_rings(set, wait, 0);
   if (found != 0) {

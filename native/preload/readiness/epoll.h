@@ -48,7 +48,7 @@ inline int waiting_once_on_set(const EpollWait& wait, Call call) {
   static_cast<void>(set->shared());  // it keeps its sockets on the kernel then
   if (set->anything_awake() || set->anything_writable()) return wait_on(*set, wait);
   int place = ThreadsInside::kNowhere;
-  if (!wait.timeout.zero() && (!one_thread() || set->may_defer())) {
+  if (!wait.timeout.zero() && (!one_thread() || set->may_ever_defer())) {
     place = set->threads.enter();
     if (set->anything_awake()) [[unlikely]] {
       set->threads.leave(place);
@@ -101,6 +101,8 @@ inline int controlling_set(int fd, int operation, int member_fd, const epoll_eve
     if (result == 0) set->keep_all(abi::Reason::set_shared);
     return result;
   }
+  if (set->lent()) [[unlikely]]
+    set->come_back();
   if (set->defer(fd, operation, socket, member_fd, event)) return 0;
   set->settle(fd, socket.index());
   if (operation != EPOLL_CTL_DEL) set->will_have(event);

@@ -84,7 +84,8 @@ bool EpollSet::defer(int set, int operation, Handle socket, int fd, const epoll_
     // For who has found no member with these data.
     if (operation == EPOLL_CTL_ADD && put(present, bit_of(index), true)) changes_.fetch_add(1);
   }
-  if (threads.any()) settle_one(set, *chunk, index);
+  // Or somebody is about to give the set to others, and has seen nothing that was deferred.
+  if (threads.any() || !may_defer()) settle_one(set, *chunk, index);
   return true;
 }
 
@@ -173,8 +174,44 @@ bool EpollSet::settle_for_look(int set, bool surplus_may_stay) {
 }
 
 void EpollSet::defer_no_more(int set) {
-  may_defer_ = 0;
+  deferring_ = kAtOnce;
   settle(set);
+}
+
+void EpollSet::lend(int set) {
+  const std::uint32_t number = kMayWait + 1 + lendings_.fetch_add(1) % (1U << 31);
+  std::uint32_t before = deferring_.load();
+  while (before != kAtOnce && !deferring_.compare_exchange_weak(before, number)) {
+  }
+  if (before == kMayWait) settle(set);
+}
+
+/** What our parent's other threads had begun, they end there. */
+void EpollSet::forked() {
+  changing_.begin_anew();
+  const unsigned end = chunks_end_.load();
+  for (unsigned at = 0; at < end; at++) {
+    Chunk* chunk = chunks_[at].load();
+    for (unsigned word = 0; chunk != nullptr && word < kWords; word++) chunk->deferred[word] = 0;
+  }
+  epoll_sets.settled(deferred_.exchange(0));
+}
+
+/**
+ * Nobody else has it: none of those that forks gave it to is left, or has it still. What the kernel has of the members
+ * is not known any more, so that the next change of each is made at once.
+ */
+void EpollSet::come_back() {
+  constexpr std::uint64_t kShortly = std::uint64_t{1} << 23;  // some milliseconds
+  const std::uint32_t seen = deferring_.load();
+  const std::uint64_t now = ticks();
+  if (seen <= kMayWait || now < lent_until_.load(memory_order_relaxed)) return;
+  lent_until_.store(now + kShortly, memory_order_relaxed);
+  // A fork that began before has changed what was seen, or is under way; one that begins later changes it.
+  if (connections.forking() || connections.stopped() || !table.alone_with(handle())) return;
+  life_.fetch_add(1);
+  std::uint32_t lent = seen;
+  (void)deferring_.compare_exchange_strong(lent, kMayWait);
 }
 
 int EpollSet::number() const {

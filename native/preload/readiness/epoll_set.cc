@@ -14,7 +14,7 @@ using std::memory_order_acquire;
 using std::memory_order_relaxed;
 using std::memory_order_release;
 
-void EpollSet::begin(Handle handle, std::uint32_t place, Changes changes) {
+void EpollSet::begin(Handle handle, std::atomic<std::uint8_t>* elsewhere, Changes changes) {
   for (unsigned at = 0; at < chunks_end_.load(); at++) {
     Chunk* chunk = chunks_[at].load();
     if (chunk != nullptr) chunk->clear();
@@ -25,13 +25,12 @@ void EpollSet::begin(Handle handle, std::uint32_t place, Changes changes) {
   tells_once_ = changes == Changes::may_wait ? 0 : 1;
   kernel_said_ = 0;
   kept_ = 0;
-  place_ = place;
   epoll_sets.settled(deferred_.exchange(0));
   changing_.begin_anew();
   life_.fetch_add(1);
   number_ = -1;
-  may_defer_ = changes == Changes::may_wait ? 1 : 0;
-  std::atomic<std::uint8_t>* elsewhere = epoll_sets.used_elsewhere(place);
+  deferring_ = changes == Changes::may_wait ? kMayWait : kAtOnce;
+  elsewhere_ = elsewhere;
   if (elsewhere != nullptr) *elsewhere = 0;
   epoch_ = table.epoch();
   process_ = static_cast<std::int32_t>(raw(SYS_getpid));
@@ -173,7 +172,7 @@ void EpollSet::unmark_busy() {
 
 void EpollSet::keep_all(abi::Reason reason) {
   kept_ = static_cast<std::uint32_t>(reason);
-  if (may_defer()) defer_no_more(number());
+  if (may_ever_defer()) defer_no_more(number());
   each([&](unsigned, Member& member) {
     connections.stay_receiving(member.socket(), reason);
     return Look::on;
@@ -215,7 +214,7 @@ void EpollSet::kick(int set) {
 bool EpollSet::shared() {
   if (table.inherited()) [[unlikely]]
     static_cast<void>(table.mine());
-  std::atomic<std::uint8_t>* elsewhere = epoll_sets.used_elsewhere(place_.load(memory_order_relaxed));
+  std::atomic<std::uint8_t>* elsewhere = elsewhere_.load(memory_order_relaxed);
   if (epoch_.load(memory_order_relaxed) != table.epoch()) [[unlikely]] {
     const bool ours = process_.load() == static_cast<std::int32_t>(raw(SYS_getpid));
     if (ours) {

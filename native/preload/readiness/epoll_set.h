@@ -21,7 +21,8 @@ class EpollSet {
   static constexpr std::uint32_t kPlain = kReadable | kWritable | EPOLLPRI | EPOLLRDHUP | EPOLLERR | EPOLLHUP;
 
   enum class Changes { at_once, may_wait };
-  void begin(Handle handle, std::uint32_t place, Changes changes);
+  /** `elsewhere` is one for all processes that will have the set from this one; null without memory. */
+  void begin(Handle handle, std::atomic<std::uint8_t>* elsewhere, Changes changes);
   /** `fd` leads to it: the kernel alone has its members. With all other threads stopped. */
   void end(int fd);
 
@@ -43,7 +44,14 @@ class EpollSet {
    * set, in the calling process. True: the change is made, and the call's result is 0.
    */
   [[nodiscard]] bool defer(int set, int operation, Handle socket, int fd, const epoll_event* event);
-  [[nodiscard]] bool may_defer() const { return may_defer_.load() != 0; }
+  [[nodiscard]] bool may_defer() const { return deferring_.load() == kMayWait; }
+  /** Whether it may again once other processes that a fork gave it to have it no more. */
+  [[nodiscard]] bool lent() const { return deferring_.load(std::memory_order_relaxed) > kMayWait; }
+  [[nodiscard]] bool may_ever_defer() const { return deferring_.load() != kAtOnce; }
+  /** Before a fork. */
+  void lend(int set);
+  /** For one that is lent: changes may wait again where nobody else has it. A look now and then. */
+  void come_back();
   [[nodiscard]] bool deferred() const { return deferred_.load() != 0; }
   [[nodiscard]] bool deferred(std::uint32_t socket) const;
   /** The kernel hears of all that was deferred; or of this socket's. */
@@ -108,6 +116,8 @@ class EpollSet {
 
   /** True when another process has used this set, or this one has it from its parent. */
   [[nodiscard]] bool shared();
+  /** In a child, which has but one thread. */
+  void forked();
 
   ThreadsInside threads;  // that sleep on it
   std::atomic<std::uint64_t> kernel_asked{0};
@@ -175,13 +185,17 @@ class EpollSet {
   std::atomic<std::uint32_t> kept_{0};  // a Reason
   std::atomic<std::uint32_t> epoch_{0};
   std::atomic<std::int32_t> process_{0};
-  std::atomic<std::uint32_t> place_{0};  // in EpollSets
-  Role changing_;                        // for what is deferred, and settled
-  std::atomic<std::uint32_t> life_{0};   // a set that is closed leaves its memory to the next one
+  std::atomic<std::atomic<std::uint8_t>*> elsewhere_{nullptr};
+  Role changing_;                       // for what is deferred, and settled
+  std::atomic<std::uint32_t> life_{0};  // a set that is closed leaves its memory to the next one
   std::atomic<std::uint32_t> interruptions_{0};
-  std::atomic<std::uint32_t> may_defer_{0};
-  std::atomic<std::uint32_t> deferred_{0};  // bits in the words of that name
-  std::atomic<int> number_{-1};             // by which a change was deferred last
+  static constexpr std::uint32_t kAtOnce = 0;
+  static constexpr std::uint32_t kMayWait = 1;
+  std::atomic<std::uint32_t> deferring_{kAtOnce};  // above these: lent, another number each time
+  std::atomic<std::uint32_t> lendings_{0};
+  std::atomic<std::uint64_t> lent_until_{0};  // at least, in ticks
+  std::atomic<std::uint32_t> deferred_{0};    // bits in the words of that name
+  std::atomic<int> number_{-1};               // by which a change was deferred last
   std::atomic<std::uint32_t> chunks_end_{0};
   std::atomic<Chunk*> chunks_[DescriptorTable::kChunks] = {};
   std::atomic<std::uint64_t> hints_[kHints] = {};

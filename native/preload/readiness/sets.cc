@@ -28,13 +28,19 @@ void EpollSets::start() {
   if (started()) return;
   const long bell = raw(SYS_eventfd2, 1, O_CLOEXEC | O_NONBLOCK);
   const int place = failed(bell) ? -1 : own_descriptors.adopt(static_cast<int>(bell));
-  const long page = elsewhere_ != nullptr
-                        ? reinterpret_cast<long>(elsewhere_)
-                        : raw(SYS_mmap, 0, kMost, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (place < 0 || failed(page)) return sleepers.keep_all(abi::Reason::no_descriptors);
+  if (place < 0 || elsewhere() == nullptr) return sleepers.keep_all(abi::Reason::no_descriptors);
   bell_ = place;
-  elsewhere_ = reinterpret_cast<std::atomic<std::uint8_t>*>(page);
   started_ = true;
+}
+
+EpollSets::Bytes* EpollSets::elsewhere() {
+  Bytes* bytes = elsewhere_.load();
+  if (bytes != nullptr) return bytes;
+  const long page = raw(SYS_mmap, 0, sizeof(Bytes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (failed(page)) return nullptr;
+  if (elsewhere_.compare_exchange_strong(bytes, reinterpret_cast<Bytes*>(page))) return elsewhere_.load();
+  raw(SYS_munmap, page, sizeof(Bytes));
+  return bytes;
 }
 
 void EpollSets::stop() {
@@ -78,7 +84,8 @@ EpollSet* EpollSets::attach(int fd, EpollSet::Changes changes) {
     sleepers.keep_all(abi::Reason::no_memory);
     return nullptr;
   }
-  set->begin(handle, place, changes);
+  Bytes* bytes = elsewhere();
+  set->begin(handle, bytes == nullptr ? nullptr : &(*bytes)[place], changes);
   waits->set.store(set, memory_order_release);
   return set;
 }
@@ -148,8 +155,21 @@ void EpollSets::settle_all() {
 
 void EpollSets::defer_no_more() {
   each([](EpollSet& set) {
-    if (set.may_defer()) set.defer_no_more(set.number());
+    if (set.may_ever_defer()) set.defer_no_more(set.number());
   });
+}
+
+void EpollSets::lend() {
+  each([](EpollSet& set) {
+    if (set.may_ever_defer()) set.lend(set.number());
+  });
+}
+
+/** Sets to come have bytes of their own: our parent will give its places to sets that are not ours. */
+void EpollSets::forked() {
+  elsewhere_ = nullptr;
+  if (recovering_.load() != this_thread()) recovering_ = 0;
+  each([](EpollSet& set) { set.forked(); });
 }
 
 void EpollSets::before_close(Handle socket) {
@@ -166,11 +186,17 @@ bool EpollSets::unsettled() const {
 }
 
 void EpollSets::before_exec() {
-  each([](EpollSet& set) {
-    if (!set.may_defer()) return;
-    const int fd = set.number();
+  if (!started()) return;
+  table.each([this](int fd, Handle handle) {
+    EpollSet* set = find(handle);
+    if (set == nullptr) return;
+    // By another number too, which a child of vfork() has made of it.
+    const SocketState* state = table.state(handle);
     const long flags = raw(SYS_fcntl, fd, F_GETFD, 0);
-    if (!failed(flags) && (flags & FD_CLOEXEC) == 0) set.defer_no_more(fd);
+    const bool inherited = !failed(flags) && (flags & FD_CLOEXEC) == 0;
+    if (!inherited && (state == nullptr || (state->flags.load() & kUncounted) == 0)) return;
+    set->defer_no_more(fd);
+    table.raise(handle, kUncounted);
   });
 }
 

@@ -39,6 +39,10 @@ class EpollSets {
   [[nodiscard]] bool anything_deferred() const { return deferred_.load() != 0; }
   void settle_all();
   void defer_no_more();
+  /** Before a fork, until nobody else has them any more. */
+  void lend();
+  /** In a child with its own memory. */
+  void forked();
   /** A number of this socket is about to be closed: the kernel does not forget it as long as the socket is open. */
   void before_close(Handle socket);
   /** A program is executed, perhaps by a child of vfork() on our memory, that gets the sets which this does not close.
@@ -54,15 +58,12 @@ class EpollSets {
   [[nodiscard]] int bell() const;
   [[nodiscard]] static std::uint64_t bell_data();
 
-  /** One byte of each set that all processes share which have it from one another. */
-  [[nodiscard]] std::atomic<std::uint8_t>* used_elsewhere(std::uint32_t place) const {
-    return elsewhere_ == nullptr ? nullptr : &elsewhere_[place];
-  }
-
  private:
   static constexpr unsigned kMost = 4096;
+  using Bytes = std::atomic<std::uint8_t>[kMost];
 
   EpollSet* attach(int fd, EpollSet::Changes changes);
+  [[nodiscard]] Bytes* elsewhere();
   template <typename Visit>
   void each(Visit visit) const;
   bool recover(EpollSet& set, int fd);
@@ -73,7 +74,8 @@ class EpollSets {
   std::atomic<bool> started_{false};
   std::atomic<std::uint64_t> recovering_{0};
   std::atomic<int> bell_{-1};  // its place among our own descriptors
-  std::atomic<std::uint8_t>* elsewhere_ = nullptr;
+  /** A byte of each set that this process has made, which it shares with children that have the set from it. */
+  std::atomic<Bytes*> elsewhere_{nullptr};
 };
 
 extern EpollSets epoll_sets;

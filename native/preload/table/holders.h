@@ -8,10 +8,15 @@
 namespace sockdoc::preload {
 
 /**
- * How many processes have a socket since forks copied it: words that parents and children share. A process that has
- * closed its copy counts itself out. One that ended without that is counted out by its parent, if that knows it by a
- * number (expect_child()). One that executed another program is not, nor is what got the socket in another way
- * (forbid()). So the count is never too low, and one means that nobody else has it.
+ * How many processes have a socket, or an epoll set, since forks copied it: words that parents and children share. A
+ * process that has closed its copy counts itself out. Who ended without that is counted out by its parent, if that
+ * knows it by a number (expect_child()). What somebody got in another way is not counted (forbid()). So the count is
+ * never too low, and one means that nobody else has it.
+ *
+ * A child with a number has a lifeline too: a page of memory that its parent maps before the fork, and not after it.
+ * All that comes of the child by forks maps it, until it ends or executes another program; and a file that somebody
+ * maps so cannot be sealed. So whoever has the file learns that none of them is left: that of what was given to nobody
+ * else there is no other copy, and that their numbers are free.
  */
 class Holders {
  public:
@@ -25,31 +30,22 @@ class Holders {
   void born(unsigned number, std::int32_t process);
   /** In the child. */
   void begin_as(unsigned number);
+  /** They are not counted out any more, and have no lifelines. */
+  void forget_children();
 
-  /** Before a fork: one more. `place` is what the socket has, or kNone; its place from now on, kNone without memory. */
+  /**
+   * Before a fork: one more. `place` is what the socket has, or kNone where nobody else has it; its place from now on,
+   * kNone without memory.
+   */
   [[nodiscard]] std::uint32_t share(std::uint32_t place, unsigned child);
   /** The calling process has closed its last descriptor of the socket. */
-  void leave(std::uint32_t place) {
-    if (place != kNone) count_out(place, mine_);
-  }
-  /** The calling process executes another program, which may leave the socket to more: its end says nothing then. */
-  void end_says_nothing(std::uint32_t place) {
-    if (place != kNone && mine_ != kUnknown) at(place).fetch_and(~bit(mine_));
-  }
-  /** `each(number)` for every child that is no more; then its number is another's. */
-  template <typename Each>
-  void ended(Each each) {
-    for (unsigned number = 0; number < kUnknown; number++) {
-      const std::int32_t process = children_[number].load(std::memory_order_relaxed);
-      if (process != 0 && is_no_more(process)) forget(number, process, each);
-    }
-  }
-  /** A child that is no more had the socket, perhaps. */
-  void ended_with(std::uint32_t place, unsigned child) {
-    if (place != kNone && (at(place).load() & bit(child)) != 0) count_out(place, child);
-  }
+  void leave(std::uint32_t place);
+  /** Children that are no more are counted out of whatever they had. */
+  void count_out_ended();
+  /** The same, where nobody has looked within the last millisecond. */
+  void count_out_at_times();
 
-  /** True when no other process has it; the place is free then. */
+  /** True when no other process has it. */
   [[nodiscard]] bool alone(std::uint32_t place);
   /** Somebody has the socket who does not count. */
   void forbid(std::uint32_t place) {
@@ -62,8 +58,24 @@ class Holders {
   static constexpr std::uint64_t kForbidden = std::uint64_t{1} << 31;
   static constexpr unsigned kFirstChild = 32;
   struct Shared {
-    std::atomic<std::uint32_t> numbers;  // that are given out
+    std::atomic<std::uint32_t> numbers;            // that are given out
+    std::atomic<std::uint32_t> parents[kUnknown];  // who has given them out, by his number or that of who made him
+    std::atomic<std::uint32_t> end;                // all places from here on were never used
     std::atomic<std::uint64_t> counts[kPlaces];
+  };
+
+  /** Of what this process had alone: the children that it was given to, and how often it was to others. */
+  static constexpr std::uint64_t kMine = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t kToOthers = std::uint64_t{1} << 32;
+  struct Given {
+    std::atomic<std::uint64_t> to[kPlaces];
+  };
+
+  struct Child {
+    std::atomic<std::int32_t> process;    // 0: it has ended, or there is none
+    std::atomic<std::uint32_t> lifeline;  // among own_descriptors, + 1; 0: there is none
+    std::uint64_t inode;
+    void* memory;
   };
 
   [[nodiscard]] static std::uint64_t bit(unsigned number) {
@@ -72,19 +84,25 @@ class Holders {
   [[nodiscard]] static bool is_no_more(std::int32_t process);
   [[nodiscard]] std::atomic<std::uint64_t>& at(std::uint32_t place) const { return shared_.load()->counts[place - 1]; }
   [[nodiscard]] Shared* shared();
-  void count_out(std::uint32_t place, unsigned number);
-
-  template <typename Each>
-  void forget(unsigned number, std::int32_t process, Each each) {
-    if (!children_[number].compare_exchange_strong(process, 0)) return;
-    each(number);
-    shared_.load()->numbers.fetch_and(~(std::uint32_t{1} << number));
-  }
+  [[nodiscard]] Given* given();
+  [[nodiscard]] std::uint32_t unused_place();
+  void give(std::uint32_t place, unsigned child);
+  static void count_out(std::atomic<std::uint64_t>& word, unsigned child);
+  void throw_lifeline(Child& child);
+  [[nodiscard]] static bool is_let_go(const Child& child);
+  [[nodiscard]] std::uint32_t with_all_that_came_of(unsigned number) const;
+  void look_after(unsigned number);
+  void free_numbers(std::uint32_t numbers);
+  void count_out_everywhere(std::uint32_t numbers, bool all_that_came_of_them);
 
   std::atomic<Shared*> shared_{nullptr};
+  std::atomic<Given*> given_{nullptr};
   std::atomic<std::uint32_t> next_{0};
+  std::atomic<std::uint64_t> due_{0};      // in ticks
+  std::atomic<std::uint32_t> looking_{0};  // somebody is
   unsigned mine_ = kUnknown;
-  std::atomic<std::int32_t> children_[kUnknown] = {};
+  unsigned kin_ = kUnknown;  // the number of who came last, of us and those that we come of, with one
+  Child children_[kUnknown] = {};
 };
 
 }  // namespace sockdoc::preload

@@ -13,7 +13,7 @@ namespace sockdoc::preload {
  */
 class OwnDescriptors {
  public:
-  static constexpr std::size_t kMost = 72;
+  static constexpr std::size_t kMost = 104;
   static constexpr std::size_t kMoments = 8;  // places that are left to those which go within a moment
 
   /**

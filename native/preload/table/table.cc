@@ -11,6 +11,7 @@
 #include "preload/connection/adoption.h"
 #include "preload/connection/connections.h"
 #include "preload/connection/gate.h"
+#include "preload/readiness/sets.h"
 #include "preload/table/memory.h"
 #include "preload/table/open_descriptors.h"
 
@@ -77,7 +78,9 @@ bool DescriptorTable::mine() {
 
 /** Of two threads that fork at the same time one has a child with a number: the child may have to find it here. */
 unsigned DescriptorTable::number_of_child() {
-  count_out_ended();
+  // Perhaps for a filter of system calls; and where not all calls of exec arrive, it may leave sockets to a program.
+  if (connections.stopped() || misses_calls_.load()) return Holders::kUnknown;
+  holders_.count_out_ended();
   const unsigned number = holders_.expect_child();
   unsigned nobody = Holders::kUnknown;
   if (number == Holders::kUnknown || child_expected_.compare_exchange_strong(nobody, number)) return number;
@@ -93,7 +96,7 @@ unsigned DescriptorTable::before_fork(Fork fork) {
   for (std::uint32_t index = 0; index < used; index++) {
     SocketState& socket = at(index);
     const std::uint32_t kind = socket.kind.load(std::memory_order_relaxed);
-    if (static_cast<std::uint32_t>(socket.life.load()) == 0 || !may_cross(kind) ||
+    if (static_cast<std::uint32_t>(socket.life.load()) == 0 || !(may_cross(kind) || kind == SOCKDOC_EPOLL_SET) ||
         !(complete(socket) || may_regain(socket))) {
       continue;
     }
@@ -106,17 +109,19 @@ unsigned DescriptorTable::before_fork(Fork fork) {
   return child;
 }
 
-/** Children of ours that have ended without closing. */
-void DescriptorTable::count_out_ended() {
-  holders_.ended([this](unsigned child) {
-    const std::uint32_t used = used_.load();
-    for (std::uint32_t index = 0; index < used; index++) holders_.ended_with(holders_place(at(index)), child);
+void DescriptorTable::before_exec() {
+  each([this](int fd, Handle handle) {
+    const SocketState* socket = state(handle);
+    if (socket == nullptr || holders_place(*socket) == Holders::kNone) return;
+    const long flags = raw(SYS_fcntl, fd, F_GETFD, 0);
+    if (!failed(flags) && (flags & FD_CLOEXEC) == 0) share_for_ever(*socket);
   });
 }
 
-void DescriptorTable::before_exec() {
+void DescriptorTable::look_no_more() {
   const std::uint32_t used = used_.load();
-  for (std::uint32_t index = 0; index < used; index++) holders_.end_says_nothing(holders_place(at(index)));
+  for (std::uint32_t index = 0; index < used; index++) share_for_ever(at(index));
+  holders_.forget_children();
 }
 
 void DescriptorTable::forked(std::int32_t child, unsigned number) {
@@ -125,7 +130,7 @@ void DescriptorTable::forked(std::int32_t child, unsigned number) {
   const bool expected = fork_expected_.exchange(0) != 0;
   if (child == 0 || number != Holders::kUnknown) child_expected_ = Holders::kUnknown;
   if (child != 0) holders_.born(number, child);
-  if (child < 0) return count_out_ended();
+  if (child < 0) return holders_.count_out_ended();
   begin_epoch();
   if (child != 0) return;
   holders_.begin_as(number);
@@ -136,6 +141,7 @@ void DescriptorTable::forked(std::int32_t child, unsigned number) {
   }
   owner_->process = static_cast<std::int32_t>(raw(SYS_getpid));
   connections.forked();
+  epoll_sets.forked();
 }
 
 std::atomic<std::uint64_t>* DescriptorTable::slot(int fd) {
@@ -181,14 +187,22 @@ void DescriptorTable::raise(Handle handle, std::uint32_t flags) {
 bool DescriptorTable::regain(SocketState& socket, int fd) {
   // Others may have shut it down, or changed whether it waits.
   if (!may_regain(socket)) return false;
-  count_out_ended();
+  // Of before: another thread may fork meanwhile.
+  const std::uint32_t epoch = epoch_.load();
+  holders_.count_out_at_times();
   if (tcp_state(fd) != kEstablished || !holders_.alone(holders_place(socket))) return false;
   const long now = raw(SYS_fcntl, fd, F_GETFL, 0);
   const bool waits = failed(now) || (now & O_NONBLOCK) == 0;
-  socket.flags.fetch_and(((1U << kHoldersShift) - 1) & ~kNonBlocking);
-  if (!waits) socket.flags.fetch_or(kNonBlocking);
-  socket.epoch = epoch_.load();
+  waits ? socket.flags.fetch_and(~kNonBlocking) : socket.flags.fetch_or(kNonBlocking);
+  socket.epoch = epoch;
   return true;
+}
+
+bool DescriptorTable::alone_with(Handle set) {
+  const SocketState* known = state(set);
+  if (known == nullptr || !may_regain(*known)) return false;
+  holders_.count_out_at_times();
+  return holders_.alone(holders_place(*known));
 }
 
 void DescriptorTable::lower(Handle handle, std::uint32_t flags) {

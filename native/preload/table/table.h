@@ -101,6 +101,8 @@ class DescriptorTable {
   /** Whether all other processes that a fork gave the socket to have closed it. Then it is as if there had been none.
    */
   [[nodiscard]] bool regain(SocketState& socket, int fd);
+  /** The same of an epoll set, since forks that went before: whether nobody else has it. */
+  [[nodiscard]] bool alone_with(Handle set);
   /** Whether regain() may say yes one day. */
   [[nodiscard]] bool may_regain(const SocketState& socket) const {
     return (socket.flags.load() & kUncounted) == 0 && holders_place(socket) != Holders::kNone;
@@ -147,8 +149,12 @@ class DescriptorTable {
   void begin_epoch() { epoch_.fetch_add(1, std::memory_order_relaxed); }
   /** After fork: both have the sockets. What fork() said, to each. */
   void forked(std::int32_t child, unsigned number);
-  /** In the process that executes another program. */
+  /** In the process that executes another program: what that gets, it may leave to more processes. */
   void before_exec();
+  /** From now on: programs are executed by calls that no hook sees. */
+  void miss_calls() { misses_calls_ = true; }
+  /** Libsd leaves: nobody looks after children any more, nor sees what is done with what others have too. */
+  void look_no_more();
 
   /** `visit(fd, handle)` for every descriptor with a socket. */
   template <typename Visit>
@@ -196,7 +202,6 @@ class DescriptorTable {
   [[nodiscard]] bool claim(std::uint32_t& index);
   [[nodiscard]] bool hold(Handle handle);
   void set(int fd, Handle handle);
-  void count_out_ended();
   [[nodiscard]] unsigned number_of_child();
 
   std::atomic<Slots*> slots_[kChunks] = {};
@@ -204,6 +209,7 @@ class DescriptorTable {
   std::atomic<std::uint64_t> free_{0};  // changes << 32 | index + 1
   std::atomic<std::uint32_t> used_{0};
   std::atomic<std::uint32_t> epoch_{0};
+  std::atomic<bool> misses_calls_{false};
   std::atomic<std::uint32_t> fork_expected_{0};
   std::atomic<unsigned> child_expected_{Holders::kUnknown};  // its number, while a fork is under way
   Holders holders_;
