@@ -223,7 +223,7 @@ void give_to_kernel(Connection& connection, int fd, abi::Reason reason, std::uin
 void pass(int fd) {
   const Handle socket = table.find(fd);
   if (!socket) return;
-  if (EpollSet* set = epoll_sets.find(socket); set != nullptr) set->defer_no_more(fd);
+  if (EpollSet* set = epoll_sets.find(socket); set != nullptr) set->keep_all(abi::Reason::set_shared);
   table.raise(socket, kUncounted);
   connections.stay(socket, abi::Reason::passed_on);
   Connection* connection = connection_of(socket);

@@ -95,13 +95,8 @@ inline int controlling_set(int fd, int operation, int member_fd, const epoll_eve
   EpollSet* set = epoll_sets.find_or_recover(fd);
   if (set == nullptr) return call();
   // Without a look at who we are: the child of vfork(), which may not come here, changes the same set by the same
-  // numbers.
-  if (set->shared()) {
-    const int result = call();
-    if (result == 0) set->keep_all(abi::Reason::set_shared);
-    return result;
-  }
-  if (set->lent()) [[unlikely]]
+  // numbers. Where others use it, our copy has what we have changed ourselves.
+  if (!set->shared() && set->lent()) [[unlikely]]
     set->come_back();
   if (set->defer(fd, operation, socket, member_fd, event)) return 0;
   set->settle(fd, socket.index());

@@ -89,7 +89,8 @@ int EpollSet::sift(epoll_event* events, int count) {
   for (int i = 0; i < count; i++) {
     const std::uint64_t data = events[i].data.u64;
     if (data == EpollSets::bell_data()) continue;
-    if (has_oneshot()) {
+    // Others may have set it anew, and then the kernel tells it again.
+    if (has_oneshot() && !used_by_others()) {
       Member* member = with_data(data);
       Member::Interest interest;
       if (member != nullptr && member->read_settled(interest) && (interest.events & EPOLLONESHOT) != 0 &&
@@ -169,7 +170,7 @@ int EpollSet::collect(epoll_event* events, int from_kernel, int room) {
   bool bad_memory = false;
   const auto candidates = [this](unsigned word, const Chunk& chunk) {
     const std::uint64_t awake = sleepers.awake(word).load();
-    return writers_.load(memory_order_relaxed) == 0 ? awake : awake | chunk.writers[word % kWords].load();
+    return tells_writers() ? awake | chunk.writers[word % kWords].load() : awake;
   };
   each_in_turn(candidates, [&](unsigned socket, Member& member) {
     Member::Interest interest;
@@ -178,7 +179,7 @@ int EpollSet::collect(epoll_event* events, int from_kernel, int room) {
     const bool oneshot = (interest.events & EPOLLONESHOT) != 0;
     const auto [any, arrivals] = sleepers.is_awake(socket) ? bytes_of(member, interest) : Bytes{};
     std::uint32_t bits = any ? interest.events & kReadable : 0;
-    if (!edge && !oneshot && (interest.events & kWritable) != 0 && takes_bytes(member)) {
+    if (!edge && !oneshot && (interest.events & kWritable) != 0 && tells_writers() && takes_bytes(member)) {
       bits |= interest.events & kWritable;
     }
     if (bits == 0) return Look::on;

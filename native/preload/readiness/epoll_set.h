@@ -159,8 +159,15 @@ class EpollSet {
   }
   template <typename Visit>
   void each_writer(Visit visit) {
-    if (writers_.load(std::memory_order_relaxed) == 0) return;
+    if (!tells_writers()) return;
     each_in_turn([](unsigned word, const Chunk& chunk) { return chunk.writers[word % kWords].load(); }, visit);
+  }
+  /** Whether we tell who can be written to. Where others change the set too, only the kernel knows who asks. */
+  [[nodiscard]] bool tells_writers() const {
+    return writers_.load(std::memory_order_relaxed) != 0 && kept_.load(std::memory_order_relaxed) == 0;
+  }
+  [[nodiscard]] bool used_by_others() const {
+    return kept_.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(abi::Reason::set_shared);
   }
   template <typename Visit>
   void each(Visit visit);

@@ -84,6 +84,7 @@ const REASON = {
   asynchronous: 41,
   spliced: 43,
   setInSet: 44,
+  setShared: 45,
   setNotFollowed: 46,
 } as const;
 
@@ -121,6 +122,7 @@ const ON_KERNEL: Partial<Record<keyof typeof REASON, readonly string[]>> = {
   asynchronous: ['async_details', 'asynchronous'],
   spliced: ['interrupted_calls', 'receive_timeout', 'restarted_calls', 'splice', 'splice_mixed'],
   setInSet: ['epoll_handed_on', 'epoll_places'],
+  setShared: ['epoll_handed_on', 'epoll_lent'],
   setNotFollowed: ['epoll_changes', 'epoll_places'],
 };
 

@@ -242,6 +242,41 @@ TEST_F(Readiness, ChangesNeverWaitAgainOnceAChildHasUsedTheSet) {
   EXPECT_TRUE(lent.stays_away());
 }
 
+/** In a child that is gone then. */
+void others_do(const std::function<void()>& body) {
+  const pid_t child = sockdoc_hook_fork();
+  if (child == 0) {
+    body();
+    _exit(0);
+  }
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
+TEST_F(Readiness, WhoCanBeWrittenToIsAskedForByOthersToo) {
+  LentSet lent;
+  others_do([&] { (void)lent.set().ready(); });
+  lent.forked();
+  ASSERT_EQ(lent.set().change(lent.member().fd, EPOLLOUT, 8), 0);
+  EXPECT_EQ(lent.set().ready(), "8:4");
+  ASSERT_EQ(lent.set().change(lent.member().fd, EPOLLIN, 8), 0);
+  EXPECT_EQ(lent.set().ready(), "") << "by us";
+  ASSERT_EQ(lent.set().change(lent.member().fd, EPOLLOUT, 8), 0);
+  others_do([&] { EXPECT_EQ(lent.set().change(lent.member().fd, EPOLLIN, 8), 0); });
+  EXPECT_EQ(lent.set().ready(), "") << "by a child";
+}
+
+TEST_F(Readiness, WhatOthersAskForOnceMoreIsTold) {
+  LentSet lent;
+  others_do([&] { (void)lent.set().ready(); });
+  RingedPair pair;
+  ASSERT_EQ(lent.set().add(pair.fd, EPOLLIN | EPOLLONESHOT, 9), 0);
+  ASSERT_EQ(::send(pair.peer(), "x", 1, 0), 1);
+  EXPECT_EQ(lent.set().ready(), "9:1");
+  EXPECT_EQ(lent.set().ready(), "");
+  others_do([&] { EXPECT_EQ(lent.set().change(pair.fd, EPOLLIN | EPOLLONESHOT, 9), 0); });
+  EXPECT_EQ(lent.set().ready(), "9:1");
+}
+
 TEST_F(Readiness, ASetThatAChildMakesInItsPlaceHidesNoUse) {
   LentSet lent;
   lent.fork([&] {
