@@ -91,9 +91,12 @@ class StreamReceiver {
   /**
    * Asks the sender to give nothing to the kernel, until let_sender_go(). What becomes of it is for sender_held() to
    * say: `held`, from there on he has sent by_kernel() bytes in all, and may only take it back until hold_finally().
+   * False: somebody else who receives here has asked for it, and lets him go.
    */
   enum class Hold { held, sending, impossible };
-  void hold_sender() { shared_.sender.kernel_sends.fetch_or(abi::kSenderHeld); }
+  [[nodiscard]] bool hold_sender() {
+    return (shared_.sender.kernel_sends.fetch_or(abi::kSenderHeld) & abi::kSenderHeld) == 0;
+  }
   [[nodiscard]] Hold sender_held() const;
   [[nodiscard]] std::uint64_t by_kernel() const { return shared_.sender.kernel_sent.load(std::memory_order_relaxed); }
   /** False: he has taken it back, and sends. */

@@ -158,7 +158,11 @@ bool Connection::Return::run() {
   abi::Direction& words = at.slot->directions[direction];
   StreamReceiver from(words, ByteRing(words, {at.rings + direction * at.place.ring_bytes, at.place.ring_bytes}),
                       KernelStream(fd_));
-  from.hold_sender();
+  // Another process that has the socket may be at it: to let go what he holds would mix the bytes.
+  while (!from.hold_sender()) {
+    if (coarse_ms() >= deadline_) return false;
+    nap_us(100);
+  }
   const bool returned = (of_.natively_.load() != 0 || of_.set_aside(fd_, deadline_)) && return_all(from);
   from.let_sender_go();
   return returned;

@@ -77,6 +77,21 @@ TEST_F(Returning, TheMemoryStandsHighAndMovesAwayForTheProgramWithoutBeingLost) 
   sockdoc_hook_close(numbers[0]);
 }
 
+/** A child that has the socket too gives it to the kernel at the same moment. */
+TEST_F(Returning, WhomAnotherHoldsIsLetGoByThatOneAlone) {
+  RingedPair pair;
+  ASSERT_TRUE(pair.send(1000));
+  Connection* const connection = connection_of(table.find(pair.fd));
+  EXPECT_FALSE(connection->hand_over(pair.fd, abi::Reason::passed_on, coarse_ms() + kForEver));
+  const std::atomic<std::uint32_t>& word = pair.slot().directions[0].sender.kernel_sends;
+  StreamReceiver other(pair.slot().directions[0], pair.ring(0), KernelStream(pair.fd));
+  ASSERT_TRUE(other.hold_sender());
+  EXPECT_FALSE(connection->return_to_kernel(pair.fd, coarse_ms() + 20));
+  EXPECT_NE(word & abi::kSenderHeld, 0U);
+  other.let_sender_go();
+  EXPECT_EQ(pair.receive(), 1000U);
+}
+
 TEST_F(Returning, AChildsErrandLeavesTheLowestNumberFree) {
   RingedPair pair;
   ASSERT_TRUE(pair.send(1000));

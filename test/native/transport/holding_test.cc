@@ -24,7 +24,7 @@ class Holding : public testing::Test {
 
 TEST_F(Holding, KeepsTheSenderFromTheKernelUntilItLetsGo) {
   EXPECT_EQ(send_text(sender_, "before").bytes, 6U);
-  receiver_.hold_sender();
+  ASSERT_TRUE(receiver_.hold_sender());
   EXPECT_EQ(receiver_.sender_held(), Hold::held);
   EXPECT_EQ(receiver_.by_kernel(), 6U);
   EXPECT_EQ(send_text(sender_, "held").error, EBUSY);
@@ -39,7 +39,7 @@ TEST_F(Holding, KeepsTheSenderFromTheKernelUntilItLetsGo) {
 
 TEST_F(Holding, WaitsForACallThatHasBegunAndForThoseThatInterruptIt) {
   ASSERT_TRUE(sender_.enter_kernel());
-  receiver_.hold_sender();
+  ASSERT_TRUE(receiver_.hold_sender());
   EXPECT_EQ(receiver_.sender_held(), Hold::sending);
   EXPECT_FALSE(receiver_.hold_finally());
   EXPECT_EQ(send_text(sender_, "handler").bytes, 7U) << "the call that it interrupted would wait for itself";
@@ -49,21 +49,31 @@ TEST_F(Holding, WaitsForACallThatHasBegunAndForThoseThatInterruptIt) {
 }
 
 TEST_F(Holding, IsTakenBackByASenderWhomItTakesTooLong) {
-  receiver_.hold_sender();
+  ASSERT_TRUE(receiver_.hold_sender());
   EXPECT_TRUE(sender_.take_leave());
   EXPECT_EQ(send_text(sender_, "on").bytes, 2U);
   EXPECT_EQ(receiver_.sender_held(), Hold::impossible);
   EXPECT_FALSE(receiver_.hold_finally());
 }
 
+TEST_F(Holding, IsOfOneReceiverAtATime) {
+  StreamReceiver other = link_.receiver();
+  ASSERT_TRUE(receiver_.hold_sender());
+  EXPECT_FALSE(other.hold_sender());
+  EXPECT_TRUE(receiver_.hold_finally());
+  EXPECT_FALSE(other.hold_sender());
+  receiver_.let_sender_go();
+  EXPECT_TRUE(other.hold_sender());
+}
+
 TEST_F(Holding, IsNotForSendersWhoDoNotCount) {
   ASSERT_TRUE(sender_.send_alone());
-  receiver_.hold_sender();
+  ASSERT_TRUE(receiver_.hold_sender());
   EXPECT_EQ(receiver_.sender_held(), Hold::impossible);
   EXPECT_FALSE(receiver_.hold_finally());
   receiver_.let_sender_go();
   sender_.send_alone_no_more();
-  receiver_.hold_sender();
+  ASSERT_TRUE(receiver_.hold_sender());
   EXPECT_EQ(receiver_.sender_held(), Hold::held);
 }
 
@@ -83,7 +93,7 @@ TEST_F(Holding, SeesEveryByteOfASenderWhoNeverStops) {
     return n > 0;
   };
   for (int round = 0; round < 200; round++) {
-    receiver_.hold_sender();
+    ASSERT_TRUE(receiver_.hold_sender());
     while (receiver_.sender_held() != Hold::held) (void)take();
     const std::uint64_t sent = receiver_.by_kernel();
     while (got < sent) (void)take();
