@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -45,6 +46,11 @@ Result<std::unique_ptr<Process>> open_process(int pid, int own_pid, std::uint64_
   if (!notice) return notice.error();
   process->notice = std::move(*notice);
   return process;
+}
+
+bool ended(const Process& process) {
+  pollfd end{process.pidfd.get(), POLLIN, 0};
+  return ::poll(&end, 1, 0) > 0;
 }
 
 void count_message(Process& process) {

@@ -39,6 +39,9 @@ struct Process {
 /** Opens what is needed of a process; ESRCH when it started at another time than it says, so is another one. */
 Result<std::unique_ptr<Process>> open_process(int pid, int own_pid, std::uint64_t start_ticks);
 
+/** Its end may be known before epoll_wait has told of it; of an errand, before its link has. */
+[[nodiscard]] bool ended(const Process& process);
+
 /** Raises the count in its notice page. */
 void count_message(Process& process);
 

@@ -59,19 +59,31 @@ Reason Registry::still_there(SocketEnd& end, const InetSocket& other) {
   return end.holders.empty() ? Reason::peer_gone : Reason::none;
 }
 
-/** Every holder of one end with every holder of the other, as they are now. */
-Decision Registry::decide(SocketEnd& a, SocketEnd& b) {
-  for (const SocketEnd* end : {&a, &b}) {
-    for (const Holder& holder : end->holders) {
-      auto identity = read_identity(holder.process->proc.get());
-      if (!identity) return {false, Reason::proc_unreadable};
-      holder.process->identity = std::move(*identity);
-    }
+/**
+ * The holders of an end that are there, as they are now. One that has just ended, an errand mostly, is no reason to
+ * take the connection from the others: it will be forgotten. Nothing: who one of them is cannot be read.
+ */
+std::optional<std::vector<const Holder*>> Registry::living(const SocketEnd& end) {
+  std::vector<const Holder*> found;
+  for (const Holder& holder : end.holders) {
+    auto identity = read_identity(holder.process->proc.get());
+    if (ended(*holder.process)) continue;  // now, so that what was read is not of a zombie
+    if (!identity) return std::nullopt;
+    holder.process->identity = std::move(*identity);
+    found.push_back(&holder);
   }
-  for (const Holder& one : a.holders) {
-    for (const Holder& other : b.holders) {
-      const Decision decision = policy_.decide({&one.process->identity, a.tuple.local, a.tuple.local_port},
-                                               {&other.process->identity, b.tuple.local, b.tuple.local_port});
+  return found;
+}
+
+/** Every holder of one end with every holder of the other. */
+Decision Registry::decide(SocketEnd& a, SocketEnd& b) {
+  const auto ones = living(a);
+  const auto others = living(b);
+  if (!ones || !others) return {false, Reason::proc_unreadable};
+  for (const Holder* one : *ones) {
+    for (const Holder* other : *others) {
+      const Decision decision = policy_.decide({&one->process->identity, a.tuple.local, a.tuple.local_port},
+                                               {&other->process->identity, b.tuple.local, b.tuple.local_port});
       if (!decision.allowed) return decision;
     }
   }
@@ -80,13 +92,10 @@ Decision Registry::decide(SocketEnd& a, SocketEnd& b) {
 
 /** A slab has other connections too: only processes of one user share the end of one. */
 bool Registry::may_join(SocketEnd& end) {
-  for (const Holder& holder : end.holders) {
-    auto identity = read_identity(holder.process->proc.get());
-    if (!identity) return false;
-    holder.process->identity = std::move(*identity);
-    if (!same_user(end.holders.front().process->identity, holder.process->identity)) return false;
-  }
-  return true;
+  const auto holders = living(end);
+  return holders && std::all_of(holders->begin(), holders->end(), [&](const Holder* holder) {
+           return same_user(holders->front()->process->identity, holder->process->identity);
+         });
 }
 
 void Registry::pair(Process& process, const abi::Pair& request) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -111,6 +112,7 @@ class Registry {
   [[nodiscard]] SocketEnd* peer_of(const SocketEnd& end) const;
   [[nodiscard]] bool elsewhere(const SocketEnd& end) const;
   [[nodiscard]] abi::Reason still_there(SocketEnd& end, const InetSocket& other);
+  [[nodiscard]] static std::optional<std::vector<const Holder*>> living(const SocketEnd& end);
   [[nodiscard]] Decision decide(SocketEnd& a, SocketEnd& b);
   [[nodiscard]] bool may_join(SocketEnd& end);
 

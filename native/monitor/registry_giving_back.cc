@@ -38,8 +38,11 @@ GivingBack Registry::give_back(Process& process, const abi::GiveBack& request, R
   const SocketEnd& end = *ends_.at(*held);
   const SocketEnd* peer = end.connection == nullptr ? nullptr : end.connection->ends[1 - end.side];
   if (peer == nullptr) return refused(Reason::peer_gone);
-  if (peer->holders.size() != 1) return refused(Reason::shared_by_more);
-  const Holder& other = peer->holders.front();
+  const auto theirs = living(*peer);
+  if (!theirs) return refused(Reason::proc_unreadable);
+  if (theirs->empty()) return refused(Reason::peer_gone);
+  if (theirs->size() != 1) return refused(Reason::shared_by_more);
+  const Holder& other = *theirs->front();
   for (Process* each : {&process, other.process}) {
     auto identity = read_identity(each->proc.get());
     if (!identity) return refused(Reason::proc_unreadable);

@@ -1,4 +1,3 @@
-#include <poll.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -30,12 +29,6 @@ std::optional<Message> read_message(const Channel& channel) {
 }
 
 std::int64_t uptime_seconds(std::int64_t since_ns) { return (monotonic_ns() - since_ns) / 1'000'000'000; }
-
-/** Its end may be known before epoll_wait has told of it, and its number be another's already. */
-bool ended(const Process& process) {
-  pollfd end{process.pidfd.get(), POLLIN, 0};
-  return ::poll(&end, 1, 0) > 0;
-}
 
 Reason refusal_of(const Error& error) {
   switch (error.code) {
@@ -117,6 +110,7 @@ void Daemon::hello(Channel& channel, const abi::Hello& request) {
   if (errand && count_of(channel.uid(), [](const Channel& other) { return on_errand(other); }) >= kErrands) {
     return refuse(channel, sequence, Reason::no_descriptors, true);
   }
+  // Its number may be another's already.
   if (const Process* known = registry_.find(pid); known != nullptr && ended(*known)) process_ended(pid);
   auto enrolled = errand ? registry_.enrol_errand(pid, request.pid, request.start_ticks)
                          : registry_.enrol(pid, request.pid, request.start_ticks);

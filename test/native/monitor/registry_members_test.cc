@@ -1,3 +1,6 @@
+#include <signal.h>
+#include <sys/wait.h>
+
 #include <algorithm>
 
 #include "books.h"
@@ -98,6 +101,47 @@ TEST(Registry, AnErrandBringsNoTwoEndsTogether) {
   books.registry.forget(**errand);
   books.pair(claim_of(loop.acceptor));
   EXPECT_EQ(books.next().outcome, abi::Outcome::shared);
+}
+
+std::uint64_t start_of(pid_t process) {
+  char buffer[4096];
+  return parse_stat(*read_small(AT_FDCWD, ("/proc/" + std::to_string(process) + "/stat").c_str(), buffer))->start_ticks;
+}
+
+/** Its link closes a little later than it ends, and others ask meanwhile: about either end, and to have bytes sent. */
+TEST(Registry, AnErrandThatHasJustEndedTakesNobodysConnection) {
+  for (const bool reaped : {false, true}) {
+    const LoopbackConnection loop;
+    Books books;
+    books.pair(claim_of(loop.opener));
+    books.pair(claim_of(loop.acceptor));
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::pause();
+      ::_exit(0);
+    }
+    auto errand = books.registry.enrol_errand(child, child, start_of(child));
+    ASSERT_TRUE(errand.ok());
+    abi::Pair request{};
+    request.socket = claim_of(loop.opener);
+    books.registry.pair(**errand, request);
+    ASSERT_EQ(books.answers.back().outcome, abi::Outcome::shared);
+    ::kill(child, SIGKILL);
+    siginfo_t end;
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &end, WEXITED | (reaped ? 0 : WNOWAIT)), 0);
+    books.answers.clear();
+    for (const Fd* asking : {&loop.acceptor, &loop.opener}) {
+      books.pair(claim_of(*asking));
+      EXPECT_EQ(books.next().outcome, abi::Outcome::shared) << reaped;
+    }
+    EXPECT_EQ(std::count(books.others.begin(), books.others.end(), abi::MessageType::withdrawn), 0) << reaped;
+    abi::GiveBack bytes{};
+    bytes.cookie = claim_of(loop.acceptor).cookie;
+    bytes.bytes = 100;
+    abi::Reason reason = abi::Reason::none;
+    EXPECT_EQ(books.registry.give_back(*books.process, bytes, reason).bytes, 100U) << reaped;
+    if (!reaped) ::waitpid(child, nullptr, 0);
+  }
 }
 
 TEST(Registry, AnotherStartTimeIsAnotherProcess) {
