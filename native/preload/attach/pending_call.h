@@ -3,18 +3,16 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
-#include <optional>
 #include <span>
 
 #include "base/raw.h"
 #include "preload/attach/interception.h"
-#include "preload/readiness/waiting.h"
+#include "preload/connection/cut_short.h"
 #include "preload/syscalls.h"
 
 namespace sockdoc::preload {
@@ -72,36 +70,11 @@ inline std::span<iovec> parts_behind(std::span<const iovec> from, std::size_t do
   return {into, filled};
 }
 
-template <typename T>
-T option(int fd, int name) {
-  T value = {};
-  socklen_t size = sizeof value;
-  raw(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &size);
-  return value;
-}
-
-inline std::int64_t now_ms() { return now_ns() / 1'000'000; }
-
-/** Until when, by now_ms(). Nothing: for ever. */
-using Limit = std::optional<std::int64_t>;
-
-/** Of a call that began `waited_ms` ago, by the socket's option `name`. */
-inline Limit limit_of(int fd, int name, std::uint32_t waited_ms) {
-  const auto timeout = option<timeval>(fd, name);
-  if (timeout.tv_sec == 0 && timeout.tv_usec == 0) return std::nullopt;
-  return now_ms() + std::int64_t{timeout.tv_sec} * 1000 + timeout.tv_usec / 1000 - waited_ms;
-}
-
-inline bool passed(const Limit& until) { return until && now_ms() >= *until; }
-
-/** What poll() says of `events`: 0 when the time is up, -errno. A handler of any kind ends it. */
+/** By the program's own way to poll: see await() there. */
 inline long await(int fd, short events, const Limit& until) {
-  const std::int64_t ms = until ? std::max<std::int64_t>(0, *until - now_ms()) : 0;
-  timespec left = {ms / 1000, ms % 1000 * 1'000'000};
-  pollfd socket = {fd, events, 0};
-  const long timeout = until ? reinterpret_cast<long>(&left) : 0;
-  const long ready = Call{SYS_ppoll, {reinterpret_cast<long>(&socket), 1, timeout}}.make();
-  return ready > 0 ? socket.revents : ready;
+  return await(fd, events, until, [](pollfd* socket, const timespec* left) {
+    return Call{SYS_ppoll, {reinterpret_cast<long>(socket), 1, reinterpret_cast<long>(left)}}.make();
+  });
 }
 
 /** Whoever asks for a socket's error takes it away. */

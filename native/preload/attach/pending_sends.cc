@@ -49,47 +49,28 @@ long await_room(int fd, const Limit& until) {
   }
 }
 
-/**
- * Once a byte of the rest has gone, the kernel ends the call as it would have ended the whole: at a reset, at a
- * handler, when the time is up, with what went. Before that it would take the socket's error, raise SIGPIPE, and begin
- * again behind a handler that lets calls be made again: so the call is made when a byte can go.
- *
- * Where TCP's time is limited the call does not wait: it would for the whole limit, and some of it has passed.
- */
 long with_all_sent(const Call& call, std::size_t done, std::uint32_t waited_ms) {
   const int fd = static_cast<int>(call.argument[0]);
   const bool to_socket = option<int>(fd, SO_TYPE) != 0;
   const bool local = to_socket && is_local(fd);
   // Of the first, each call is told of when its bytes have gone; by the second a connection is made.
   const int flags = (flags_of(call) & ~(MSG_ZEROCOPY | MSG_FASTOPEN)) | MSG_NOSIGNAL;
-  Limit until = limit_of(fd, SO_SNDTIMEO, waited_ms);
-  bool polls = until && !local;
+  const Limit until = limit_of(fd, SO_SNDTIMEO, waited_ms);
   iovec one;
   const std::span<const iovec> parts = parts_of(call, one);
-  for (;;) {
-    iovec room[kParts];
-    const std::span<iovec> left = parts_behind(parts, done, room);
-    if (left.empty()) return static_cast<long>(done);
-    const long ready = await_room(fd, until);
-    if (ready <= 0) return static_cast<long>(done);
-    if (to_socket && (ready & POLLHUP) != 0) {
-      // As the kernel has it: a Unix socket's error goes with the call that it breaks off, TCP's stays for the next.
-      if (local) forget_error(fd);
-      return static_cast<long>(done);
-    }
-    // Something lies in its queue of errors, where it may stay: nobody can wait for room by that.
-    if ((ready & POLLOUT) == 0) polls = false;
-    const long moved = to_socket ? send_parts(fd, left, polls ? flags | MSG_DONTWAIT : flags) : write_parts(fd, left);
-    if (moved == -EAGAIN && polls) {
-      polls = false;  // another thread was faster, or memory is short, of which poll() knows nothing
-      continue;
-    }
-    if (moved <= 0) return static_cast<long>(done);
-    done += static_cast<std::size_t>(moved);
-    if (polls) continue;
-    if (static_cast<std::size_t>(moved) < bytes_of(left)) return static_cast<long>(done);
-    until = limit_of(fd, SO_SNDTIMEO, 0);
-  }
+  const auto room = [&](const Limit& by) {
+    const long ready = await_room(fd, by);
+    // As the kernel has it: a Unix socket's error goes with the call that it breaks off, TCP's stays for the next.
+    if (local && ready > 0 && (ready & POLLHUP) != 0) forget_error(fd);
+    return ready > 0 && !to_socket ? POLLOUT : ready;
+  };
+  const auto send = [&](std::size_t behind, int more, std::size_t& tried) {
+    iovec place[kParts];
+    const std::span<iovec> left = parts_behind(parts, behind, place);
+    tried = bytes_of(left);
+    return to_socket ? send_parts(fd, left, flags | more) : write_parts(fd, left);
+  };
+  return send_rest(fd, done, bytes_of(parts), until, until && !local, room, send);
 }
 
 /**

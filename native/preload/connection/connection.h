@@ -53,6 +53,7 @@ struct Transfer {
   bool waits;              // neither O_NONBLOCK nor MSG_DONTWAIT
   bool cancellable;        // a cancellation point
   bool as_kernel = false;  // how it waits was not asked: only the kernel was to be called
+  bool begun = false;      // messages of the same call went before it: an end is told as after a part of it
 };
 
 /** How long somebody who gives a socket away waits for what the peer, or the kernel, has to do. */
@@ -176,8 +177,8 @@ class Connection {
 
   [[nodiscard]] Result receive(const Transfer& transfer, Native call);
   [[nodiscard]] Result send(const Transfer& transfer, Native call);
-  /** A call that sends by itself: sendfile, splice, a message with control data. */
-  [[nodiscard]] Result send_by_kernel(int fd, bool waits, Native call);
+  /** A call that sends by itself: sendfile, splice, a message with control data. `begun`: a part of it has gone. */
+  [[nodiscard]] Result send_by_kernel(int fd, bool waits, Native call, bool begun = false);
   /** A call that receives by itself: after the ring is drained the direction stays on the kernel. False: it is not. */
   [[nodiscard]] bool receives_natively();
 
@@ -275,6 +276,9 @@ class Connection {
   [[nodiscard]] bool refused() const { return refused_.load(std::memory_order_relaxed) != 0; }
 
   void said_shutdown();
+  /** The program asks for the error, of which the kernel says `by_kernel`, or 0: what it is told. It is taken by that.
+   */
+  [[nodiscard]] int tell_error(int by_kernel);
   /** Bytes that came before what the kernel holds are out of reach of who has the socket now: he is told of a reset. */
   void was_reset();
   void read(sockdoc_socket_state& into);
@@ -315,23 +319,25 @@ class Connection {
   Moved take_part(StreamReceiver& from, int flags, std::span<std::byte> into);
   void cancellation_point(int fd);
   void keep_error(int error);
+  void keep_send_error(int error);
   [[nodiscard]] Result end_of_stream();
   [[nodiscard]] static Result receive_again(const Transfer& transfer, std::uint32_t era, Native call);
   [[nodiscard]] static Result send_again(const Transfer& transfer, std::uint32_t era, Native call);
-  [[nodiscard]] Result sleep(const Transfer& transfer, std::uint64_t self);
+  [[nodiscard]] Result sleep(const Transfer& transfer, std::uint64_t self, bool begun, std::int64_t since_ms);
   [[nodiscard]] bool spin();
   [[nodiscard]] bool something_new() const;
   void let_batch_form(std::uint64_t start);
+  enum class Wait { worth_it, in_vain, interrupted };  // the last by a signal handler
   Moved give(const Transfer& transfer, bool nested);
-  [[nodiscard]] bool wait_for_reader(const StreamSender& to, bool for_room);
+  [[nodiscard]] Wait wait_for_reader(const StreamSender& to, bool for_room);
   [[nodiscard]] bool caught_up(const StreamSender& to) const;
   void look_for_end(int fd);
-  void prefer_ring(int fd, bool waits);
+  Wait prefer_ring(int fd, bool waits);
   [[nodiscard]] bool prove(const StreamSender& to);
   [[nodiscard]] Result finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call);
   [[nodiscard]] int go_to_kernel(int fd);
   [[nodiscard]] bool receiver_has_ended(int fd);
-  [[nodiscard]] int nap(int fd, std::uint64_t started, unsigned naps) const;
+  [[nodiscard]] int nap(int fd, bool begun, std::uint64_t started, unsigned naps) const;
   void broke();
   void now_and_then(const Transfer& transfer);
   [[nodiscard]] bool give_pages_back(std::uint64_t now_ms);
@@ -339,7 +345,7 @@ class Connection {
   void remember_pages();
   void no_more_woken_once(std::uint64_t self);
   [[nodiscard]] bool may_sleep_in_slices(const Transfer& transfer) const;
-  [[nodiscard]] bool slept_in_slices(const Transfer& transfer, bool once, Result& result);
+  [[nodiscard]] bool slept_in_slices(const Transfer& transfer, bool once, bool begun, Result& result);
   void report(abi::Reason reason);
   void give_back_options(int fd);
   void finish(int fd, bool last);

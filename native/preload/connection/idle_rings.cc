@@ -9,7 +9,7 @@
 
 #include "preload/calls.h"
 #include "preload/connection/connections.h"
-#include "preload/originals.h"
+#include "preload/connection/cut_short.h"
 
 namespace sockdoc::preload {
 
@@ -148,26 +148,21 @@ bool Connection::may_sleep_in_slices(const Transfer& transfer) const {
 /**
  * A receive that is about to wait for long, while rings hold pages: waits in slices, and looks for pages between them.
  * False: the kernel's own call has to wait, as before. `once`: see let_kernel_wake(); then it always has waited.
+ * `begun`: a part has come already, so that any handler ends the call.
  */
-bool Connection::slept_in_slices(const Transfer& transfer, bool once, Result& result) {
+bool Connection::slept_in_slices(const Transfer& transfer, bool once, bool begun, Result& result) {
   const timespec slice = {0, IdleRings::kSliceMs * 1'000'000};
   if (!once && !may_sleep_in_slices(transfer)) return false;
   while (once || idle_rings.any()) {
     const timespec* limit = idle_rings.any() ? &slice : nullptr;
     pollfd one = {transfer.fd, POLLIN, 0};
-    long found = 0;
-    if (transfer.cancellable) {
-      found = sockdoc_original_ppoll(&one, 1, limit, nullptr);
-      if (found < 0) found = -errno;
-    } else {
-      found = raw(SYS_ppoll, &one, 1, limit, nullptr, 8);
-    }
+    const long found = poll_one(transfer.cancellable, &one, limit);
     if (found > 0) {
       result = {1};
       return true;
     }
     if (failed(found)) {
-      const bool goes_on = found == -EINTR && signal_handlers() == Handlers::restart_calls;
+      const bool goes_on = found == -EINTR && !begun && signal_handlers() == Handlers::restart_calls;
       if (!once && (goes_on || found != -EINTR)) return false;
       // To be woken once counts for this sleep: the handler may have read what woke us.
       result = goes_on ? Result{1} : Result{-1, static_cast<int>(-found)};

@@ -115,6 +115,15 @@ void after_option(Handle socket, int fd, int level, int name) {
 }
 
 void tell_option(Handle socket, int level, int name, void* value, const socklen_t* length) {
+  if (level == SOL_SOCKET && name == SO_ERROR) {
+    Connection* connection = connection_of(socket);
+    int error = 0;
+    if (connection == nullptr || *length < sizeof error) return;
+    std::memcpy(&error, value, sizeof error);
+    error = connection->tell_error(error);
+    std::memcpy(value, &error, sizeof error);
+    return;
+  }
   if (level != IPPROTO_TCP || name != TCP_NODELAY) return;
   const SocketState* state = table.state(socket);
   if (state == nullptr || (state->flags.load(std::memory_order_relaxed) & kMeansDelay) == 0) return;

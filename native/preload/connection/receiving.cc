@@ -8,6 +8,7 @@
 #include "preload/calls.h"
 #include "preload/connection/at_once.h"
 #include "preload/connection/connections.h"
+#include "preload/connection/cut_short.h"
 #include "preload/connection/idle_rings.h"
 #include "preload/connection/spinning.h"
 #include "preload/connection/transfers.h"
@@ -135,6 +136,13 @@ void Connection::keep_error(int error) {
   if (here()) inbound().defer({0, error});
 }
 
+int Connection::tell_error(int by_kernel) {
+  if (!here()) return by_kernel;
+  const int error = by_kernel != 0 ? by_kernel : inbound().deferred();
+  if (error == ECONNRESET) reset_told_ = 1;
+  return error;
+}
+
 /** The peer has closed or shut down, or died; then what it did not read is lost, as a reset would say. */
 Result Connection::end_of_stream() {
   const SocketState* state = table.state(Handle(handle_.load()));
@@ -172,6 +180,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
   unsigned vain_looks = 0;
   std::size_t got = 0;
   bool spun = false;
+  std::int64_t slept_since = 0;  // now_ms(), where that is the beginning of its time for all bytes
   // Counted by and by: a call more or less is all the same.
   const std::uint32_t calls = calls_.load(std::memory_order_relaxed) + 1;
   calls_.store(calls, std::memory_order_relaxed);
@@ -196,7 +205,8 @@ Result Connection::receive(const Transfer& transfer, Native call) {
       }
       if (!found && !by_ring && got == 0 && natively_.load(std::memory_order_relaxed) == 0) {
         // As the last time: a look that finds nothing costs as much as the sleep.
-        const Result slept = sleep(transfer, socket);
+        if (all && slept_since == 0) slept_since = now_ms();
+        const Result slept = sleep(transfer, socket, transfer.begun, slept_since);
         if (slept.value < 0) return slept;
       }
     }
@@ -218,8 +228,10 @@ Result Connection::receive(const Transfer& transfer, Native call) {
       if (lent) long_reads_++;
       if (!natively && !set_aside && !renewed) moved = take(transfer, got);
       if (moved.error == EPROTO) broke();
-      if (got > 0 && moved.bytes == 0 && moved.error != 0 && moved.error != EAGAIN && moved.error != EPROTO) {
+      const bool ends = moved.bytes == 0 && moved.error != 0 && moved.error != EAGAIN && moved.error != EPROTO;
+      if (ends && (got > 0 || transfer.begun)) {
         inbound().defer(moved);
+        moved.error = EINTR;  // the next call is told
       }
     }
     if (renewed) return got > 0 ? Result{static_cast<long>(got)} : receive_again(transfer, era, call);
@@ -253,23 +265,28 @@ Result Connection::receive(const Transfer& transfer, Native call) {
       spun = true;
       if (spin()) continue;
     }
-    const Result slept = sleep(transfer, socket);
+    if (all && slept_since == 0) slept_since = now_ms();
+    const Result slept = sleep(transfer, socket, transfer.begun || got > 0, slept_since);
     if (slept.value >= 0) {
       vain_looks = slept.value > 0 ? 0 : vain_looks + 1;
       if (vain_looks > kMostVainLooks) broke();
       continue;
     }
-    if (got == 0) return slept;
+    if (got == 0 && !transfer.begun) return slept;
     if (slept.error != EINTR && slept.error != EAGAIN) {  // the kernel says it once: the next call is told
       const Holding holding(receiving_);
       if (handle_.load(std::memory_order_relaxed) == socket) inbound().defer({0, slept.error});
     }
-    return {static_cast<long>(got)};
+    return got > 0 ? Result{static_cast<long>(got)} : Result{-1, EINTR};
   }
 }
 
-/** In the kernel, until something comes: by a call that takes nothing. 0: there is something already. */
-Result Connection::sleep(const Transfer& transfer, std::uint64_t self) {
+/**
+ * In the kernel, until something comes: by a call that takes nothing. 0: there is something already. `begun`: behind
+ * bytes that have come, or messages, any handler ends the call; `since_ms`: where its time has begun, by now_ms(), or
+ * 0.
+ */
+Result Connection::sleep(const Transfer& transfer, std::uint64_t self, bool begun, std::int64_t since_ms) {
   constexpr std::uint64_t kAtOnce = 3 * kTicksPerUs;  // it was there already: no thread sleeps and wakes so fast
   now_and_then(transfer);
   const bool once = one_thread() && may_sleep_in_slices(transfer);
@@ -277,11 +294,17 @@ Result Connection::sleep(const Transfer& transfer, std::uint64_t self) {
   char byte = 0;
   long result = 0;
   int error = 0;
-  const std::uint64_t begun = __builtin_ia32_rdtsc();
+  const std::uint64_t fell_asleep = __builtin_ia32_rdtsc();
   Result sliced = {};
-  if ((once || idle_rings.any()) && slept_in_slices(transfer, once, sliced)) {
+  if ((once || idle_rings.any()) && slept_in_slices(transfer, once, begun, sliced)) {
     result = sliced.value;
     error = sliced.error;
+  } else if (begun) {
+    const auto poll = [&](pollfd* one, const timespec* left) { return poll_one(transfer.cancellable, one, left); };
+    const auto waited = static_cast<std::uint32_t>(since_ms == 0 ? 0 : now_ms() - since_ms);
+    const long ready = await(transfer.fd, POLLIN, limit_of(transfer.fd, SO_RCVTIMEO, waited), poll);
+    result = ready > 0 ? 1 : -1;
+    error = ready == 0 ? EAGAIN : static_cast<int>(-ready);
   } else if (transfer.cancellable) {
     result = sockdoc_original_recv(transfer.fd, &byte, 1, MSG_PEEK);
     error = errno;
@@ -289,7 +312,7 @@ Result Connection::sleep(const Transfer& transfer, std::uint64_t self) {
     result = raw(SYS_recvfrom, transfer.fd, &byte, 1, MSG_PEEK, nullptr, nullptr);
     error = failed(result) ? static_cast<int>(-result) : 0;
   }
-  const bool waited = __builtin_ia32_rdtsc() - begun > kAtOnce;
+  const bool waited = __builtin_ia32_rdtsc() - fell_asleep > kAtOnce;
   if (waited != (slept_.load(std::memory_order_relaxed) != 0)) slept_.store(waited, std::memory_order_relaxed);
   if (once) no_more_woken_once(self);
   awake(self);

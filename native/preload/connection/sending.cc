@@ -11,12 +11,14 @@
 #include "preload/connection/at_once.h"
 #include "preload/connection/bell.h"
 #include "preload/connection/connections.h"
+#include "preload/connection/cut_short.h"
 #include "preload/connection/handlers.h"
 #include "preload/connection/idle_rings.h"
 #include "preload/connection/options.h"
 #include "preload/connection/spinning.h"
 #include "preload/connection/transfers.h"
 #include "preload/originals.h"
+#include "preload/readiness/waiting.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -33,6 +35,18 @@ std::size_t first_of(iovec (&parts)[kRestParts], std::size_t count, std::size_t 
   return count;
 }
 
+/** True after a signal handler, which one that was held until now counts for. */
+bool sleep_unless_interrupted(long ns, const SignalsHeld& signals) {
+  const timespec time = {0, ns};
+  return raw(SYS_ppoll, nullptr, 0, &time, signals.mask(), 8) == -EINTR;
+}
+
+/** Whether a handler ends a send that waits and has sent nothing, as far as can be known; others begin again. */
+bool handlers_end(int fd) {
+  const auto limit = option<timeval>(fd, SO_SNDTIMEO);
+  return limit.tv_sec != 0 || limit.tv_usec != 0 || signal_handlers() != Handlers::restart_calls;
+}
+
 std::span<const std::byte> memory_of(const iovec& part) {
   return {static_cast<const std::byte*>(part.iov_base), part.iov_len};
 }
@@ -40,19 +54,27 @@ std::span<const std::byte> memory_of(const iovec& part) {
 }  // namespace
 
 /** Back to the ring, once the receiver is awake and has taken everything. With the sender's role. */
-void Connection::prefer_ring(int fd, bool waits) {
-  if (has(kStaySending) || native_sends_.load(std::memory_order_relaxed) != 0) return;
+Connection::Wait Connection::prefer_ring(int fd, bool waits) {
+  if (has(kStaySending) || native_sends_.load(std::memory_order_relaxed) != 0) return Wait::in_vain;
   StreamSender to = outbound(fd);
-  if (to.carrier() == abi::Carrier::ring || to.kernel_wanted()) return;
+  if (to.carrier() == abi::Carrier::ring || to.kernel_wanted()) return Wait::in_vain;
   const abi::EndWords& theirs = slot_->ends[1 - end_];
-  if (theirs.mapped.load(std::memory_order_acquire) != place_.generation) return;
+  if (theirs.mapped.load(std::memory_order_acquire) != place_.generation) return Wait::in_vain;
   const bool unproven = unproven_.load(std::memory_order_relaxed) != 0;
-  if (unproven && static_cast<std::int64_t>(to.behind()) < 0) return keep_on_kernel(abi::Reason::counters_differ);
+  if (unproven && static_cast<std::int64_t>(to.behind()) < 0) {
+    keep_on_kernel(abi::Reason::counters_differ);
+    return Wait::in_vain;
+  }
   // Behind much that the kernel still holds a ring would be full before it is read.
-  if (!caught_up(to) && (!waits || !wait_for_reader(to, false))) return;
-  if (unproven && !prove(to)) return;
+  if (!caught_up(to)) {
+    const Wait wait = waits ? wait_for_reader(to, false) : Wait::in_vain;
+    if (wait != Wait::worth_it) return wait;
+  }
+  if (unproven && !prove(to)) return Wait::in_vain;
   const SignalsBlocked blocked;
-  if (to.switch_to(abi::Carrier::ring)) has_woken_.store(0, std::memory_order_relaxed);
+  if (!to.switch_to(abi::Carrier::ring)) return Wait::in_vain;
+  has_woken_.store(0, std::memory_order_relaxed);
+  return Wait::worth_it;
 }
 
 /** The reader has taken all that the ring carried, and most of what the kernel did. */
@@ -140,7 +162,8 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
     if (const int error = go_to_kernel(transfer.fd); error != 0) return {0, error};
     give_back_options(transfer.fd);
   } else if (to.carrier() == abi::Carrier::kernel) {
-    prefer_ring(transfer.fd, transfer.waits && !nested);
+    const Wait wait = prefer_ring(transfer.fd, transfer.waits && !nested);
+    if (wait == Wait::interrupted && (transfer.begun || handlers_end(transfer.fd))) return {0, EINTR};
   }
   if (transfer.parts.size() > 1 && to.send_whole(transfer.parts, transfer.bytes)) return {transfer.bytes};
   // Room that was there and is not when we come: a peer who makes fun of us would keep us here.
@@ -161,9 +184,14 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
         waits++;
         continue;
       }
-      if (transfer.waits && !nested && to.carrier() == abi::Carrier::ring && waits++ < kVainWaits &&
-          wait_for_reader(to, true)) {
-        continue;
+      if (transfer.waits && !nested && to.carrier() == abi::Carrier::ring && waits++ < kVainWaits) {
+        const Wait wait = wait_for_reader(to, true);
+        if (wait == Wait::worth_it) continue;
+        // As it ends the kernel's call, which has slept then.
+        if (wait == Wait::interrupted && (sum.bytes > 0 || transfer.begun || handlers_end(transfer.fd))) {
+          sum.error = EINTR;
+          return sum;
+        }
       }
       // All that is left in one call: a segment for each part would cost a wake-up each, and answers in pieces.
       iovec rest[kRestParts];
@@ -176,7 +204,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
       }
       if (to.has_woken()) has_woken_.store(1, std::memory_order_relaxed);
       // The reader is woken by that; what is left need not go the same way.
-      if (more && moved.bytes > 0 && sum.bytes + moved.bytes < transfer.bytes) prefer_ring(transfer.fd, false);
+      if (more && moved.bytes > 0 && sum.bytes + moved.bytes < transfer.bytes) (void)prefer_ring(transfer.fd, false);
     }
     if (moved.bytes == 0) {
       sum.error = moved.error;
@@ -191,18 +219,20 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
 /**
  * The ring is full, or much lies in the kernel before what would come by it, and the reader may be at work. A call that
  * waits anyway gives him a moment: a program that writes faster than the other reads would otherwise fill the kernel's
- * buffers, which hold many rings, and hardly ever find the ring of use. True when there is room, or he has caught up.
+ * buffers, which hold many rings, and hardly ever find the ring of use. Worth it when there is room, or he has caught
+ * up.
  */
-bool Connection::wait_for_reader(const StreamSender& to, bool for_room) {
+Connection::Wait Connection::wait_for_reader(const StreamSender& to, bool for_room) {
   constexpr std::uint64_t kNoProgress = 500 * kTicksPerUs;
   constexpr std::uint64_t kLongest = 5000 * kTicksPerUs;
   constexpr std::uint32_t kPatience = 4;
   constexpr std::uint32_t kTryAgain = 64;
-  const timespec nap = {0, 50'000};
+  constexpr std::uint64_t kAtOnce = 5 * kTicksPerUs;  // no signal is held for so short a wait
+  constexpr long kNap = 50'000;                       // ns
   const std::uint32_t vain = vain_waits_.load(std::memory_order_relaxed);
   if (vain >= kPatience && vain % kTryAgain != 0) {
     vain_waits_.store(vain + 1, std::memory_order_relaxed);
-    return false;
+    return Wait::in_vain;
   }
   ring_peer();
   // On one CPU the reader is only at work while we are not.
@@ -213,15 +243,16 @@ bool Connection::wait_for_reader(const StreamSender& to, bool for_room) {
   std::uint64_t now = start;
   std::uint64_t moved = start;
   std::uint64_t seen = to.taken();
+  SignalsHeld signals;
+  bool found = false;
   while (!to.kernel_wanted() && now - moved <= kNoProgress && now - start <= kLongest) {
-    if (for_room ? theirs.ring_head.load(std::memory_order_acquire) != head : caught_up(to)) {
-      if (vain != 0) vain_waits_.store(0, std::memory_order_relaxed);
-      return true;
-    }
+    found = for_room ? theirs.ring_head.load(std::memory_order_acquire) != head : caught_up(to);
+    if (found) break;
+    if (now - start > kAtOnce) signals.hold();
     if (now - start < spin_ticks) {
       together ? void(raw(SYS_sched_yield)) : __builtin_ia32_pause();
-    } else if (raw(SYS_nanosleep, &nap, nullptr) != 0) {
-      return false;  // a signal has come
+    } else if (sleep_unless_interrupted(kNap, signals)) {
+      return Wait::interrupted;
     }
     now = __builtin_ia32_rdtsc();
     if (const std::uint64_t there = to.taken(); there != seen) {
@@ -229,8 +260,10 @@ bool Connection::wait_for_reader(const StreamSender& to, bool for_room) {
       moved = now;
     }
   }
-  vain_waits_.store(vain + 1, std::memory_order_relaxed);
-  return false;
+  const std::uint32_t in_vain = found ? 0 : vain + 1;
+  if (in_vain != vain) vain_waits_.store(in_vain, std::memory_order_relaxed);
+  if (signals.mask() != nullptr && sleep_unless_interrupted(0, signals)) return Wait::interrupted;
+  return found ? Wait::worth_it : Wait::in_vain;
 }
 
 /** As receive_again(). */
@@ -272,10 +305,16 @@ Result Connection::send(const Transfer& transfer, Native call) {
     if (transfer.waits) return finish_by_kernel(transfer, moved.bytes, call);
     return moved.bytes > 0 ? Result{static_cast<long>(moved.bytes)} : Result{-1, EAGAIN};
   }
-  if (moved.bytes > 0) return {static_cast<long>(moved.bytes)};
-  // The kernel says it again, with its signal.
+  if (moved.bytes > 0) {
+    keep_send_error(moved.error);
+    return {static_cast<long>(moved.bytes)};
+  }
+  if (moved.error == EPIPE) {
+    // The kernel says it again, with its signal, unless there is an error that it has told already.
+    moved.error = inbound().deferred();
+    if (moved.error == 0) return send_by_kernel(transfer.fd, transfer.waits, call);
+  }
   if (moved.error == ECONNRESET) reset_told_ = 1;
-  if (moved.error == EPIPE) return send_by_kernel(transfer.fd, transfer.waits, call);
   return {-1, moved.error};
 }
 
@@ -293,48 +332,67 @@ std::size_t rest_of(const Transfer& transfer, std::size_t done, iovec (&rest)[kR
   return count;
 }
 
-/** A call that waits: the kernel waits for it, with its own timeout, signals and cancellation. */
+/**
+ * What is left of a call behind `sent` bytes. A call that waits: the kernel waits for it, with its own timeout, signals
+ * and cancellation, as it would behind bytes that it has taken itself.
+ */
 Result Connection::finish_by_kernel(const Transfer& transfer, std::size_t sent, Native call) {
-  if (sent == 0) return send_by_kernel(transfer.fd, transfer.waits, call);
-  iovec rest[kRestParts];
-  const std::size_t count = rest_of(transfer, sent, rest);
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < count; i++) bytes += rest[i].iov_len;
-  msghdr message = {};
-  message.msg_iov = rest;
-  message.msg_iovlen = count;
-  auto go_on = [&]() -> long {
-    if (transfer.cancellable) return sockdoc_original_sendmsg(transfer.fd, &message, transfer.flags | MSG_NOSIGNAL);
-    const long result = raw(SYS_sendmsg, transfer.fd, &message, transfer.flags | MSG_NOSIGNAL);
-    if (!failed(result)) return result;
-    errno = static_cast<int>(-result);
-    return -1;
+  if (sent == 0 && !transfer.begun) return send_by_kernel(transfer.fd, transfer.waits, call);
+  int error = 0;
+  const auto poll = [&](pollfd* one, const timespec* left) { return poll_one(transfer.cancellable, one, left); };
+  const auto room = [&](const Limit& until) { return await(transfer.fd, POLLOUT, until, poll); };
+  const auto send = [&](std::size_t done, int flags, std::size_t& tried) -> long {
+    iovec rest[kRestParts];
+    msghdr message = {};
+    message.msg_iov = rest;
+    message.msg_iovlen = rest_of(transfer, done, rest);
+    for (std::size_t i = 0; i < message.msg_iovlen; i++) tried += rest[i].iov_len;
+    flags |= transfer.flags | MSG_NOSIGNAL;
+    long moved = 0;
+    if (transfer.cancellable) {
+      moved = sockdoc_original_sendmsg(transfer.fd, &message, flags);
+      if (moved < 0) moved = -errno;
+    } else {
+      moved = raw(SYS_sendmsg, transfer.fd, &message, flags);
+    }
+    error = moved < 0 ? static_cast<int>(-moved) : 0;
+    return moved;
   };
-  const Result result = send_by_kernel(transfer.fd, transfer.waits, Native(go_on));
-  if (result.value < 0) return {static_cast<long>(sent)};  // the next call is told why
-  sent += static_cast<std::size_t>(result.value);
-  if (static_cast<std::size_t>(result.value) < bytes || sent == transfer.bytes) return {static_cast<long>(sent)};
-  return finish_by_kernel(transfer, sent, call);
+  auto go_on = [&]() -> long {
+    const int before = errno;
+    const Limit until = transfer.waits ? limit_of(transfer.fd, SO_SNDTIMEO, 0) : Limit(0);
+    const long all = send_rest(transfer.fd, sent, transfer.bytes, until, until.has_value(), room, send);
+    errno = before;
+    return all - static_cast<long>(sent);
+  };
+  const Result result = send_by_kernel(transfer.fd, transfer.waits, Native(go_on), true);
+  if (result.native) keep_send_error(error);
+  if (result.value > 0) sent += static_cast<std::size_t>(result.value);
+  if (sent > 0) return {static_cast<long>(sent)};
+  return result.value < 0 ? result : Result{-1, EINTR};
+}
+
+/** What ended a call behind bytes that it has sent: the next one is told, whatever it does. */
+void Connection::keep_send_error(int error) {
+  if (error != 0 && error != EPIPE && error != EBUSY && error != EPROTO) keep_error(error);
 }
 
 /**
  * While the peer stands in an old kernel read, which takes microseconds unless it was stopped there. Of the socket's
  * own wait it has the time limit and the signals: 0 to go on, or EAGAIN, EINTR.
  */
-int Connection::nap(int fd, std::uint64_t started, unsigned naps) const {
+int Connection::nap(int fd, bool begun, std::uint64_t started, unsigned naps) const {
   constexpr unsigned kLongest = 6;  // 64 ms
   const timespec short_while = {0, (1L << (naps < kLongest ? naps : kLongest)) * 1'000'000};
   const bool interrupted = raw(SYS_nanosleep, &short_while, nullptr) == -EINTR;
-  timeval limit = {};
-  socklen_t length = sizeof limit;
-  const bool limited = !failed(raw(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &length)) &&
-                       (limit.tv_sec != 0 || limit.tv_usec != 0);
-  if (interrupted && (limited || signal_handlers() != Handlers::restart_calls)) return EINTR;
+  if (interrupted && (begun || handlers_end(fd))) return EINTR;
+  const auto limit = option<timeval>(fd, SO_SNDTIMEO);
+  const bool limited = limit.tv_sec != 0 || limit.tv_usec != 0;
   const auto most = static_cast<std::uint64_t>(limit.tv_sec) * 1000 + static_cast<std::uint64_t>(limit.tv_usec) / 1000;
   return limited && naps > 0 && coarse_ms() - started >= most ? EAGAIN : 0;
 }
 
-Result Connection::send_by_kernel(int fd, bool waits, Native call) {
+Result Connection::send_by_kernel(int fd, bool waits, Native call, bool begun) {
   if (!here()) {
     if (sends_natively_.load() == 0) return {-1, ECONNRESET};
     const long result = call();
@@ -369,7 +427,7 @@ Result Connection::send_by_kernel(int fd, bool waits, Native call) {
       continue;
     }
     if (!waits) return {-1, EAGAIN};
-    if (const int error = nap(fd, started, naps); error != 0) return {-1, error};
+    if (const int error = nap(fd, begun, started, naps); error != 0) return {-1, error};
   }
   const long result = call();
   const int error = errno;

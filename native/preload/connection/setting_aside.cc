@@ -154,8 +154,17 @@ Result Connection::receive_unread(const Transfer& transfer) {
   message.msg_iov = rest;
   message.msg_iovlen = rest_of(transfer, got, rest);
   const int flags = transfer.flags | (all ? 0 : MSG_DONTWAIT);
-  const long more = transfer.cancellable ? sockdoc_original_recvmsg(transfer.fd, &message, flags)
-                                         : raw(SYS_recvmsg, transfer.fd, &message, flags);
+  long more = 0;
+  if (transfer.cancellable) {
+    more = sockdoc_original_recvmsg(transfer.fd, &message, flags);
+    if (more < 0) more = -errno;
+  } else {
+    more = raw(SYS_recvmsg, transfer.fd, &message, flags);
+  }
+  if (failed(more) && more != -EAGAIN && more != -EINTR) {
+    const Holding receiving(receiving_);
+    unread_.tell(static_cast<int>(-more));  // the kernel says it once: the next call is told
+  }
   return {static_cast<long>(got) + (more > 0 ? more : 0)};
 }
 

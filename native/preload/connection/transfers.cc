@@ -160,8 +160,9 @@ Result ask_kernel(Connection& connection, Native call) {
 }
 
 Result receive_by(Connection& connection, Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags,
-                  bool cancellable, Native call) {
+                  bool cancellable, bool begun, Native call) {
   Transfer transfer = {fd, flags, {}, 0, false, cancellable};
+  transfer.begun = begun;
   iovec one;
   const Memory memory = transfer_of(parts, parts_count, one, transfer);
   if (memory == Memory::refused) return ask_kernel(connection, call);
@@ -184,8 +185,9 @@ Result receive_by(Connection& connection, Handle socket, int fd, const iovec* pa
 }
 
 Result send_by(Connection& connection, Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags,
-               bool cancellable, Native call) {
+               bool cancellable, bool begun, Native call) {
   Transfer transfer = {fd, flags, {}, 0, false, cancellable};
+  transfer.begun = begun;
   iovec one;
   if ((flags & ~kSentByRing) != 0 || transfer_of(parts, parts_count, one, transfer) != Memory::ordinary ||
       transfer.bytes == 0) {
@@ -248,20 +250,23 @@ long receive_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_
   const auto counted = [&](long moved) { count(socket, Way::in, flags, moved); };
   if ((flags & MSG_ERRQUEUE) != 0) return call();
   return moving(socket, fd, call, counted, [&](Connection& connection) {
-    const Result result = receive_by(connection, socket, fd, parts, parts_count, flags, cancellable, call);
+    const Result result = receive_by(connection, socket, fd, parts, parts_count, flags, cancellable, false, call);
     if (!result.native && result.value >= 0 && from_length != nullptr) *from_length = 0;
     return result;
   });
 }
 
-long receive_message(Handle socket, int fd, msghdr* message, int flags, bool cancellable, Native call) {
+namespace {
+
+/** `begun`: others of the same call came before it. */
+long receive_message(Handle socket, int fd, msghdr* message, int flags, bool cancellable, bool begun, Native call) {
   const auto counted = [&](long moved) { count(socket, Way::in, flags, moved); };
   if ((flags & MSG_ERRQUEUE) != 0) return call();
   return moving(socket, fd, call, counted, [&](Connection& connection) {
     const bool odd = impossible(message, sizeof *message);
-    const Result result =
-        odd ? ask_kernel(connection, call)
-            : receive_by(connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call);
+    const Result result = odd ? ask_kernel(connection, call)
+                              : receive_by(connection, socket, fd, message->msg_iov, message->msg_iovlen, flags,
+                                           cancellable, begun, call);
     if (!result.native && result.value >= 0 && !odd) {
       message->msg_namelen = 0;
       message->msg_controllen = 0;
@@ -271,18 +276,7 @@ long receive_message(Handle socket, int fd, msghdr* message, int flags, bool can
   });
 }
 
-long send_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags, bool cancellable,
-                Native call) {
-  if (const std::size_t sent = send_at_once(socket, parts, parts_count, flags, cancellable); sent > 0) {
-    return static_cast<long>(sent);
-  }
-  const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
-  return moving(socket, fd, call, counted, [&](Connection& connection) {
-    return send_by(connection, socket, fd, parts, parts_count, flags, cancellable, call);
-  });
-}
-
-long send_message(Handle socket, int fd, const msghdr* message, int flags, bool cancellable, Native call) {
+long send_message(Handle socket, int fd, const msghdr* message, int flags, bool cancellable, bool begun, Native call) {
   const auto plain = [&] { return !impossible(message, sizeof *message) && message->msg_controllen == 0; };
   // Of others the kernel alone looks at the memory, which need not be there.
   if (connection_of(socket) != nullptr && plain()) {
@@ -291,9 +285,31 @@ long send_message(Handle socket, int fd, const msghdr* message, int flags, bool 
   }
   const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
   return moving(socket, fd, call, counted, [&](Connection& connection) {
-    return plain() ? send_by(connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, call)
-                   : connection.send_by_kernel(fd, waits_to_send(connection, socket, fd, flags), call);
+    return plain()
+               ? send_by(connection, socket, fd, message->msg_iov, message->msg_iovlen, flags, cancellable, begun, call)
+               : connection.send_by_kernel(fd, waits_to_send(connection, socket, fd, flags), call, begun);
   });
+}
+
+}  // namespace
+
+long receive_message(Handle socket, int fd, msghdr* message, int flags, bool cancellable, Native call) {
+  return receive_message(socket, fd, message, flags, cancellable, false, call);
+}
+
+long send_bytes(Handle socket, int fd, const iovec* parts, std::size_t parts_count, int flags, bool cancellable,
+                Native call) {
+  if (const std::size_t sent = send_at_once(socket, parts, parts_count, flags, cancellable); sent > 0) {
+    return static_cast<long>(sent);
+  }
+  const auto counted = [&](long moved) { count(socket, Way::out, flags, moved); };
+  return moving(socket, fd, call, counted, [&](Connection& connection) {
+    return send_by(connection, socket, fd, parts, parts_count, flags, cancellable, false, call);
+  });
+}
+
+long send_message(Handle socket, int fd, const msghdr* message, int flags, bool cancellable, Native call) {
+  return send_message(socket, fd, message, flags, cancellable, false, call);
 }
 
 long receive_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_count, int flags,
@@ -319,7 +335,7 @@ long receive_messages(Handle socket, int fd, mmsghdr* messages, unsigned message
     msghdr* message = &messages[done].msg_hdr;
     const int now = (flags & ~MSG_WAITFORONE) | (done > 0 && one ? MSG_DONTWAIT : 0);
     auto original = [&]() -> long { return sockdoc_original_recvmsg(fd, message, now); };
-    const long got = receive_message(socket, fd, message, now, true, Native(original));
+    const long got = receive_message(socket, fd, message, now, true, done > 0, Native(original));
     if (got < 0) break;
     messages[done].msg_len = static_cast<unsigned>(got);
     if (got == 0) {
@@ -345,7 +361,7 @@ long send_messages(Handle socket, int fd, mmsghdr* messages, unsigned messages_c
   for (; done < messages_count && done < IOV_MAX; done++) {
     const msghdr* message = &messages[done].msg_hdr;
     auto original = [&]() -> long { return sockdoc_original_sendmsg(fd, message, flags); };
-    const long sent = send_message(socket, fd, message, flags, true, Native(original));
+    const long sent = send_message(socket, fd, message, flags, true, done > 0, Native(original));
     if (sent < 0) break;
     messages[done].msg_len = static_cast<unsigned>(sent);
     std::size_t whole = 0;

@@ -181,7 +181,11 @@ int UnreadBytes::error() const {
   return static_cast<int>(head->error.exchange(0) & 0xfff);
 }
 
-void UnreadBytes::tell(int error) const { head_.load()->error = static_cast<std::uint32_t>(error); }
+void UnreadBytes::tell(int error) const {
+  if (Head* const head = head_.load(std::memory_order_acquire); head != nullptr) {
+    head->error = static_cast<std::uint32_t>(error);
+  }
+}
 
 void UnreadBytes::begin_return() const {
   Head* const head = head_.load();

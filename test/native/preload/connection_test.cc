@@ -128,6 +128,32 @@ TEST_F(ConnectionTest, AResetIsToldHoweverManyCallsCameBefore) {
   }
 }
 
+/** The ring takes some bytes of a call, and the kernel says of the others that there is nobody any more. */
+TEST_F(ConnectionTest, ASendThatWentInPartLeavesTheErrorForTheNextCall) {
+  for (const bool sends_next : {true, false}) {
+    for (const int flags : {0, int{MSG_DONTWAIT}}) {
+      RingedPair pair;
+      std::vector<std::byte> bytes(65536);  // more than the ring
+      StreamReceiver(pair.slot().directions[1], pair.ring(1), KernelStream(pair.peer())).awake();
+      ASSERT_EQ(sockdoc_hook_send(pair.fd, bytes.data(), 1, 0), 1);  // to the ring
+      const linger at_once = {1, 0};
+      ASSERT_EQ(::setsockopt(pair.peer(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+      pair.close_peer();
+      const ssize_t put = sockdoc_hook_send(pair.fd, bytes.data(), bytes.size(), flags | MSG_NOSIGNAL);
+      ASSERT_GT(put, 0);
+      ASSERT_LT(put, static_cast<ssize_t>(bytes.size()));
+      std::byte byte{};
+      EXPECT_EQ(sends_next ? sockdoc_hook_send(pair.fd, bytes.data(), bytes.size(), 0)
+                           : sockdoc_hook_recv(pair.fd, &byte, 1, 0),
+                -1);
+      EXPECT_EQ(errno, ECONNRESET) << sends_next << flags;
+      EXPECT_EQ(sockdoc_hook_send(pair.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL), -1);
+      EXPECT_EQ(errno, EPIPE) << sends_next << flags;
+      EXPECT_EQ(sockdoc_hook_recv(pair.fd, &byte, 1, 0), 0) << sends_next << flags;
+    }
+  }
+}
+
 TEST_F(ConnectionTest, AListThatCannotBeIsLeftToTheKernel) {
   RingedPair pair;
   ASSERT_TRUE(pair.send(1));
