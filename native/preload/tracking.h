@@ -222,11 +222,12 @@ inline auto duplicating(int fd, Call call) {
 template <typename Call>
 inline auto replacing(int fd, int to, Call call) {
   if (fd == to) return call();
-  if (own_descriptors.owns(to)) [[unlikely]]
-    own_descriptors.move_away(to);
   epoll_sets.before_close(table.find(to));
   const Handle before = table.take(to);
-  const auto result = call();
+  const auto result = [&] {
+    const OwnDescriptors::Replacing free(to);
+    return call();
+  }();
   if (result < 0) {
     table.put_back(to, before);
   } else {

@@ -13,6 +13,7 @@
 #include "preload/patch/image.h"
 #include "preload/readiness/set_members.h"
 #include "preload/table/open_descriptors.h"
+#include "preload/table/own.h"
 #include "preload/table/table.h"
 #include "preload/thread.h"
 
@@ -102,7 +103,7 @@ bool search_for_setup() {
   constexpr std::size_t kOverlap = 128;
   alignas(4096) static constinit std::uint8_t bytes[kAtOnce] = {};
   if (search.ended.load(std::memory_order_acquire) != 0) return search.found.load() == 0;
-  const SignalsBlocked blocked;
+  const OwnDescriptors::Making alone;
   if (search.busy.exchange(1, std::memory_order_acquire) != 0) return false;
   // Read by the kernel, since the program may have unloaded an object meanwhile. Without /proc nothing is found.
   const long memory = raw(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);

@@ -27,8 +27,11 @@ bool make_sealed(OwnDescriptor& file, std::size_t size, OwnDescriptors::For how_
   rlimit most = {};
   // Beyond it the process would get a signal.
   if (failed(raw(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &most)) || most.rlim_cur < size) return false;
-  const long fd = raw(SYS_memfd_create, abi::kUnreadName, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (failed(fd) || !file.take(static_cast<int>(fd), how_long)) return false;
+  {
+    const OwnDescriptors::Making alone;
+    const long fd = raw(SYS_memfd_create, abi::kUnreadName, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (failed(fd) || !file.take(static_cast<int>(fd), how_long)) return false;
+  }
   if (!failed(raw(SYS_ftruncate, file.number(), size)) && !failed(raw(SYS_fcntl, file.number(), F_ADD_SEALS, kSeals))) {
     return true;
   }

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/raw.h"
+#include "preload/table/own.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -57,11 +58,15 @@ bool claim(int fd, abi::SocketClaim& into) {
 }
 
 std::uint64_t start_ticks() {
-  const long file = raw(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
-  if (failed(file)) return 0;
   char text[1024];
-  const long size = raw(SYS_read, file, text, sizeof text - 1);
-  raw(SYS_close, file);
+  long size = 0;
+  {
+    const OwnDescriptors::Making alone;
+    const long file = raw(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
+    if (failed(file)) return 0;
+    size = raw(SYS_read, file, text, sizeof text - 1);
+    raw(SYS_close, file);
+  }
   if (failed(size)) return 0;
   text[size] = 0;
   // The name, field 2, stands in brackets and may hold anything.

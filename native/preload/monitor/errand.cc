@@ -58,8 +58,12 @@ bool Errand::begin(int fd, bool with_memory, std::uint64_t deadline) {
 /** Where others wait in its queue too there is no room for us yet. */
 bool Errand::connect(std::uint64_t deadline) {
   while (monitor_link.wanted()) {
-    const long link = connect_to_monitor(monitor_link.path());
-    if (!failed(link)) return link_.take(static_cast<int>(link), OwnDescriptors::For::moment);
+    long link = 0;
+    {
+      const OwnDescriptors::Making alone;
+      link = connect_to_monitor(monitor_link.path());
+      if (!failed(link)) return link_.take(static_cast<int>(link), OwnDescriptors::For::moment);
+    }
     if (link != -EAGAIN || coarse_ms() >= deadline) return false;
     const timespec a_while = {0, 1'000'000};
     raw(SYS_nanosleep, &a_while, nullptr);

@@ -68,12 +68,15 @@ void MonitorLink::open() {
   next_try_ms_ = now + kPauseMs;
   const std::uint64_t began = start_ticks();
   if (began == 0) return;
-  const long fd = connect_to_monitor(path_);
-  if (failed(fd)) return;
-  place_ = own_descriptors.adopt(static_cast<int>(fd));
-  if (place_ < 0) {
-    raw(SYS_close, fd);
-    return;
+  {
+    const OwnDescriptors::Making alone;
+    const long fd = connect_to_monitor(path_);
+    if (failed(fd)) return;
+    place_ = own_descriptors.adopt(static_cast<int>(fd));
+    if (place_ < 0) {
+      raw(SYS_close, fd);
+      return;
+    }
   }
   const abi::Hello hello = hello_of(began, anew_ ? abi::kHelloAnew : 0);
   state_ = State::greeting;
@@ -92,6 +95,7 @@ bool MonitorLink::send(const void* message, std::size_t bytes) {
 bool MonitorLink::receive_one() {
   alignas(8) std::byte message[kLongestMessage];
   int along = -1;
+  const OwnDescriptors::Making alone;  // what comes along
   const Received received = receive_message(fd(), message, along);
   if (received == Received::nothing_yet) return false;
   if (received == Received::message) {

@@ -26,8 +26,13 @@ constinit EpollSets epoll_sets;
 
 void EpollSets::start() {
   if (started()) return;
-  const long bell = raw(SYS_eventfd2, 1, O_CLOEXEC | O_NONBLOCK);
-  const int place = failed(bell) ? -1 : own_descriptors.adopt(static_cast<int>(bell));
+  int place = -1;
+  {
+    const OwnDescriptors::Making alone;
+    const long bell = raw(SYS_eventfd2, 1, O_CLOEXEC | O_NONBLOCK);
+    if (!failed(bell)) place = own_descriptors.adopt(static_cast<int>(bell));
+    if (!failed(bell) && place < 0) raw(SYS_close, bell);
+  }
   if (place < 0 || elsewhere() == nullptr) return sleepers.keep_all(abi::Reason::no_descriptors);
   bell_ = place;
   started_ = true;

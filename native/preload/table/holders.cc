@@ -60,6 +60,7 @@ unsigned Holders::expect_child() {
 
 /** Without memory or descriptors there is none. */
 void Holders::throw_lifeline(Child& child) {
+  const OwnDescriptors::Making alone;
   const long file = raw(SYS_memfd_create, "sockdoc lifeline", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (failed(file)) return;
   const long memory = raw(SYS_mmap, 0, kLifelineBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);

@@ -30,6 +30,26 @@ long duplicate_high(int fd) {
   return result;
 }
 
+void count_down(std::atomic<unsigned>& count) {
+  for (unsigned now = count.load(); now != 0 && !count.compare_exchange_weak(now, now - 1);) {
+  }
+}
+
+/**
+ * Until none of those is at it, who need a few microseconds. Where the processor is not given to them for long, a
+ * signal handler left the midst of it for good, or made this process: it counts no more.
+ */
+void await_none(std::atomic<unsigned>& count) {
+  constexpr std::uint64_t kPatience = 200;  // ms
+  std::uint64_t begun = 0;
+  while (count.load() != 0) {
+    raw(SYS_sched_yield);
+    const std::uint64_t now = coarse_ms();
+    if (begun == 0) begun = now;
+    if (now - begun > kPatience) count = 0;
+  }
+}
+
 std::int32_t process_id() { return static_cast<std::int32_t>(raw(SYS_getpid)); }
 
 }  // namespace
@@ -49,7 +69,28 @@ int OwnDescriptors::adopt(int fd, For how_long) {
   return -EMFILE;
 }
 
-/** From where it stands. The program may put something there at the same moment: then it has moved away already. */
+// Either sees the other: each says what it begins before it looks. Who replaces stands back.
+OwnDescriptors::Making::Making() {
+  own_descriptors.making_.fetch_add(1);
+  await_none(own_descriptors.replacing_);
+}
+
+OwnDescriptors::Making::~Making() { count_down(own_descriptors.making_); }
+
+OwnDescriptors::Replacing::Replacing(int to) {
+  own_descriptors.replacing_.fetch_add(1);
+  while (own_descriptors.making_.load() != 0) {
+    count_down(own_descriptors.replacing_);
+    await_none(own_descriptors.making_);
+    own_descriptors.replacing_.fetch_add(1);
+  }
+  // A child on our memory puts it on a number of its own.
+  if (own_descriptors.owns(to) && !table.on_loan()) [[unlikely]]
+    own_descriptors.move_away(to);
+}
+
+OwnDescriptors::Replacing::~Replacing() { count_down(own_descriptors.replacing_); }
+
 bool OwnDescriptors::raise(std::size_t place, int fd, For how_long) {
   int here = fd + 1;
   const long high = duplicate_high(fd);
@@ -64,6 +105,7 @@ bool OwnDescriptors::raise(std::size_t place, int fd, For how_long) {
 }
 
 void OwnDescriptors::release(std::size_t place) {
+  const Making alone;
   const int number = numbers_[place].exchange(0) - 1;
   if (number < 0) return;
   count_--;
@@ -79,12 +121,18 @@ std::size_t OwnDescriptors::place_of(int fd) const {
   return kMost;
 }
 
+/** Several threads may want the same number: the first one moves it, and what the others find there is not ours. */
 void OwnDescriptors::move_away(int fd) {
   const std::size_t place = place_of(fd);
   if (place == kMost) return;
+  int here = fd + 1;
   const long elsewhere = duplicate_high(fd);
-  if (failed(elsewhere)) return release(place);
-  numbers_[place] = static_cast<int>(elsewhere) + 1;
+  if (failed(elsewhere)) {
+    // It goes by the program's call.
+    if (numbers_[place].compare_exchange_strong(here, 0)) count_--;
+  } else if (!numbers_[place].compare_exchange_strong(here, static_cast<int>(elsewhere) + 1)) {
+    raw(SYS_close, elsewhere);
+  }
 }
 
 long OwnDescriptors::first_within(unsigned first, unsigned last) const {

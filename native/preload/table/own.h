@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "preload/thread.h"
+
 namespace sockdoc::preload {
 
 /**
@@ -17,8 +19,8 @@ class OwnDescriptors {
   static constexpr std::size_t kMoments = 8;  // places that are left to those which go within a moment
 
   /**
-   * Takes `fd` over, to a high number. Where it then stands, see number(); a negative errno when there is no room, and
-   * `fd` is the caller's still. For a moment it may stand on the program's last free number.
+   * Takes `fd` over, which was made with Making, to a high number. Where it then stands, see number(); a negative errno
+   * when there is no room, and `fd` is the caller's still. For a moment it may stand on the program's last free number.
    */
   enum class For { long_while, moment };
   [[nodiscard]] int adopt(int fd, For how_long = For::long_while);
@@ -26,19 +28,46 @@ class OwnDescriptors {
   void release(std::size_t place);
 
   [[nodiscard]] bool owns(int fd) const { return count_.load(std::memory_order_relaxed) != 0 && place_of(fd) < kMost; }
-  /** Frees the number `fd` for the program, if it is one of ours. */
-  void move_away(int fd);
+
+  /**
+   * While one of them lives what was made within it stands on its number: no thread of the program puts something of
+   * its own there, by dup2(2), which we would take, or close, for ours. No handler runs meanwhile, so for short steps
+   * alone; begun before the descriptor is made, ended once it is adopted or closed.
+   */
+  class Making {
+   public:
+    Making();
+    ~Making();
+    Making(const Making&) = delete;
+    Making& operator=(const Making&) = delete;
+
+   private:
+    SignalsBlocked blocked_;
+  };
+  /** Around the system call by which the program puts something on the number `to`: one of ours is moved away first. */
+  class Replacing {
+   public:
+    explicit Replacing(int to);
+    ~Replacing();
+    Replacing(const Replacing&) = delete;
+    Replacing& operator=(const Replacing&) = delete;
+  };
 
   /** The first of ours within a range, or -1. */
   [[nodiscard]] long first_within(unsigned first, unsigned last) const;
+  /** In a child, which has but one thread. */
+  void forked() { making_ = replacing_ = 0; }
 
  private:
   [[nodiscard]] std::size_t place_of(int fd) const;
+  void move_away(int fd);
   [[nodiscard]] bool raise(std::size_t place, int fd, For how_long);
 
   std::atomic<int> numbers_[kMost] = {};  // the descriptor + 1; 0: free
   std::atomic<unsigned> count_{0};
   std::atomic<std::size_t> end_{0};  // all places from here on were never used
+  std::atomic<unsigned> making_{0};
+  std::atomic<unsigned> replacing_{0};
 };
 
 extern OwnDescriptors own_descriptors;

@@ -14,6 +14,7 @@
 #include "preload/readiness/sets.h"
 #include "preload/table/memory.h"
 #include "preload/table/open_descriptors.h"
+#include "preload/table/own.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -133,6 +134,7 @@ void DescriptorTable::forked(std::int32_t child, unsigned number) {
   if (child < 0) return holders_.count_out_ended();
   begin_epoch();
   if (child != 0) return;
+  own_descriptors.forked();
   holders_.begin_as(number);
   // Nobody counted us where no hook saw the fork.
   if (!expected && owner_->process.load() == 0) {

@@ -1,9 +1,13 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -132,6 +136,50 @@ void in_a_child_on_our_memory(Body body) {
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+/** Of our descriptors: where one stands, for the child it is one of its own. */
+TEST_F(Returning, AChildOnOurMemoryMovesNothingOfOurs) {
+  OwnDescriptor own;
+  ASSERT_TRUE(own.take(::memfd_create("own", MFD_CLOEXEC)));
+  const int number = own.number();
+  in_a_child_on_our_memory([&] { EXPECT_EQ(sockdoc_hook_dup2(0, number), number); });
+  EXPECT_EQ(own.number(), number);
+  EXPECT_EQ(::ftruncate(number, 4096), 0) << "still the file";
+  own.close();
+  EXPECT_EQ(::fcntl(number, F_GETFD), -1);
+}
+
+/** Threads put files of theirs on the lowest number that is free, where ours stand for a moment too. */
+TEST_F(Returning, WhatAThreadPutsOnANumberMeanwhileIsNotTakenForOurs) {
+  constexpr int kRounds = 20'000;
+  const int theirs = ::open("/dev/zero", O_RDONLY | O_CLOEXEC);
+  struct stat wanted {};
+  ASSERT_EQ(::fstat(theirs, &wanted), 0);
+  const int number = lowest_free_number();
+  std::minstd_rand random(1);
+  std::atomic<bool> over{false};
+  std::thread making([&] {
+    while (!over) {
+      UnreadBytes bytes;
+      ASSERT_TRUE(bytes.make(1, 100, OwnDescriptors::For::moment));
+      struct stat file {};
+      ASSERT_EQ(::fstat(bytes.fd(), &file), 0);
+      ASSERT_EQ(file.st_size, 2 * 4096) << "not the one that was made";
+      bytes.discard();
+    }
+  });
+  for (int round = 0; round < kRounds && !HasFailure(); round++) {
+    ASSERT_EQ(sockdoc_hook_dup2(theirs, number), number);
+    struct stat found {};
+    EXPECT_EQ(::fstat(number, &found), 0) << "closed, in round " << round;
+    EXPECT_EQ(found.st_ino, wanted.st_ino) << round;
+    sockdoc_hook_close(number);
+    for (auto moment = random() % 512; moment > 0; moment--) __builtin_ia32_pause();
+  }
+  over = true;
+  making.join();
+  ::close(theirs);
 }
 
 /** Bytes lie unread in the ring of the second end, and the first end is ours too. */
