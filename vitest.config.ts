@@ -58,6 +58,20 @@ export default defineConfig({
           retry,
         },
       },
+      // The injector, built to watch its own memory, at work on the same programs; libsd in them is the one that ships.
+      // units runs sockdoc itself, and unread waits more than it does.
+      {
+        extends: true,
+        test: {
+          name: 'sanitised',
+          include: ['test/integration/inject/*.test.ts'],
+          exclude: ['test/integration/inject/{units,unread}.test.ts'],
+          env: { SOCKDOC_INJECT_BUILD: 'asan', ASAN_OPTIONS: 'detect_stack_use_after_return=1:strict_string_checks=1' },
+          maxWorkers: 2,
+          sequence: { groupOrder: 3 },
+          retry,
+        },
+      },
       // Not a test: writes fixtures/hosts anew (npm run record), to be read before it is committed.
       { extends: true, test: { name: 'record', include: ['test/record/**/*.record.ts'], testTimeout: 600_000 } },
     ],

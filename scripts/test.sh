@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All tests: lint, native tests (plain, address + undefined, thread sanitizer), unit, integration, guests. As root on Debian it
-# installs what only the tests need; otherwise tests that miss something are skipped with their reason.
+# All tests: lint, native tests (plain, address + undefined, thread sanitizer), unit, integration (some of them again with an
+# injector that has address + undefined), guests. As root on Debian it installs what only the tests need; otherwise tests that
+# miss something are skipped with their reason.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -70,12 +71,17 @@ native_tests() {
     ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --parallel 2 ${CI:+--repeat until-pass:2} \
       > "build/ctest-$preset.log" 2>&1 &
     running[$preset]=$!
+    [ "$preset" = asan ] || continue
+    node_modules/.bin/vitest run --project sanitised > build/sanitised-tests.log 2>&1 &
+    running[sanitised]=$!
   done
   for preset in release asan tsan; do
     wait "${running[$preset]}" || status=$?
     echo "native tests ($preset):"
     grep -vE '^ *Start +[0-9]+:| Passed +[0-9.]+ sec$|^Internal|^$' "build/ctest-$preset.log"
   done
+  wait "${running[sanitised]}" || status=$?
+  cat build/sanitised-tests.log
   return "$status"
 }
 native_tests > build/native-tests.log 2>&1 &

@@ -5,7 +5,13 @@ import { promisify } from 'node:util';
 import type { Kept } from '../../src/model/migrate.js';
 import { LIBSD } from './libsd.js';
 
-export const INJECT = fileURLToPath(new URL('../../build/release/sockdoc-inject', import.meta.url));
+/** Tests run a second time with an injector that watches its own memory (vitest.config.ts). */
+const build = process.env.SOCKDOC_INJECT_BUILD ?? 'release';
+
+export const INJECT = fileURLToPath(new URL(`../../build/${build}/sockdoc-inject`, import.meta.url));
+
+/** Of many cases that differ in the program and in libsd: each sixth, where only the injector is another one. */
+export const cases = <T>(all: readonly T[]): T[] => all.filter((_, i) => build === 'release' || i % 6 === 1);
 
 export interface Injected {
   pid: number;

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { inject, killedAt, Speaker } from '../../support/inject.js';
+import { cases, inject, killedAt, Speaker } from '../../support/inject.js';
 import { compiled, hasLibsd } from '../../support/libsd.js';
 
 type Words = readonly [call: string, came: number, ms?: number, local?: 'tcp' | 'unix', limited?: 'limited'];
@@ -26,7 +26,7 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
   const attached = (pid: number) => expect(inject('attach', pid)).toMatchObject({ state: 'attached' });
   const PART = 3000;
 
-  it.each<[line: string, ...words: Words]>([
+  const CALLS: [line: string, ...words: Words][] = [
     ['rest', 'recv', PART],
     ['rest', 'recv', 0],
     ['rest', 'recv', PART, 0, 'unix'],
@@ -65,7 +65,8 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
     ['restart', 'sendfile', 0],
     ['restart', 'send', 0, 0, 'unix'],
     ['wait', 'send', 0, 800],
-  ])('is attached to, and its call gives what it gives else: %s: %s %i', async (line, ...words) => {
+  ];
+  it.each(cases(CALLS))('is attached to, and its call gives what it gives else: %s: %s %i', async (line, ...words) => {
     const plain = await after(words, line, () => {});
     expect(plain).toMatch(/ended 0$/);
     expect(await after(words, line, attached)).toBe(plain);
@@ -77,7 +78,7 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
     ).toBe(plain);
   });
 
-  it.each(['recv', 'recvmsg', 'send', 'writev', 'sendmsg', 'sendfile', 'stdin'])(
+  it.each(cases(['recv', 'recvmsg', 'send', 'writev', 'sendmsg', 'sendfile', 'stdin']))(
     'has all its bytes where libsd cannot be loaded: %s',
     async (call) => {
       const words = [call, PART] as const;
@@ -89,7 +90,7 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
     },
   );
 
-  it.each(['recv', 'recvmsg', 'send', 'sendfile'])(
+  it.each(cases(['recv', 'recvmsg', 'send', 'sendfile']))(
     'has all its bytes where it gets no memory, and is attached to later: %s',
     async (call) => {
       const words = [call, PART] as const;
@@ -106,7 +107,7 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
     },
   );
 
-  it.each(['recv', 'recvmsg', 'send', 'writev', 'sendfile'])(
+  it.each(cases(['recv', 'recvmsg', 'send', 'writev', 'sendfile']))(
     'has all its bytes where it limits its system calls, so that it is refused: %s',
     async (call) => {
       const words = [call, PART, 0, 'tcp', 'limited'] as const;

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { inject, Speaker } from '../../support/inject.js';
+import { cases, inject, Speaker } from '../../support/inject.js';
 import { compiled, hasLibsd } from '../../support/libsd.js';
 
 // fixtures/programs/inject/busy.c: threads that do nothing but one thing, as fast as they can.
@@ -13,7 +13,7 @@ describe.runIf(hasLibsd)('programs that never rest', () => {
   });
   afterEach(() => victim?.stop());
 
-  it.each(['malloc', 'fork', 'spawn', 'thread', 'signal'])('attached and detached: %s', async (mode) => {
+  it.each(cases(['malloc', 'fork', 'spawn', 'thread', 'signal']))('attached and detached: %s', async (mode) => {
     victim = new Speaker([program, mode, 'socket']);
     expect(await victim.line()).toBe('ready');
     for (let i = 0; i < 5; i++) {
@@ -25,7 +25,7 @@ describe.runIf(hasLibsd)('programs that never rest', () => {
   });
 
   // fixtures/programs/inject/sending.c. Its input is a pipe: who waits for that cannot be stopped in place of who sends.
-  it.each(['sendfile', 'write', 'writev', 'sendmsg'])(
+  it.each(cases(['sendfile', 'write', 'writev', 'sendmsg']))(
     'attached in the midst of a send of all of it: %s',
     async (way) => {
       for (let i = 0; i < 6; i++) {

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { inject, killedAt, Speaker } from '../../support/inject.js';
+import { cases, inject, killedAt, Speaker } from '../../support/inject.js';
 import { compiled, hasLibsd } from '../../support/libsd.js';
 
 // fixtures/programs/inject/blocked.c has a thread in each call that can wait for a socket. Whatever is done to it meanwhile, each call
@@ -73,7 +73,7 @@ describe.runIf(hasLibsd)('calls that wait when somebody attaches', () => {
   });
 
   const STEPS = { attach: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], detach: [2, 3, 7, 8, 11, 12] } as const;
-  it.each(STEPS.attach)(
+  it.each(cases(STEPS.attach))(
     'give the same when the injector is killed at step %i, and it can be attached',
     async (step) => {
       const killed = await after(300, (pid) => {
@@ -85,7 +85,7 @@ describe.runIf(hasLibsd)('calls that wait when somebody attaches', () => {
       expect(killed).toBe(plain);
     },
   );
-  it.each(STEPS.detach)(
+  it.each(cases(STEPS.detach))(
     'give the same when the injector is killed at step %i of the way back, and it can be detached',
     async (step) => {
       const killed = await after(300, (pid) => {
