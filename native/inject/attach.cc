@@ -76,7 +76,7 @@ Refused visiting(const Try& one, Work work) {
   std::optional<arch::Pending> pending;
   if (const auto& libsd = one.target.libsd) pending = Libsd(one.memory, *libsd).pending();
   if (pending) threads.finish_by(*pending);
-  Thread* host = stop_at_safe_point(threads, one.memory, one.deadline);
+  Thread* host = stop_at_safe_point(threads, one.memory, one.entry, one.target.libsd, one.deadline);
   if (host == nullptr) {
     return too_late(
         "None of its threads came to a call where it can be held without harm: on a socket, or one that waits for a "

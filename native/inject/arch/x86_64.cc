@@ -4,6 +4,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string_view>
 
 extern "C" {
@@ -188,6 +189,11 @@ bool is_system_call(const Memory& memory, Address at) {
 bool behind_system_call(const Memory& memory, const Registers& registers) {
   return static_cast<long>(registers.orig_rax) >= 0 &&
          is_system_call(memory, Address{registers.rip - kSystemCallBytes});
+}
+
+bool may_begin(const Registers& registers) {
+  // What the kernel has there until the call gives something else.
+  return static_cast<long>(registers.orig_rax) >= 0 && static_cast<long>(registers.rax) == -ENOSYS;
 }
 
 SystemCall call_in(const Registers& registers) {

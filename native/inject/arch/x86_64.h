@@ -41,6 +41,9 @@ inline constexpr long kSigreturn = 15;          // rt_sigreturn
  */
 [[nodiscard]] std::optional<long> restarted_number(const Memory& memory, Address behind);
 
+/** Of a thread at the beginning or the end of a call: whether it may be the beginning. */
+[[nodiscard]] bool may_begin(const Registers& registers);
+
 /** True where the instruction at `at` is the one for system calls. */
 [[nodiscard]] bool is_system_call(const Memory& memory, Address at);
 

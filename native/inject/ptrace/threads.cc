@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <utility>
 
 namespace sockdoc::inject {
 namespace {
@@ -169,6 +168,25 @@ bool Threads::await(Thread& thread, const Deadline& patience) const {
   return true;
 }
 
+/**
+ * One that is let go where a call begins would make it with a signal pending that there is not: epoll_wait() and
+ * semop() would give EINTR, a write a part. So it is taken back to before. Of a call without a number its filters may
+ * make an end: there it is told to stop within the call, which is mended.
+ */
+void Threads::step_back(Thread& thread, const Deadline& patience) const {
+  const Tracee& tracee = thread.tracee;
+  const bool at_call = !thread.settled && tracee.condition() == Tracee::Condition::system_call;
+  const auto now = at_call ? tracee.registers() : std::nullopt;
+  if (!now || !arch::may_begin(*now)) return;
+  const auto facts = read_facts(thread_folder(memory_.pid(), tracee.tid()));
+  const bool filters = !facts || facts->seccomp != 0;
+  if (filters) tracee.interrupt();
+  if (!filters && !tracee.set(arch::again(*now))) return;
+  thread.secured = false;
+  thread.tracee.resume_to_system_call();
+  (void)await(thread, patience);
+}
+
 void Threads::release(Thread& thread) { release(thread, Deadline::of_taking_back_in_ms(kPatienceMs)); }
 
 void Threads::release(Thread& thread, const Deadline& patience) {
@@ -177,7 +195,10 @@ void Threads::release(Thread& thread, const Deadline& patience) {
     tracee.interrupt();
     (void)await(thread, patience);
   }
+  step_back(thread, patience);
   if (tracee.stopped() && !thread.settled && !thread.secured) secure(thread);
+  const bool short_of_bytes = thread.call.way == BrokenCall::Way::partly && !thread.call.signal && !pending_;
+  if (tracee.stopped() && !thread.settled && short_of_bytes && finish_alone_) finish_alone_(thread);
   tracee.release();
   threads_.erase(tracee.tid());
 }

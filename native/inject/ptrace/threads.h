@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "inject/ptrace/broken_call.h"
@@ -46,6 +48,8 @@ class Threads {
   /** From now on what a stop cut short can be finished: by libsd. */
   void finish_by(const arch::Pending& pending) { pending_ = pending; }
   [[nodiscard]] bool can_finish() const { return pending_.has_value(); }
+  /** Until then by this, once such a thread is released that is not settled. */
+  void finish_alone_by(std::function<void(Thread&)> finish) { finish_alone_ = std::move(finish); }
   /** How a stopped thread goes on as if it had not been stopped; nothing where it does so by itself. */
   [[nodiscard]] std::optional<arch::Registers> resumption(const Thread& thread) const;
 
@@ -66,11 +70,13 @@ class Threads {
   bool tell_next();
   [[nodiscard]] bool await(Thread& thread, const Deadline& patience) const;
   void release(Thread& thread, const Deadline& patience);
+  void step_back(Thread& thread, const Deadline& patience) const;
   [[nodiscard]] bool cannot_stop(const Thread& thread) const;
   [[nodiscard]] std::vector<Thread*> those(bool running) const;
 
   Memory memory_;
   std::optional<arch::Pending> pending_;
+  std::function<void(Thread&)> finish_alone_;
   std::map<pid_t, std::unique_ptr<Thread>> threads_;
 };
 

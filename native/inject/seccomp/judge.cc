@@ -170,7 +170,6 @@ bool Judge::may_stop(pid_t tid) const {
 
 /** It ran when we looked, and was amid its bytes all the same. */
 void Judge::finish(Thread& stopped, const Filters& filters) const {
-  if (stopped.call.way != BrokenCall::Way::partly || stopped.call.signal || pending_) return;
   Visit visit(memory_, libc_, stopped);
   if (visit.finish_behind_libc()) return;
   std::set<std::string> names;
@@ -191,18 +190,18 @@ Refused Judge::thread(pid_t tid, bool& postponed) {
   postponed = !may_stop(tid);
   if (postponed) return std::nullopt;
   const std::int64_t begin = now_ns();
+  Filters filters;
   Threads threads(memory_);
   if (pending_) threads.finish_by(*pending_);
+  threads.finish_alone_by([&](Thread& one) { finish(one, filters); });
   Thread* stopped = threads.stop(tid, deadline_);
   if (stopped == nullptr) {
     if (has_ended(memory_.pid()) || !read_facts(thread_folder(memory_.pid(), tid))) return std::nullopt;
     return too_late();
   }
-  Filters filters;
   const int error = read_filters(tid, filters);
   if (error == 0) spare_restart(*stopped, filters);
   if (error != 0) filters.clear();
-  finish(*stopped, filters);
   threads.release();
   stops_.push_back(static_cast<double>(now_ns() - begin) / 1e6);
   if (error != 0) return not_shown(error);

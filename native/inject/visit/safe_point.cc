@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/procfs.h"
 #include "inject/visit/rest.h"
@@ -20,6 +21,8 @@ constexpr std::int64_t kPause = 2'000'000;
 
 /** Another thread is the better one: one that sleeps amid its bytes has its call cut short for a moment. */
 constexpr int kBetterOnesMs = 100;
+
+constexpr long kWaitForSeveralWords = 449;  // futex_waitv, of Linux 5.16
 
 /** Locks that back off by sleeping, as allocators have them, sleep for less. */
 constexpr std::int64_t kLongSleepNs = 100'000'000;
@@ -88,8 +91,23 @@ bool waits_idly(const Memory& memory, const SystemCall& call) {
   }
 }
 
-bool is_safe(const Memory& memory, const SystemCall& call) {
+struct Target {
+  const Memory& memory;
+  const EntryPoints& libc;
+  const std::optional<Image>& libsd;
+};
+
+/** libsd sleeps so for nothing but sends of peers, 10 ms at most; it has no locks that do. */
+bool waits_at_bell(const Target& target, const SystemCall& call) {
+  return target.libsd && target.libsd->holds(Address{call.at});
+}
+
+bool is_safe(const Target& target, const SystemCall& call) {
+  const Memory& memory = target.memory;
   switch (call.number) {
+    case SYS_futex:
+    case kWaitForSeveralWords:
+      return waits_at_bell(target, call);
     case SYS_poll:
     case SYS_ppoll:
     case SYS_select:
@@ -111,12 +129,12 @@ bool has_room(const Memory& memory, const SystemCall& call) {
 }
 
 /** At the end of a safe call, whether it was broken off or not; and no signal is on its way. */
-bool stands_safely(const Memory& memory, const Thread& thread) {
-  if (!arch::behind_system_call(memory, thread.registers) || thread.tracee.signal() != 0 || thread.call.signal)
+bool stands_safely(const Target& target, const Thread& thread) {
+  if (!arch::behind_system_call(target.memory, thread.registers) || thread.tracee.signal() != 0 || thread.call.signal)
     return false;
   const auto condition = thread.tracee.condition();
   if (condition != Tracee::Condition::interrupted && condition != Tracee::Condition::system_call) return false;
-  return is_safe(memory, arch::call_in(thread.registers));
+  return is_safe(target, arch::call_in(thread.registers));
 }
 
 /** Broken off, it would be seen. */
@@ -144,22 +162,43 @@ bool hold_before(Thread& thread, const Memory& memory, const arch::Registers& be
   return !thread.call.signal;
 }
 
+/** Cut short, with nobody there who would go on with it. */
+bool is_short(const Threads& threads, const Thread& thread) {
+  return thread.call.way == BrokenCall::Way::partly && !thread.call.signal && !threads.can_finish();
+}
+
+/** At the end of a call that nobody has told to stop: what it gave is what it was to give. */
+void take_as_whole(Thread& thread) {
+  if (thread.call.way != BrokenCall::Way::partly) return;
+  thread.call = BrokenCall{};
+  thread.secured = true;
+}
+
 /**
  * From the end of a call that is not safe, or from within the program's own code, to the end of one that is; or to the
  * beginning of one that a stop could break off in the middle. False: there is none, or one begins that may not be
  * stopped.
  */
-bool lead_on(const Threads& threads, Thread& thread, const Memory& memory, const Deadline& deadline) {
+bool lead_on(const Threads& threads, Thread& thread, const Target& target, const Deadline& deadline) {
+  const Memory& memory = target.memory;
   bool inside = false;
+  bool told = true;
   for (;;) {
-    if (!inside && stands_safely(memory, thread)) return true;
+    if (!inside && stands_safely(target, thread)) return true;
+    // What that has cut short is finished once it is released.
+    if (!inside && is_short(threads, thread)) return false;
     if (deadline.passed()) return false;
+    // What we have broken off is made again.
+    const auto again = inside ? std::nullopt : threads.resumption(thread);
+    if (again && thread.tracee.stopped() && !thread.tracee.set(*again)) return false;
     thread.tracee.resume_to_system_call();
     thread.secured = false;
+    thread.call = BrokenCall{};
     if (!thread.tracee.await_stop(deadline.no_later_than_ms(kStillMs))) {
       if (!inside) continue;
       // It waits; stopped, it is at the end of that call, whatever it was.
       thread.tracee.interrupt();
+      told = true;
       if (!threads.await_told(thread, deadline)) return false;
     }
     const auto condition = thread.tracee.condition();
@@ -171,19 +210,52 @@ bool lead_on(const Threads& threads, Thread& thread, const Memory& memory, const
       return false;
     }
     if (!inside && !examine(memory, thread)) return false;
+    if (!inside && !told) take_as_whole(thread);
+    if (inside) told = false;
     if (!inside || condition != Tracee::Condition::system_call) continue;
     const auto beginning = thread.tracee.registers();
     if (!beginning) return false;
     const SystemCall call = arch::call_in(*beginning);
     if (!is_to_be_whole(memory, call)) continue;
-    if (!is_safe(memory, call)) return false;
+    if (!is_safe(target, call)) return false;
     if (!has_filters(memory.pid(), thread.tracee.tid())) return hold_before(thread, memory, *beginning, deadline);
   }
 }
 
-}  // namespace
+/**
+ * Which threads were met amid bytes, where they cannot make calls for us. Each time that takes some of the room behind
+ * libc's code: so they are left alone for a while, and each time for longer.
+ */
+class MetAmidBytes {
+ public:
+  [[nodiscard]] bool rests(pid_t tid) const {
+    const auto found = met_.find(tid);
+    return found != met_.end() && !found->second.until.passed();
+  }
+  void add(pid_t tid) {
+    constexpr int kFirstMs = 100;
+    const auto found = met_.find(tid);
+    const int ms = found == met_.end() ? kFirstMs : 2 * found->second.ms;
+    met_.insert_or_assign(tid, Rest{ms, Deadline::of_taking_back_in_ms(ms)});
+  }
 
-Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadline& deadline) {
+ private:
+  struct Rest {
+    int ms;
+    Deadline until;
+  };
+  std::map<pid_t, Rest> met_;
+};
+
+/** It ran when it was told to stop, or had begun another call. */
+void finish_alone(Thread& thread, const Target& target) {
+  constexpr int kPatienceMs = 5000;
+  Visit visit(target.memory, target.libc, thread);
+  if (!visit.finish_behind_libc()) (void)visit.enter(std::nullopt, Deadline::of_taking_back_in_ms(kPatienceMs));
+}
+
+Thread* look_for_one(Threads& threads, const Target& target, const MetAmidBytes& met, const Deadline& deadline) {
+  const Memory& memory = target.memory;
   const Deadline better = Deadline::of_taking_back_in_ms(kBetterOnesMs);
   do {
     const bool any = threads.can_finish() || better.passed();
@@ -191,12 +263,12 @@ Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadlin
     for (const pid_t tid : threads_of(memory.pid())) {
       SystemCall call;
       const Activity activity = look_at_call(memory, tid, call);
-      if (activity == Activity::running) busy.push_back(tid);
-      if (activity != Activity::sleeping || !is_safe(memory, call)) continue;
+      if (activity == Activity::running && !met.rests(tid)) busy.push_back(tid);
+      if (activity != Activity::sleeping || !is_safe(target, call)) continue;
       if (moves_parts(call) && !(any && has_rest(memory, call) && has_room(memory, call))) continue;
       Thread* thread = threads.stop(tid, deadline);
       if (thread == nullptr) continue;
-      if (stands_safely(memory, *thread)) return thread;
+      if (stands_safely(target, *thread)) return thread;
       threads.release(*thread);
     }
     for (const pid_t tid : busy) {
@@ -204,12 +276,27 @@ Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const Deadlin
       const Deadline turn = deadline.no_later_than_ms(kTurnMs);
       Thread* thread = threads.stop(tid, turn);
       if (thread == nullptr) continue;
-      if (lead_on(threads, *thread, memory, turn)) return thread;
+      if (lead_on(threads, *thread, target, turn)) return thread;
       threads.release(*thread);
     }
     nap(kPause);
   } while (!deadline.passed() && !has_ended(memory.pid()));
   return nullptr;
+}
+
+}  // namespace
+
+Thread* stop_at_safe_point(Threads& threads, const Memory& memory, const EntryPoints& libc,
+                           const std::optional<Image>& libsd, const Deadline& deadline) {
+  const Target target{memory, libc, libsd};
+  MetAmidBytes met;
+  threads.finish_alone_by([&](Thread& thread) {
+    met.add(thread.tracee.tid());
+    finish_alone(thread, target);
+  });
+  Thread* const found = look_for_one(threads, target, met, deadline);
+  threads.finish_alone_by(nullptr);
+  return found;
 }
 
 }  // namespace sockdoc::inject

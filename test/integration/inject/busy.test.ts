@@ -41,12 +41,36 @@ describe.runIf(hasLibsd)('programs that never rest', () => {
     },
   );
 
+  it.each(cases(['pipe', 'pipev']))(
+    'looked for where it can be held, in the midst of a write to a pipe: %s',
+    async (way) => {
+      victim = new Speaker(['bash', '-c', 'exec "$@" < <(cat)', 'bash', sending, way]);
+      expect(await victim.line()).toBe('ready');
+      // What is no library: each time anew it is without libsd, which could finish the call.
+      for (let i = 0; i < 6; i++) {
+        const { code } = inject('attach', victim.pid, { args: ['--library', '/etc/passwd', '--timeout-ms', '1000'] });
+        expect(await victim.ask('well?')).toBe('fine');
+        expect(['loader', 'timeout']).toContain(code);
+      }
+    },
+  );
+
   it('attached where it writes to its log before it sends', async () => {
     victim = new Speaker(['bash', '-c', 'exec "$0" malloc log < <(cat)', program]);
     expect(await victim.line()).toBe('ready');
     // Half a second, where nobody stays away for that; else the write that comes first is met for half a minute.
     expect(inject('attach', victim.pid, { args: ['--timeout-ms', '10000'] })).toMatchObject({ state: 'attached' });
     expect(await victim.ask('well?')).toBe('fine');
+  });
+
+  it('led to a call that begins, and let go there, it makes that as if nothing had been', async () => {
+    // Nor is its output a socket: there is none.
+    victim = new Speaker(['bash', '-c', 'exec "$0" turns < <(cat) > >(cat)', program]);
+    expect(await victim.line()).toBe('ready');
+    for (let i = 0; i < 5; i++) {
+      expect(inject('attach', victim.pid, { args: ['--timeout-ms', '300'] })).toMatchObject({ code: 'timeout' });
+      expect(await victim.ask('well?')).toBe('fine');
+    }
   });
 
   it('a program without a call on a socket is left alone', async () => {

@@ -5,12 +5,14 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include <atomic>
 #include <cerrno>
 #include <initializer_list>
 #include <vector>
 
 #include "inject/victim.h"
 #include "inject/visit/safe_point.h"
+#include "preload/connection/bell.h"
 
 namespace sockdoc::inject {
 namespace {
@@ -45,7 +47,7 @@ class VisitTest : public testing::Test {
   template <typename Inside>
   void visiting(const Memory& memory, Inside inside) {
     Threads threads(memory);
-    Thread* host = stop_at_safe_point(threads, memory, deadline_);
+    Thread* host = stop_at_safe_point(threads, memory, entry_, std::nullopt, deadline_);
     ASSERT_NE(host, nullptr);
     Visit visit(memory, entry_, *host);
     ASSERT_FALSE(visit.enter(std::nullopt, deadline_));
@@ -173,7 +175,7 @@ TEST_F(VisitTest, TheStackOfTheFirstThreadGrows) {
   const Memory memory(deep.pid());
   {
     Threads threads(memory);
-    Thread* host = stop_at_safe_point(threads, memory, deadline_);
+    Thread* host = stop_at_safe_point(threads, memory, entry_, std::nullopt, deadline_);
     ASSERT_NE(host, nullptr);
     const Address top{host->registers.rsp};
     char byte = 0;
@@ -186,6 +188,50 @@ TEST_F(VisitTest, TheStackOfTheFirstThreadGrows) {
   EXPECT_EQ(::send(deep.peer(), "x", 1, 0), 1);
   EXPECT_EQ(deep.ended(), 0);
 }
+
+/** The object that this test's own code is in. */
+std::optional<Image> own_image(const Memory& memory) {
+  const auto maps = read_maps(memory.pid());
+  const auto code = reinterpret_cast<std::uint64_t>(&preload::await_bells);
+  for (const Mapping& one : *maps) {
+    if (one.offset != 0) continue;
+    auto image = Image::at(memory, Address{one.begin});
+    if (image && image->holds(Address{code})) return image;
+  }
+  return std::nullopt;
+}
+
+class BellTest : public VisitTest, public testing::WithParamInterface<unsigned> {};
+
+TEST_P(BellTest, WhoWaitsForPeersInLibsdMakesCalls) {
+  Victim waits([](int socket) {
+    std::atomic<std::uint32_t> bells[2] = {1, 1};
+    const preload::BellToWaitAt words[2] = {preload::to_wait_at(bells[0]), preload::to_wait_at(bells[1])};
+    char byte = 0;
+    do {
+      if (preload::await_bells(words, GetParam(), 10'000'000) != preload::AtBells::late) return 1;
+    } while (::recv(socket, &byte, 1, MSG_DONTWAIT) < 0);
+    return byte == 'x' ? 0 : 1;
+  });
+  waits.await(GetParam() == 1 ? SYS_futex : 449);
+  const Memory memory(waits.pid());
+  const auto libsd = own_image(memory);
+  ASSERT_TRUE(libsd);
+  for (int i = 0; i < 5; i++) {
+    Threads threads(memory);
+    Thread* host = stop_at_safe_point(threads, memory, entry_, libsd, Deadline::in_ms(3000));
+    ASSERT_NE(host, nullptr);
+    Visit visit(memory, entry_, *host);
+    ASSERT_FALSE(visit.enter(std::nullopt, deadline_));
+    long result = 0;
+    ASSERT_FALSE(visit.system_call({SYS_getpid}, deadline_, result));
+    EXPECT_EQ(result, waits.pid());
+  }
+  ASSERT_EQ(::send(waits.peer(), "x", 1, 0), 1);
+  EXPECT_EQ(waits.ended(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(OneAndSeveral, BellTest, testing::Values(1u, 2u));
 
 TEST_F(VisitTest, WhatWasCutShortFinishesBehindLibcAlsoWhereItIsCutShortThereAgain) {
   constexpr std::size_t kWhole = 8 << 20;
@@ -221,7 +267,7 @@ class IdleCallTest : public VisitTest {
     const Memory memory(victim.pid());
     for (int i = 0; i < 3; i++) {
       Threads threads(memory);
-      Thread* host = stop_at_safe_point(threads, memory, deadline_);
+      Thread* host = stop_at_safe_point(threads, memory, entry_, std::nullopt, deadline_);
       EXPECT_NE(host, nullptr);
       if (host == nullptr) return -1;
       Visit visit(memory, entry_, *host);  // a child of the same process: its libc is at the same place
@@ -368,7 +414,7 @@ TEST_F(IdleCallTest, WhoeverSleepsOtherwiseIsNotVisited) {
     sleeper.await(SYS_clock_nanosleep);
     const Memory memory(sleeper.pid());
     Threads threads(memory);
-    EXPECT_EQ(stop_at_safe_point(threads, memory, Deadline::in_ms(150)), nullptr);
+    EXPECT_EQ(stop_at_safe_point(threads, memory, entry_, std::nullopt, Deadline::in_ms(150)), nullptr);
     EXPECT_TRUE(threads.all().empty());
   }
 }
