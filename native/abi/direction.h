@@ -12,7 +12,7 @@
 namespace sockdoc::abi {
 
 /** Two libsd of different versions do not share memory. */
-inline constexpr std::uint32_t kSharedMemoryVersion = 6;
+inline constexpr std::uint32_t kSharedMemoryVersion = 7;
 
 /** Adjacent lines are fetched in pairs on x86, so that two writers on neighbouring ones still disturb each other. */
 inline constexpr std::size_t kWriterAlignment = 128;
@@ -32,26 +32,30 @@ struct Switch {
 };
 
 /**
- * SenderWords::ring_tail: `interruptions << 56 | kPagesGone | kWokenOnce | bytes << 1 | kKernelWanted`,
+ * SenderWords::ring_tail: `interruptions << 56 | kPagesGone | kWokenOnce | kWatched | bytes << 1 |
+ * kKernelWanted`,
  * so that one compare-and-swap announces bytes only where nothing has happened since.
  *
  * kKernelWanted: the receiver sleeps in the kernel, or wants nothing else. While it is set no byte may be put into the
  * ring, so that whatever comes wakes it.
  * kWokenOnce, beside kKernelWanted: whoever sleeps is woken by the first byte from the kernel, and nobody else has to
  * be. The sender may clear both bits after it has sent that byte, by a compare-and-swap from what it saw before.
- * kPagesGone: the receiver has given the ring's pages back. While it is set no byte may be put into the ring: the
- * sender makes sure that there is memory before it clears it.
- * Interruptions: a signal handler counts up when it uses the role of the sender that it interrupted; and the receiver,
- * before it gives pages back, so that a sender that was writing announces nothing, and before it sleeps to be woken
- * once, so that a sender that woke it before does not clear the new wish.
+ * kWatched, beside kKernelWanted: who sleeps does so on several connections, and whether he is awake says the watch
+ * that the receiver's end names (abi/slab.h). While he is, the sender may clear both bits, by a compare-and-swap from
+ * what it saw before it looked there. kPagesGone: the receiver has given the ring's pages back. While it is set no byte
+ * may be put into the ring: the sender makes sure that there is memory before it clears it. Interruptions: a signal
+ * handler counts up when it uses the role of the sender that it interrupted; and the receiver, before it gives pages
+ * back, so that a sender that was writing announces nothing, and before it sleeps to be woken once, or on a watch, so
+ * that a sender that woke it before does not clear the new wish.
  */
 inline constexpr std::uint64_t kKernelWanted = 1;
+inline constexpr std::uint64_t kWatched = std::uint64_t{1} << 53;
 inline constexpr std::uint64_t kWokenOnce = std::uint64_t{1} << 54;
 inline constexpr std::uint64_t kPagesGone = std::uint64_t{1} << 55;
 inline constexpr std::uint64_t kInterruption = std::uint64_t{1} << 56;
 
 /** The bytes of a ring_tail. */
-[[nodiscard]] constexpr std::uint64_t tail_bytes(std::uint64_t word) { return (word & (kWokenOnce - 1)) >> 1; }
+[[nodiscard]] constexpr std::uint64_t tail_bytes(std::uint64_t word) { return (word & (kWatched - 1)) >> 1; }
 
 /**
  * SenderWords::kernel_sends: how many calls of the sender are with the kernel now, and above that what both say of it.

@@ -34,6 +34,25 @@ struct SlabHeader {
   std::uint64_t id;
 };
 
+/**
+ * Whether who sleeps on several connections of the slab at once, one thread on an epoll set, is awake: a number of that
+ * sleep << 1 | kAsleep. Before he marks them he says that he sleeps, by a new number. A sender who has seen that,
+ * has then given bytes to the kernel on one of them, none of which is held back, clears kAsleep by a compare-and-swap
+ * from what it saw; and so does the sleeper when he is awake by himself.
+ */
+struct alignas(kWriterAlignment) Watch {
+  static constexpr std::uint64_t kAsleep = 1;
+  std::atomic<std::uint64_t> state;
+};
+inline constexpr unsigned kWatches = 30;
+
+/** Behind the header, in its page. */
+struct WatchPage {
+  alignas(kWriterAlignment) std::atomic<std::uint32_t> taken;  // a bit for each that is in use
+  Watch watches[kWatches];
+};
+inline constexpr std::size_t kWatchesOffset = kWriterAlignment;
+
 /** What an end says of itself in EndWords::flags. */
 inline constexpr std::uint32_t kSaidShutdown = 1;  // shutdown(2) of its writing half: the end of the stream is meant
 inline constexpr std::uint32_t kSaidClose = 2;     // close(2), the last one
@@ -49,7 +68,7 @@ struct alignas(kWriterAlignment) EndWords {
    * does not wake them costs them no more.
    */
   std::atomic<std::uint32_t> bell;
-  std::uint32_t unused;
+  std::atomic<std::uint32_t> watch;  // that of who sleeps here, + 1; for kWatched
   std::uint64_t reserved[13];
 };
 
@@ -83,6 +102,7 @@ struct SlotHead {
 static_assert(sizeof(SlabHeader) == 32);
 static_assert(sizeof(EndWords) == 128 && offsetof(EndWords, flags) == 8 && offsetof(EndWords, bell) == 16);
 static_assert(sizeof(SlotHead) == 768 && offsetof(SlotHead, ends) == 512);
+static_assert(sizeof(SlabHeader) <= kWatchesOffset && kWatchesOffset + sizeof(WatchPage) <= kPage);
 static_assert(sizeof(SlabHeader) <= kPage && sizeof(SlotHead) <= kPage);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 

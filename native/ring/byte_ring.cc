@@ -9,6 +9,12 @@ namespace sockdoc {
 using std::memory_order_acquire;
 using std::memory_order_relaxed;
 
+namespace {
+
+constexpr std::uint64_t kWishes = abi::kKernelWanted | abi::kWokenOnce | abi::kWatched;
+
+}  // namespace
+
 std::size_t ByteRing::write(std::span<const std::byte> bytes) {
   abi::SenderWords& mine = shared_.sender;
   const std::uint64_t word = mine.ring_tail.load(memory_order_relaxed);
@@ -125,7 +131,7 @@ bool ByteRing::want_kernel(bool once) {
   const std::uint64_t head = shared_.receiver.ring_head.load(memory_order_relaxed);
   std::uint64_t word = shared_.sender.ring_tail.load(std::memory_order_acquire);
   if (abi::tail_bytes(word) != head) return false;
-  std::uint64_t after = (word | abi::kKernelWanted) & ~abi::kWokenOnce;
+  std::uint64_t after = (word | abi::kKernelWanted) & ~(abi::kWokenOnce | abi::kWatched);
   if (once) after = (after | abi::kWokenOnce) + abi::kInterruption;
   return word == after || shared_.sender.ring_tail.compare_exchange_strong(word, after);
 }
@@ -139,16 +145,19 @@ bool ByteRing::want_always() {
 }
 
 bool ByteRing::woke(std::uint64_t sleeper) {
-  return shared_.sender.ring_tail.compare_exchange_strong(sleeper, sleeper & ~(abi::kKernelWanted | abi::kWokenOnce));
+  return shared_.sender.ring_tail.compare_exchange_strong(sleeper, sleeper & ~kWishes);
 }
 
-void ByteRing::want_ring() { shared_.sender.ring_tail.fetch_and(~(abi::kKernelWanted | abi::kWokenOnce)); }
+void ByteRing::want_ring() { shared_.sender.ring_tail.fetch_and(~kWishes); }
 
-void ByteRing::forbid() {
+void ByteRing::forbid(bool watched) {
   // In one step: between two a sender could clear what it may clear, and with it what it may not.
   std::uint64_t word = shared_.sender.ring_tail.load(memory_order_relaxed);
-  while (!shared_.sender.ring_tail.compare_exchange_weak(word, (word | abi::kKernelWanted) & ~abi::kWokenOnce)) {
-  }
+  std::uint64_t after = 0;
+  do {
+    after = (word & ~kWishes) | abi::kKernelWanted;
+    if (watched) after = (after | abi::kWatched) + abi::kInterruption;
+  } while (!shared_.sender.ring_tail.compare_exchange_weak(word, after));
 }
 
 void ByteRing::interrupt() { shared_.sender.ring_tail.fetch_add(abi::kInterruption); }

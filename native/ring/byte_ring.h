@@ -90,12 +90,19 @@ class ByteRing {
   [[nodiscard]] static bool woken_once(std::uint64_t sleeper) {
     return (sleeper & (abi::kKernelWanted | abi::kWokenOnce)) == (abi::kKernelWanted | abi::kWokenOnce);
   }
-  /** Sender: those bytes are on their way, so that sleeper needs no more of them. False: he sleeps anew since. */
+  [[nodiscard]] static bool watched(std::uint64_t sleeper) {
+    return (sleeper & (abi::kKernelWanted | abi::kWatched)) == (abi::kKernelWanted | abi::kWatched);
+  }
+  /** The sender may not clear that wish by himself. */
+  [[nodiscard]] static bool plain(std::uint64_t sleeper) {
+    return (sleeper & (abi::kKernelWanted | abi::kWokenOnce | abi::kWatched)) == abi::kKernelWanted;
+  }
+  /** Sender: that sleeper needs no more of the kernel's bytes. False: he sleeps anew since. */
   [[nodiscard]] bool woke(std::uint64_t sleeper);
   /** Receiver: bytes may come by the ring again. */
   void want_ring();
-  /** Receiver: like want_kernel(), whatever the ring holds. */
-  void forbid();
+  /** Receiver: like want_kernel(), whatever the ring holds. `watched`: as long as he sleeps, says his watch. */
+  void forbid(bool watched = false);
   /** Sender, in a signal handler: what a write() that was interrupted would announce is not. */
   void interrupt();
   [[nodiscard]] bool kernel_wanted() const;

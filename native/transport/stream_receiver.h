@@ -66,8 +66,11 @@ class StreamReceiver {
   [[nodiscard]] bool want_always() { return ring_.want_always(); }
   /** After it: bytes may come by the ring again. */
   void awake() { ring_.want_ring(); }
-  /** Like rest(), whatever the ring holds. */
-  void forbid_ring() { ring_.forbid(); }
+  /** Like rest(), whatever the ring holds; `watched`: see ByteRing::forbid(). */
+  void forbid_ring(bool watched = false) { ring_.forbid(watched); }
+  [[nodiscard]] bool watched() const { return ByteRing::watched(ring_.sleeper()); }
+  /** Resting, and the sender may not end that by himself. */
+  [[nodiscard]] bool resting_plainly() const { return ByteRing::plain(ring_.sleeper()); }
   [[nodiscard]] bool resting() const { return ring_.kernel_wanted(); }
 
   /**

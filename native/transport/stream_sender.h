@@ -74,6 +74,12 @@ class StreamSender {
   [[nodiscard]] std::uint64_t behind() const;
   /** The receiver sleeps, and may be sent the rest by the ring once a first part by the kernel has woken him. */
   [[nodiscard]] bool woken_once() const { return ByteRing::woken_once(ring_.sleeper()); }
+  /** What awake_again() wants to know, from before a look whether the sleeper is awake. */
+  [[nodiscard]] std::uint64_t sleeper() const { return ring_.sleeper(); }
+  /** The sleeper is awake: he needs no more of the kernel's bytes. False: he sleeps anew since. */
+  [[nodiscard]] bool awake_again(std::uint64_t sleeper) { return ring_.woke(sleeper); }
+  /** Nothing that was sent by the kernel is held back. */
+  [[nodiscard]] bool all_on_their_way() const { return kernel_.all_on_their_way(); }
   [[nodiscard]] bool kernel_wanted() const { return ring_.kernel_wanted(); }
 
   /** See ByteRing. */

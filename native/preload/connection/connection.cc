@@ -9,7 +9,8 @@
 #include "preload/connection/bell.h"
 #include "preload/connection/connections.h"
 #include "preload/monitor/link.h"
-#include "preload/readiness/sleepers.h"
+#include "preload/readiness/sets.h"
+#include "preload/readiness/watches.h"
 
 namespace sockdoc::preload {
 
@@ -62,6 +63,36 @@ void Connection::mark(Handle self) {
     remember_pages();
   }
   sleepers.marked(self, inbound().in_ring() == 0);
+}
+
+bool Connection::mark_watched(Handle self, Watches& watches) {
+  if (!here()) return false;
+  const Holding holding(receiving_);
+  if (holding.nested() || handle_.load() != self.word() || !on_rings() || has_unread() || natively_.load() != 0 ||
+      sleepers_.load() != 0 || sleepers.by_name(self.index())) {
+    return false;
+  }
+  const std::uint32_t watch = watches.of(*slab_);
+  if (watch == 0) return false;
+  slot_->ends[end_].watch.store(watch, std::memory_order_release);
+  // Another waiter may have found it empty since we looked at it.
+  if (!sleepers.is_awake(self.index())) sleepers.keep_looking(self);
+  inbound().forbid_ring(true);
+  marked_ = 1;
+  remember_pages();
+  if (!has(kStayReceiving)) return true;
+  inbound().forbid_ring();  // said meanwhile, without the role
+  return false;
+}
+
+bool Connection::unwatch(Handle self) {
+  if (!here() || marked_.load() == 0 || inbound().resting_plainly()) return false;
+  const Holding holding(receiving_);
+  if (handle_.load() != self.word()) return false;
+  if (!inbound().resting()) return true;
+  if (!inbound().watched()) return false;
+  inbound().forbid_ring();
+  return true;
 }
 
 void Connection::unmark(Handle self) {
@@ -231,14 +262,21 @@ void Connection::make_inert(MappedSlab& no_slab) {
 
 /** The end of this process's part; `last`: no other process has the socket. */
 void Connection::finish(int fd, bool last) {
+  const Handle self(handle_.load());
+  if (finished(fd, last)) epoll_sets.disturb_watch(self.index());
+}
+
+/** Whether a sleeper may count on what came to it. */
+bool Connection::finished(int fd, bool last) {
   const Holding receiving(receiving_);
   const Holding sending(sending_);
   handle_ = 0;
+  const bool watched = here() && marked_.load() != 0 && !inbound().resting_plainly();
   if (const std::uint32_t reason = unreported_.exchange(0); reason != 0) report(static_cast<abi::Reason>(reason));
   const bool thrown_away = has_unread();
   if (here() && unread_.was_reset()) was_reset();
   unread_.drop();
-  if (!here()) return;
+  if (!here()) return false;
   if (last) {
     if (fd >= 0 && (thrown_away || (natively_.load() == 0 && inbound().in_ring() > 0))) {
       // The kernel would tell a peer that its bytes were thrown away, had it carried them.
@@ -251,6 +289,7 @@ void Connection::finish(int fd, bool last) {
   }
   ring_peer();
   slab_->users.fetch_sub(1);
+  return watched;
 }
 
 void Connection::now_and_then(const Transfer& transfer) {

@@ -20,6 +20,8 @@
 
 namespace sockdoc::preload {
 
+class Watches;
+
 /** What a call came to: as the program sees it, with the errno value where the result is -1. */
 struct Result {
   long value = 0;
@@ -96,6 +98,16 @@ class Connection {
 
   /** The same in any case: who waits with others looks at what is there after it. Not counted. */
   void mark(Handle self);
+  /**
+   * The same, as long as the thread sleeps whose watches these are: once one of their connections has woken it the
+   * others may go on by their rings. It looks at this one before it sleeps again. False: nothing was done.
+   */
+  [[nodiscard]] bool mark_watched(Handle self, Watches& watches);
+  /** What comes wakes by the kernel, whatever a watch says. Whether a sleeper may count on what came already. */
+  bool unwatch(Handle self);
+  [[nodiscard]] bool is_watched() const { return here() && inbound().watched(); }
+  /** Nothing comes by the ring until this process says so. */
+  [[nodiscard]] bool is_marked_plainly() const { return !here() || inbound().resting_plainly(); }
   /** After mark(), by who is awake again: bytes may come by the ring, unless somebody else sleeps. */
   void unmark(Handle self);
 
@@ -329,6 +341,16 @@ class Connection {
   void let_batch_form(std::uint64_t start);
   enum class Wait { worth_it, in_vain, interrupted };  // the last by a signal handler
   Moved give(const Transfer& transfer, bool nested);
+  /** The receiver, where he sleeps with others of his connections. */
+  struct Sleeper {
+    std::uint64_t tail = 0;                       // as it was before the look at his watch
+    std::atomic<std::uint64_t>* watch = nullptr;  // null: he is not watched
+    std::uint64_t state = 0;
+    [[nodiscard]] bool is_awake() const { return watch != nullptr && (state & abi::Watch::kAsleep) == 0; }
+    [[nodiscard]] bool is_asleep() const { return watch != nullptr && (state & abi::Watch::kAsleep) != 0; }
+  };
+  [[nodiscard]] Sleeper sleeper(const StreamSender& to) const;
+  void has_woken(StreamSender& to, Sleeper sleeper);
   [[nodiscard]] Wait wait_for_reader(const StreamSender& to, bool for_room);
   [[nodiscard]] bool caught_up(const StreamSender& to) const;
   void look_for_end(int fd);
@@ -349,6 +371,7 @@ class Connection {
   void report(abi::Reason reason);
   void give_back_options(int fd);
   void finish(int fd, bool last);
+  [[nodiscard]] bool finished(int fd, bool last);
   [[nodiscard]] bool send_alone(bool at_once);
   void await_release();
   void keep_unread(std::span<const std::byte> bytes, int error);

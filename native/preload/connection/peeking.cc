@@ -9,6 +9,7 @@
 #include "preload/calls.h"
 #include "preload/connection/connections.h"
 #include "preload/originals.h"
+#include "preload/readiness/sets.h"
 
 /* MSG_PEEK where what is looked at lies in several places, or more of it is waited for. */
 namespace sockdoc::preload {
@@ -44,6 +45,7 @@ Moved Connection::peek(StreamReceiver& from, const Transfer& transfer) {
 Result Connection::peek_all(const Transfer& transfer) {
   const std::uint64_t socket = handle_.load(std::memory_order_relaxed);
   std::size_t missing = 0;
+  epoll_sets.sleeps_beside_watch(Handle(socket));
   {
     const Holding holding(receiving_);
     if (handle_.load(std::memory_order_relaxed) != socket) return {-1, EBADF};

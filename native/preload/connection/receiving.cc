@@ -13,7 +13,7 @@
 #include "preload/connection/spinning.h"
 #include "preload/connection/transfers.h"
 #include "preload/originals.h"
-#include "preload/readiness/sleepers.h"
+#include "preload/readiness/sets.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -86,15 +86,23 @@ Moved Connection::throw_away(StreamReceiver& from, std::size_t bytes) {
 Moved Connection::take(const Transfer& transfer, std::size_t skip) {
   StreamReceiver from = inbound(transfer.fd);
   if (marked_.load(std::memory_order_relaxed) != 0 && !from.resting()) {
-    // The sender has woken us and gone on by the ring.
-    sleepers.keep_looking(Handle(handle_.load(std::memory_order_relaxed)));
+    // The sender has woken us and gone on by the ring; or somebody else, who has not come to it yet.
+    const Handle self(handle_.load(std::memory_order_relaxed));
+    sleepers.keep_looking(self);
     marked_ = 0;
+    epoll_sets.disturb_watch(self.index());
   }
   if (sleepers_.load(std::memory_order_relaxed) == 0 && !has(kStayReceiving) &&
-      (marked_.load(std::memory_order_relaxed) != 0 || from.carrier() == abi::Carrier::kernel) && from.resting() &&
-      sleepers.may_wake(Handle(handle_.load(std::memory_order_relaxed)), *this)) {
-    from.awake();
-    marked_ = 0;
+      (marked_.load(std::memory_order_relaxed) != 0 || from.carrier() == abi::Carrier::kernel) && from.resting()) {
+    const Handle self(handle_.load(std::memory_order_relaxed));
+    if (sleepers.may_wake(self, *this)) {
+      from.awake();
+      marked_ = 0;
+    } else if (!from.resting_plainly()) {
+      // What we take may be what was to wake him.
+      if (from.watched()) from.forbid_ring();
+      epoll_sets.disturb_watch(self.index());
+    }
   }
   if ((transfer.flags & MSG_PEEK) != 0) return peek(from, transfer);
   Moved sum;
@@ -290,6 +298,7 @@ Result Connection::sleep(const Transfer& transfer, std::uint64_t self, bool begu
   constexpr std::uint64_t kAtOnce = 3 * kTicksPerUs;  // it was there already: no thread sleeps and wakes so fast
   now_and_then(transfer);
   const bool once = one_thread() && may_sleep_in_slices(transfer);
+  epoll_sets.sleeps_beside_watch(Handle(self));
   if (!let_kernel_wake(self, once)) return {0};
   char byte = 0;
   long result = 0;

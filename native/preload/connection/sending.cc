@@ -138,6 +138,34 @@ void Connection::give_back_options(int fd) {
   if (state != nullptr) delay_as_meant(*state, fd);
 }
 
+/**
+ * He names his watch before he says that he sleeps on it, and says so before he is watched. Who sees that he is watched
+ * still, and has not closed, knows that the state is of a sleep which this connection's bytes end.
+ */
+Connection::Sleeper Connection::sleeper(const StreamSender& to) const {
+  Sleeper result;
+  result.tail = to.sleeper();
+  if (!ByteRing::watched(result.tail) || slab_->memory == nullptr) return result;
+  const abi::EndWords& theirs = slot_->ends[1 - end_];
+  const std::uint32_t watch = theirs.watch.load(std::memory_order_acquire);
+  if (watch == 0 || watch > abi::kWatches) return result;
+  auto& page = *reinterpret_cast<abi::WatchPage*>(slab_->memory + abi::kWatchesOffset);
+  std::atomic<std::uint64_t>& state = page.watches[watch - 1].state;
+  result.state = state.load();
+  if (to.sleeper() == result.tail && (theirs.flags.load() & abi::kSaidClose) == 0 &&
+      theirs.mapped.load() == place_.generation) {
+    result.watch = &state;
+  }
+  return result;
+}
+
+/** With bytes by the kernel, unless they are held back. */
+void Connection::has_woken(StreamSender& to, Sleeper sleeper) {
+  if (!to.all_on_their_way()) return;
+  if (!sleeper.watch->compare_exchange_strong(sleeper.state, sleeper.state & ~abi::Watch::kAsleep)) return;
+  if (to.awake_again(sleeper.tail)) has_woken_.store(1, std::memory_order_relaxed);
+}
+
 /** What goes without waiting. With the sender's role. */
 Moved Connection::give(const Transfer& transfer, bool nested) {
   constexpr std::uint64_t kLookAgain = 100 * kTicksPerUs;
@@ -161,9 +189,12 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   if (has(kStaySending)) {
     if (const int error = go_to_kernel(transfer.fd); error != 0) return {0, error};
     give_back_options(transfer.fd);
-  } else if (to.carrier() == abi::Carrier::kernel) {
-    const Wait wait = prefer_ring(transfer.fd, transfer.waits && !nested);
-    if (wait == Wait::interrupted && (transfer.begun || handlers_end(transfer.fd))) return {0, EINTR};
+  } else {
+    if (const Sleeper one = sleeper(to); one.is_awake() && to.awake_again(one.tail)) has_woken_.store(1);
+    if (to.carrier() == abi::Carrier::kernel) {
+      const Wait wait = prefer_ring(transfer.fd, transfer.waits && !nested);
+      if (wait == Wait::interrupted && (transfer.begun || handlers_end(transfer.fd))) return {0, EINTR};
+    }
   }
   if (transfer.parts.size() > 1 && to.send_whole(transfer.parts, transfer.bytes)) return {transfer.bytes};
   // Room that was there and is not when we come: a peer who makes fun of us would keep us here.
@@ -173,6 +204,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
   Moved sum;
   std::size_t part = 0;
   std::size_t done = 0;  // of that part
+  bool by_kernel = false;
   for (;;) {
     for (; part < transfer.parts.size() && done >= transfer.parts[part].iov_len; part++) {
       done -= transfer.parts[part].iov_len;
@@ -196,13 +228,16 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
       // All that is left in one call: a segment for each part would cost a wake-up each, and answers in pieces.
       iovec rest[kRestParts];
       std::size_t count = rest_of(transfer, sum.bytes, rest);
-      const bool more = !nested && to.woken_once();
+      const Sleeper one = nested ? Sleeper() : sleeper(to);
+      const bool more = !by_kernel && (one.is_asleep() || (!nested && to.woken_once()));
+      by_kernel = true;
       if (more) count = first_of(rest, count, kWakes);
       {
         const SignalsBlocked blocked;
         moved = to.send_by_kernel({rest, count});
       }
       if (to.has_woken()) has_woken_.store(1, std::memory_order_relaxed);
+      if (one.is_asleep() && moved.bytes > 0) has_woken(to, one);
       // The reader is woken by that; what is left need not go the same way.
       if (more && moved.bytes > 0 && sum.bytes + moved.bytes < transfer.bytes) (void)prefer_ring(transfer.fd, false);
     }

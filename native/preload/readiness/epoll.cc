@@ -77,23 +77,29 @@ int look(EpollSet& set, const EpollWait& wait, KernelTurn& kernel, std::uint64_t
   return from_kernel < 0 ? from_kernel : with_rings(set, wait, from_kernel);
 }
 
-enum class Woken { by_something, by_time };
+enum class Woken { by_something, by_time, by_end_of_watch };
 
-/** `found` is as the call's result; by_something with 0 was not for the program. */
-Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, const SignalsHeld& signals, int& found) {
+/** `found` is as the call's result; by_something with 0 was not for the program. `watch`: see EpollSet::mark_all(). */
+Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, bool watch, SignalsHeld& signals, int& found) {
   const int place = one_thread() && !set.may_ever_defer() ? ThreadsInside::kNowhere : set.threads.enter();
-  set.mark_all();
+  const bool watched = set.mark_all(wait.set, place, watch);
   found = with_rings(set, wait, 0);
   if (found != 0) {
+    if (watched) set.end_watch();
     set.threads.leave(place);
     set.unmark_busy();
     return Woken::by_something;
   }
   set.settle(wait.set);
   timeout.pass();
-  found = ask(wait, wait.count, timeout, wait.mask != nullptr ? wait.mask : signals.mask());
+  const bool part = watched && timeout.longer_than(longest_watch_ns);
+  // A signal that comes between two parts is let in by the second.
+  if (part) signals.hold();
+  found = ask(wait, wait.count, part ? Timeout::ns(longest_watch_ns) : timeout,
+              wait.mask != nullptr ? wait.mask : signals.mask());
+  if (watched) set.end_watch();
   set.threads.leave(place);
-  if (found == 0) return Woken::by_time;
+  if (found == 0) return part ? Woken::by_end_of_watch : Woken::by_time;
   set.unmark_busy();
   if (found > 0) found = with_rings(set, wait, found);
   return Woken::by_something;
@@ -117,9 +123,9 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
     const int found = ask_now(set, wait, wait.count, wait.mask);
     return found < 0 ? found : with_rings(set, wait, found);
   }
-  for (;;) {
+  SignalsHeld signals;
+  for (bool watch = true;;) {
     Spin spin(timeout);
-    SignalsHeld signals;
     int found = look(set, wait, kernel, spin.begun(), Look::first);
     kernel.count();
     if (found != 0) return found;
@@ -132,8 +138,9 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
       if (found != 0) return found;
     }
     notice_messages();
-    const Woken woken = sleep(set, wait, timeout, signals, found);
+    const Woken woken = sleep(set, wait, timeout, watch, signals, found);
     if (found != 0 || woken == Woken::by_time) return found;
+    watch = woken != Woken::by_end_of_watch;  // nothing comes now: a sleep without an end
   }
 }
 

@@ -45,6 +45,7 @@ template <typename Call>
 inline int waiting_once_on_set(const EpollWait& wait, Call call) {
   EpollSet* set = epoll_sets.find_or_recover(wait.set);
   if (set == nullptr || !set->has_sockets() || wait.count <= 0) return call();
+  set->is_waited_for_here();
   static_cast<void>(set->shared());  // it keeps its sockets on the kernel then
   if (set->anything_awake() || set->anything_writable()) return wait_on(*set, wait);
   int place = ThreadsInside::kNowhere;
@@ -100,6 +101,7 @@ inline int controlling_set(int fd, int operation, int member_fd, const epoll_eve
     set->come_back();
   if (set->defer(fd, operation, socket, member_fd, event)) return 0;
   set->settle(fd, socket.index());
+  if (operation != EPOLL_CTL_ADD) set->before_change(socket);
   if (operation != EPOLL_CTL_DEL) set->will_have(event);
   Member* member = operation == EPOLL_CTL_DEL ? nullptr : set->place_of(socket.index());
   const std::uint32_t change = member == nullptr ? 0 : member->begin();
@@ -108,10 +110,12 @@ inline int controlling_set(int fd, int operation, int member_fd, const epoll_eve
     if (change != 0) member->abandon(change);
   } else if (operation == EPOLL_CTL_DEL) {
     set->removed(socket, member_fd);
+    set->before_change(socket);
   } else {
     set->changed(socket, member_fd, *event, change, operation == EPOLL_CTL_ADD);
     EpollSet* inner = epoll_sets.find(socket);
     if (inner != nullptr) inner->waited_for();
+    if (operation == EPOLL_CTL_MOD) set->before_change(socket);
     tell_sleepers(*set, fd, socket, event->events);
   }
   return result;

@@ -58,7 +58,7 @@ bool EpollSet::defer(int set, int operation, Handle socket, int fd, const epoll_
   if (!may_defer() || !plain(operation, event)) return false;
   const std::uint32_t index = socket.index();
   Chunk* chunk = chunks_[index / DescriptorTable::kSlots].load(memory_order_acquire);
-  const Connection* connection = connection_of(socket);
+  Connection* connection = connection_of(socket);
   if (chunk == nullptr || connection == nullptr || !connection->on_rings()) return false;
   Member& member = chunk->members[index % DescriptorTable::kSlots];
   const Holding holding(changing_);
@@ -77,6 +77,7 @@ bool EpollSet::defer(int set, int operation, Handle socket, int fd, const epoll_
   if (operation == EPOLL_CTL_DEL) {
     put(present, bit_of(index), false);
     set_writer(index, false);
+    connection->unwatch(socket);
     member.abandon(change);
   } else {
     member.commit(change, socket, fd, *event);
@@ -85,7 +86,10 @@ bool EpollSet::defer(int set, int operation, Handle socket, int fd, const epoll_
     if (operation == EPOLL_CTL_ADD && put(present, bit_of(index), true)) changes_.fetch_add(1);
   }
   // Or somebody is about to give the set to others, and has seen nothing that was deferred.
-  if (threads.any() || !may_defer()) settle_one(set, *chunk, index);
+  if (threads.any() || !may_defer()) {
+    settle_one(set, *chunk, index);
+    before_change(socket);
+  }
   return true;
 }
 

@@ -88,7 +88,11 @@ int EpollSet::sift(epoll_event* events, int count) {
   int left = 0;
   for (int i = 0; i < count; i++) {
     const std::uint64_t data = events[i].data.u64;
-    if (data == EpollSets::bell_data()) continue;
+    if (data == EpollSets::bell_data()) {
+      // It was for him who sleeps: a thread that only looks has taken it.
+      if (disturbed_.load() != 0) kick(number());
+      continue;
+    }
     // Others may have set it anew, and then the kernel tells it again.
     if (has_oneshot() && !used_by_others()) {
       Member* member = with_data(data);

@@ -15,6 +15,9 @@ using std::memory_order_relaxed;
 using std::memory_order_release;
 
 void EpollSet::begin(Handle handle, std::atomic<std::uint8_t>* elsewhere, Changes changes) {
+  unwatch_all();
+  watches.begin_anew();
+  waiter_ = 0;
   for (unsigned at = 0; at < chunks_end_.load(); at++) {
     Chunk* chunk = chunks_[at].load();
     if (chunk != nullptr) chunk->clear();
@@ -38,6 +41,16 @@ void EpollSet::begin(Handle handle, std::atomic<std::uint8_t>* elsewhere, Change
   handle_.store(handle.word(), memory_order_release);
 }
 
+/** Others may get these watches. */
+void EpollSet::unwatch_all() {
+  each([&](unsigned, Member& member) {
+    Connection* connection = connection_of(member.socket());
+    if (connection != nullptr) connection->unwatch(member.socket());
+    return Look::on;
+  });
+  watches.release_all();
+}
+
 /** Whom EPOLLONESHOT has told of bytes in a ring, the kernel would tell once more. */
 void EpollSet::end(int fd) {
   constexpr std::uint32_t kKept = EPOLLONESHOT | EPOLLET | EPOLLWAKEUP;
@@ -51,6 +64,7 @@ void EpollSet::end(int fd) {
     raw(SYS_epoll_ctl, fd, EPOLL_CTL_MOD, member.fd(), &disarmed);
     return Look::on;
   });
+  unwatch_all();
   for (unsigned at = 0; at < chunks_end_.load(); at++) {
     Chunk* chunk = chunks_[at].load();
     if (chunk != nullptr) chunk->clear();
@@ -90,6 +104,7 @@ void EpollSet::changed(Handle socket, int fd, const epoll_event& event, std::uin
   const bool oneshot = (event.events & EPOLLONESHOT) != 0;
   const bool other_data = added || member->data() != event.data.u64;
   if (oneshot) oneshot_ = 1;
+  if (added) member->quiet_sleeps = 0;
   member->now_registered(life_.load(),
                          (event.events & ~kPlain) == 0 && !twice && may_defer() ? Member::kKnown | event.events : 0);
   member->commit(change, socket, fd, event);
@@ -139,11 +154,41 @@ void EpollSet::will_have(std::uint32_t events) {
   if ((events & ~kPlain) != 0) tells_once_ = 1;
 }
 
-void EpollSet::mark_all() {
+/** Whatever comes to that member by the kernel makes the set ready. */
+bool EpollSet::wakes_alone(const Member& member) const {
+  Member::Interest interest;
+  return member.read(interest) && (interest.events & kReadable) != 0 && (interest.events & EPOLLONESHOT) == 0 &&
+         epoll_sets.only_in(*this, member.socket());
+}
+
+bool EpollSet::mark_all(int set, int place, bool watch) {
+  // Of many that answer by and by each sleep meets some. One that is watched costs a step of each sleep.
+  constexpr std::uint32_t kMostQuiet = 16;
+  // Each is one of those that a wait looks at.
+  constexpr std::uint32_t kMostWatched = 256;
+  std::uint32_t watched = 0;
+  const bool alone = threads.alone(place);
+  const bool watching = watch && alone && may_defer() && watches.may_watch();
+  if (watching) {
+    number_.store(set, memory_order_relaxed);
+    watches.begin();
+  }
   each_awake([&](unsigned socket, Member& member) {
-    const Connection* connection = connection_of(member.socket());
+    Connection* connection = connection_of(member.socket());
     const std::uint64_t received = connection == nullptr ? 0 : connection->received();
-    if (received != member.received.load(memory_order_relaxed)) {
+    const bool busy = received != member.received.load(memory_order_relaxed);
+    const std::uint32_t quiet = busy ? 0 : member.quiet_sleeps.load(memory_order_relaxed) + 1;
+    member.quiet_sleeps.store(quiet, memory_order_relaxed);
+    if (watching && quiet < kMostQuiet && watched < kMostWatched && connection != nullptr && wakes_alone(member) &&
+        connection->mark_watched(member.socket(), watches)) {
+      // Once more: who has it in his set too marks it after that.
+      if (epoll_sets.only_in(*this, member.socket())) {
+        member.received.store(received, memory_order_relaxed);
+        watched++;
+        return Look::on;
+      }
+    }
+    if (busy) {
       member.received.store(received, memory_order_relaxed);
       Chunk* chunk = chunks_[socket / DescriptorTable::kSlots].load(memory_order_acquire);
       chunk->busy[socket % DescriptorTable::kSlots / kBits].fetch_or(std::uint64_t{1} << socket % kBits);
@@ -151,6 +196,23 @@ void EpollSet::mark_all() {
     sleepers.mark(member.socket());
     return Look::on;
   });
+  // Another thread that has come meanwhile has said so before it marked anything.
+  if (watching && watches.may_watch()) return watches.begun();
+  if (watching) {
+    each_awake([&](unsigned, Member& member) {
+      sleepers.mark(member.socket());
+      return Look::on;
+    });
+    end_watch();
+  }
+  if (alone) watches.release_all();  // nothing is watched
+  return false;
+}
+
+void EpollSet::disturb_watch() {
+  watches.watch_no_more();
+  disturbed_ = 1;
+  kick(number());
 }
 
 /** Once for each that has received anything since the last time: the others cost nothing until they do. */

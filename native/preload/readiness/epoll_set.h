@@ -9,6 +9,8 @@
 #include "preload/readiness/member.h"
 #include "preload/readiness/sleepers.h"
 #include "preload/readiness/waiting.h"
+#include "preload/readiness/watches.h"
+#include "preload/thread.h"
 
 namespace sockdoc::preload {
 
@@ -87,8 +89,12 @@ class EpollSet {
   [[nodiscard]] bool anything_writable();
   /** Of some member that waits to be written to only the kernel knows whether it can be, and it may well be. */
   [[nodiscard]] bool writers_unclear();
-  /** Before sleeping; and afterwards those that were busy, so that what comes to them need not wake anybody. */
-  void mark_all();
+  /**
+   * Before sleeping; and afterwards those that were busy, so that what comes to them need not wake anybody. `place` is
+   * that of the thread among those inside; `watch`: on watches, where that may be. True: watches.end() is to be called
+   * when it is awake, and it may not sleep for longer than longest_watch_ns.
+   */
+  [[nodiscard]] bool mark_all(int set, int place, bool watch);
   void unmark_busy();
   /** Its sockets, and those that come to it, stay on the kernel. */
   void keep_all(abi::Reason reason);
@@ -111,6 +117,30 @@ class EpollSet {
   /** Some of those whose ring may have bytes next. */
   void visit_awake(Peers& peers);
 
+  /** Before its interest changes, or it is taken out; and afterwards, for a sleeper that came in between. */
+  void before_change(Handle socket) {
+    Connection* connection = connection_of(socket);
+    if (connection != nullptr && connection->unwatch(socket) && threads.any()) disturb_watch();
+  }
+  /** With a call that waits: where threads share a set it is not watched. */
+  void is_waited_for_here() {
+    const std::uint64_t me = this_thread();
+    std::uint64_t waiter = waiter_.load(std::memory_order_relaxed);
+    if (waiter == me || (waiter == 0 && waiter_.compare_exchange_strong(waiter, me)) || waiter == me) return;
+    if (!watches.may_watch()) return;
+    watches.watch_no_more();
+    if (threads.any()) disturb_watch();
+  }
+  /** Nobody sleeps on it: its watches may be others'. */
+  void unwatch_all();
+  /** Awake again, after mark_all() that was true. */
+  void end_watch() {
+    watches.end();
+    disturbed_.store(0, std::memory_order_relaxed);
+  }
+  /** Another thread takes or changes what may have been to wake him who sleeps on watches: he looks again. */
+  void disturb_watch();
+
   /** A sleeper looks again. */
   void kick(int set);
 
@@ -120,6 +150,7 @@ class EpollSet {
   void forked();
 
   ThreadsInside threads;  // that sleep on it
+  Watches watches;
   std::atomic<std::uint64_t> kernel_asked{0};
   std::atomic<std::uint32_t> calls_since{0};
   std::atomic<std::uint32_t> turn{0};
@@ -142,6 +173,8 @@ class EpollSet {
     }
   };
   static constexpr unsigned kHints = 8192;
+
+  [[nodiscard]] bool wakes_alone(const Member& member) const;
 
   struct Bytes;
   [[nodiscard]] Bytes bytes_of(Member& member, const Member::Interest& interest);
@@ -189,7 +222,9 @@ class EpollSet {
   std::atomic<std::uint32_t> kernel_said_{0};  // anything when it was last looked at
   std::atomic<std::uint32_t> changes_{0};
   std::atomic<std::uint32_t> cursor_{0};
-  std::atomic<std::uint32_t> kept_{0};  // a Reason
+  std::atomic<std::uint32_t> kept_{0};       // a Reason
+  std::atomic<std::uint32_t> disturbed_{0};  // and nobody has woken up since
+  std::atomic<std::uint64_t> waiter_{0};     // the first thread that waited for it
   std::atomic<std::uint32_t> epoch_{0};
   std::atomic<std::int32_t> process_{0};
   std::atomic<std::atomic<std::uint8_t>*> elsewhere_{nullptr};

@@ -62,6 +62,8 @@ class Member {  // all zero at first
   std::atomic<std::uint32_t> idle{0};
   /** Of what its connection had received when somebody last slept on its set. */
   std::atomic<std::uint64_t> received{0};
+  /** Sleeps on watches since. */
+  std::atomic<std::uint32_t> quiet_sleeps{0};
 
  private:
   static constexpr std::uint64_t kNoEdge = ~std::uint64_t{0};

@@ -18,7 +18,9 @@ class NamedSockets {
   NamedSockets& operator=(const NamedSockets&) = delete;
 
   void add(Handle socket) {
-    if (all_ || one_thread()) return;
+    if (one_thread()) return;
+    epoll_sets.sleeps_beside_watch(socket);
+    if (all_) return;
     if (count_ == kMost) {
       all_ = true;
       return sleepers.add_to_all();

@@ -51,6 +51,7 @@ EpollSets::Bytes* EpollSets::elsewhere() {
 void EpollSets::stop() {
   if (!started()) return;
   started_ = false;
+  each([](EpollSet& set) { set.watches.release_all(); });
   // A child may have the bell too, so that closing it does not take it out.
   table.each([this](int fd, Handle handle) {
     EpollSet* set = find(handle);
@@ -177,7 +178,31 @@ void EpollSets::forked() {
   each([](EpollSet& set) { set.forked(); });
 }
 
+bool EpollSets::only_in(const EpollSet& set, Handle socket) const {
+  constexpr std::uint32_t kMostSets = 64;  // each is looked at
+  const std::uint32_t count = count_.load();
+  if (count > kMostSets) return false;
+  for (std::uint32_t at = 0; at < count; at++) {
+    const EpollSet* other = sets_[at].load(memory_order_acquire);
+    if (other == nullptr || other == &set) continue;
+    const Member* member = other->member(socket.index());
+    // One that was closed has its members still.
+    if (member != nullptr && member->socket().word() == socket.word() && table.state(other->handle()) != nullptr) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void EpollSets::disturb_watch(std::uint32_t socket) {
+  each([&](EpollSet& set) {
+    if (set.threads.any() && set.has(socket)) set.disturb_watch();
+  });
+}
+
 void EpollSets::before_close(Handle socket) {
+  if (EpollSet* set = socket ? find(socket) : nullptr; set != nullptr && !table.on_loan() && !set->threads.any())
+    set->unwatch_all();
   if (!socket || !anything_deferred() || table.on_loan()) return;
   each([&](EpollSet& set) {
     if (set.deferred(socket.index())) set.settle(set.number(), socket.index());

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include "preload/connection/connection.h"
 #include "preload/readiness/epoll_set.h"
+#include "preload/thread.h"
 
 namespace sockdoc::preload {
 
@@ -50,6 +52,16 @@ class EpollSets {
   void before_exec();
   /** Something is deferred in a set that is still there. */
   [[nodiscard]] bool unsettled() const;
+
+  /** The socket is in no other set. */
+  [[nodiscard]] bool only_in(const EpollSet& set, Handle socket) const;
+  /** A thread is about to sleep on that socket by itself: before it says so. */
+  void sleeps_beside_watch(Handle socket) {
+    Connection* connection = one_thread() ? nullptr : connection_of(socket);
+    if (connection != nullptr && connection->unwatch(socket)) disturb_watch(socket.index());
+  }
+  /** Somebody takes, or changes, what may have been to wake a thread that sleeps on watches: see EpollSet. */
+  void disturb_watch(std::uint32_t socket);
 
   /** True when a thread sleeps on a set that this socket is in. */
   [[nodiscard]] bool sleep_on(std::uint32_t socket) const;

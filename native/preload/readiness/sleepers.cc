@@ -41,6 +41,14 @@ bool ThreadsInside::any() const {
   return seen != 0;
 }
 
+bool ThreadsInside::alone(int place) const {
+  if (place < 0 || place >= kPlaces || more_.load() != 0) return false;
+  for (int at = 0; at < kPlaces; at++) {
+    if (at != place && places_[at].thread.load() != 0) return false;
+  }
+  return true;
+}
+
 void Sleepers::add(std::uint32_t socket) {
   SocketWaits* one = waits(socket);
   one == nullptr ? add_to_all() : static_cast<void>(one->sleepers.fetch_add(1));
@@ -65,7 +73,8 @@ bool Sleepers::may_wake(Handle handle, Connection& connection) {
   // The bit first, then the look at the sleepers, who do it the other way round: one of us sees the other.
   keep_looking(handle);
   if (!somebody(socket, *one)) return true;
-  if (connection.unread() == 0) fall_asleep(handle);
+  // Where the sender may go on by the ring by himself, somebody has to look there.
+  if (connection.unread() == 0 && connection.is_marked_plainly()) fall_asleep(handle);
   return false;
 }
 

@@ -42,6 +42,8 @@ class ThreadsInside {
   static constexpr int kNowhere = -1;  // leave() does nothing
   void leave(int place);
   [[nodiscard]] bool any() const;
+  /** Nobody else is inside. */
+  [[nodiscard]] bool alone(int place) const;
 
  private:
   static constexpr int kPlaces = 4;
@@ -64,6 +66,10 @@ class Sleepers {
   /** Sleeping calls that name this socket itself: recv, poll, select. */
   void add(std::uint32_t socket);
   void remove(std::uint32_t socket);
+  [[nodiscard]] bool by_name(std::uint32_t socket) const {
+    const SocketWaits* one = known_waits(socket);
+    return (one != nullptr && one->sleepers.load() != 0) || everywhere_.load() != 0;
+  }
   /** For a call that names too many. */
   void add_to_all() { everywhere_.fetch_add(1); }
   void remove_from_all() { everywhere_.fetch_sub(1); }
