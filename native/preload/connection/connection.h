@@ -332,7 +332,7 @@ class Connection {
   void cancellation_point(int fd);
   void keep_error(int error);
   void keep_send_error(int error);
-  [[nodiscard]] Result end_of_stream();
+  [[nodiscard]] Result end_of_stream(bool begun);
   [[nodiscard]] static Result receive_again(const Transfer& transfer, std::uint32_t era, Native call);
   [[nodiscard]] static Result send_again(const Transfer& transfer, std::uint32_t era, Native call);
   [[nodiscard]] Result sleep(const Transfer& transfer, std::uint64_t self, bool begun, std::int64_t since_ms);

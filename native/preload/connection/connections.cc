@@ -16,6 +16,7 @@
 #include "preload/connection/io_uring.h"
 #include "preload/connection/options.h"
 #include "preload/monitor/link.h"
+#include "preload/readiness/sets.h"
 
 namespace sockdoc::preload {
 namespace {
@@ -377,6 +378,7 @@ void Connections::stay_receiving(Handle socket, abi::Reason reason) {
   state->receiving_reason = static_cast<std::uint32_t>(reason);
   state->flags.fetch_or(kStaysReceiving);
   table.share_for_ever(*state);
+  epoll_sets.sleeps_beside_watch(socket);
   if (Connection* connection = find(socket); connection != nullptr) connection->receive_by_kernel(reason);
 }
 

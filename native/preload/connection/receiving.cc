@@ -88,9 +88,9 @@ Moved Connection::take(const Transfer& transfer, std::size_t skip) {
   if (marked_.load(std::memory_order_relaxed) != 0 && !from.resting()) {
     // The sender has woken us and gone on by the ring; or somebody else, who has not come to it yet.
     const Handle self(handle_.load(std::memory_order_relaxed));
-    sleepers.keep_looking(self);
-    marked_ = 0;
-    epoll_sets.disturb_watch(self.index());
+    if (!sleepers.is_awake(self.index())) sleepers.keep_looking(self);
+    marked_.store(0, std::memory_order_relaxed);
+    if (!one_thread()) epoll_sets.disturb_watch(self.index());
   }
   if (sleepers_.load(std::memory_order_relaxed) == 0 && !has(kStayReceiving) &&
       (marked_.load(std::memory_order_relaxed) != 0 || from.carrier() == abi::Carrier::kernel) && from.resting()) {
@@ -151,12 +151,17 @@ int Connection::tell_error(int by_kernel) {
   return error;
 }
 
-/** The peer has closed or shut down, or died; then what it did not read is lost, as a reset would say. */
-Result Connection::end_of_stream() {
+/**
+ * The peer has closed or shut down, or died; then what it did not read is lost, as a reset would say: once, and not to
+ * a call that has `begun`, whose result is how far it came.
+ */
+Result Connection::end_of_stream(bool begun) {
   const SocketState* state = table.state(Handle(handle_.load()));
   const bool own = state == nullptr || (state->flags.load() & kShutRead) != 0;
   const bool meant = (slot_->ends[1 - end_].flags.load() & abi::kSaidShutdown) != 0;
-  if (own || meant || unsent() == 0 || reset_told_.exchange(1) != 0) return {0, 0};
+  if (own || meant || unsent() == 0) return {0, 0};
+  if (begun) return {-1, EINTR};
+  if (reset_told_.exchange(1) != 0) return {0, 0};
   return {-1, ECONNRESET};
 }
 
@@ -263,7 +268,7 @@ Result Connection::receive(const Transfer& transfer, Native call) {
     }
     if (!nothing_now(moved)) {
       if (got > 0) return {static_cast<long>(got)};
-      if (moved.end) return end_of_stream();
+      if (moved.end) return end_of_stream(transfer.begun);
       if (moved.error == ECONNRESET) reset_told_ = 1;
       if (moved.error != 0) return {-1, moved.error == EPROTO ? ECONNRESET : moved.error};
       return {0};

@@ -85,7 +85,7 @@ Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, bool watch, 
   const bool watched = set.mark_all(wait.set, place, watch);
   found = with_rings(set, wait, 0);
   if (found != 0) {
-    if (watched) set.end_watch();
+    set.end_sleep(watched);
     set.threads.leave(place);
     set.unmark_busy();
     return Woken::by_something;
@@ -97,7 +97,7 @@ Woken sleep(EpollSet& set, const EpollWait& wait, Timeout& timeout, bool watch, 
   if (part) signals.hold();
   found = ask(wait, wait.count, part ? Timeout::ns(longest_watch_ns) : timeout,
               wait.mask != nullptr ? wait.mask : signals.mask());
-  if (watched) set.end_watch();
+  set.end_sleep(watched);
   set.threads.leave(place);
   if (found == 0) return part ? Woken::by_end_of_watch : Woken::by_time;
   set.unmark_busy();
@@ -140,6 +140,8 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
     notice_messages();
     const Woken woken = sleep(set, wait, timeout, watch, signals, found);
     if (found != 0 || woken == Woken::by_time) return found;
+    timeout.pass();
+    if (timeout.zero()) return 0;
     watch = woken != Woken::by_end_of_watch;  // nothing comes now: a sleep without an end
   }
 }

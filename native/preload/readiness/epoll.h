@@ -46,7 +46,9 @@ inline int waiting_once_on_set(const EpollWait& wait, Call call) {
   EpollSet* set = epoll_sets.find_or_recover(wait.set);
   if (set == nullptr || !set->has_sockets() || wait.count <= 0) return call();
   set->is_waited_for_here();
-  static_cast<void>(set->shared());  // it keeps its sockets on the kernel then
+  // Where it is shared it keeps its sockets on the kernel.
+  if (!set->shared() && set->lent()) [[unlikely]]
+    set->come_back();
   if (set->anything_awake() || set->anything_writable()) return wait_on(*set, wait);
   int place = ThreadsInside::kNowhere;
   if (!wait.timeout.zero() && (!one_thread() || set->may_ever_defer())) {
@@ -58,6 +60,7 @@ inline int waiting_once_on_set(const EpollWait& wait, Call call) {
   }
   set->settle(wait.set);
   const int result = call();
+  if (place != ThreadsInside::kNowhere) set->end_sleep(false);
   set->threads.leave(place);
   if (result <= 0) return result;
   set->unmark_busy();
@@ -115,7 +118,7 @@ inline int controlling_set(int fd, int operation, int member_fd, const epoll_eve
     set->changed(socket, member_fd, *event, change, operation == EPOLL_CTL_ADD);
     EpollSet* inner = epoll_sets.find(socket);
     if (inner != nullptr) inner->waited_for();
-    if (operation == EPOLL_CTL_MOD) set->before_change(socket);
+    operation == EPOLL_CTL_MOD ? set->before_change(socket) : epoll_sets.sleeps_beside_watch(socket);
     tell_sleepers(*set, fd, socket, event->events);
   }
   return result;

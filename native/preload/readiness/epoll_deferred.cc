@@ -193,6 +193,7 @@ void EpollSet::lend(int set) {
 /** What our parent's other threads had begun, they end there. */
 void EpollSet::forked() {
   changing_.begin_anew();
+  kicks_ = 0;
   const unsigned end = chunks_end_.load();
   for (unsigned at = 0; at < end; at++) {
     Chunk* chunk = chunks_[at].load();

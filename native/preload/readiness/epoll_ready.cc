@@ -89,8 +89,7 @@ int EpollSet::sift(epoll_event* events, int count) {
   for (int i = 0; i < count; i++) {
     const std::uint64_t data = events[i].data.u64;
     if (data == EpollSets::bell_data()) {
-      // It was for him who sleeps: a thread that only looks has taken it.
-      if (disturbed_.load() != 0) kick(number());
+      kick_again();
       continue;
     }
     // Others may have set it anew, and then the kernel tells it again.

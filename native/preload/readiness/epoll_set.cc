@@ -15,9 +15,10 @@ using std::memory_order_relaxed;
 using std::memory_order_release;
 
 void EpollSet::begin(Handle handle, std::atomic<std::uint8_t>* elsewhere, Changes changes) {
-  unwatch_all();
+  if (!threads.any()) unwatch_all();
   watches.begin_anew();
   waiter_ = 0;
+  kicks_ = 0;
   for (unsigned at = 0; at < chunks_end_.load(); at++) {
     Chunk* chunk = chunks_[at].load();
     if (chunk != nullptr) chunk->clear();
@@ -203,15 +204,24 @@ bool EpollSet::mark_all(int set, int place, bool watch) {
       sleepers.mark(member.socket());
       return Look::on;
     });
-    end_watch();
+    end_sleep(true);
   }
   if (alone) watches.release_all();  // nothing is watched
   return false;
 }
 
+void EpollSet::kick_again() {
+  std::uint32_t left = kicks_.load();
+  while (left != 0 && !kicks_.compare_exchange_weak(left, left - 1)) {
+  }
+  if (left != 0) kick(number());
+}
+
 void EpollSet::disturb_watch() {
+  // Who watches sleeps for so long that threads which look may take as many, and no longer.
+  constexpr std::uint32_t kMostKicks = 64;
   watches.watch_no_more();
-  disturbed_ = 1;
+  kicks_ = kMostKicks;
   kick(number());
 }
 

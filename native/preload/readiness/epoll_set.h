@@ -91,7 +91,7 @@ class EpollSet {
   [[nodiscard]] bool writers_unclear();
   /**
    * Before sleeping; and afterwards those that were busy, so that what comes to them need not wake anybody. `place` is
-   * that of the thread among those inside; `watch`: on watches, where that may be. True: watches.end() is to be called
+   * that of the thread among those inside; `watch`: on watches, where that may be. True: end_sleep() is to be told so
    * when it is awake, and it may not sleep for longer than longest_watch_ns.
    */
   [[nodiscard]] bool mark_all(int set, int place, bool watch);
@@ -131,15 +131,22 @@ class EpollSet {
     watches.watch_no_more();
     if (threads.any()) disturb_watch();
   }
-  /** Nobody sleeps on it: its watches may be others'. */
-  void unwatch_all();
-  /** Awake again, after mark_all() that was true. */
-  void end_watch() {
-    watches.end();
-    disturbed_.store(0, std::memory_order_relaxed);
+  /** Of a number of this set. */
+  void before_close() {
+    const int place = threads.enter();
+    if (threads.alone(place)) unwatch_all();
+    threads.leave(place);
+  }
+  /** Awake again; `watched`: what mark_all() said. Before sift(). */
+  void end_sleep(bool watched) {
+    if (watched) watches.end();
+    if (kicks_.load(std::memory_order_relaxed) != 0) kicks_.store(0, std::memory_order_relaxed);
   }
   /** Another thread takes or changes what may have been to wake him who sleeps on watches: he looks again. */
   void disturb_watch();
+
+  /** One of our events was taken, perhaps not by him whom it was for. */
+  void kick_again();
 
   /** A sleeper looks again. */
   void kick(int set);
@@ -174,6 +181,7 @@ class EpollSet {
   };
   static constexpr unsigned kHints = 8192;
 
+  void unwatch_all();
   [[nodiscard]] bool wakes_alone(const Member& member) const;
 
   struct Bytes;
@@ -222,9 +230,9 @@ class EpollSet {
   std::atomic<std::uint32_t> kernel_said_{0};  // anything when it was last looked at
   std::atomic<std::uint32_t> changes_{0};
   std::atomic<std::uint32_t> cursor_{0};
-  std::atomic<std::uint32_t> kept_{0};       // a Reason
-  std::atomic<std::uint32_t> disturbed_{0};  // and nobody has woken up since
-  std::atomic<std::uint64_t> waiter_{0};     // the first thread that waited for it
+  std::atomic<std::uint32_t> kept_{0};    // a Reason
+  std::atomic<std::uint32_t> kicks_{0};   // left for one who was disturbed, where others take them
+  std::atomic<std::uint64_t> waiter_{0};  // the first thread that waited for it
   std::atomic<std::uint32_t> epoch_{0};
   std::atomic<std::int32_t> process_{0};
   std::atomic<std::atomic<std::uint8_t>*> elsewhere_{nullptr};

@@ -179,7 +179,7 @@ void EpollSets::forked() {
 }
 
 bool EpollSets::only_in(const EpollSet& set, Handle socket) const {
-  constexpr std::uint32_t kMostSets = 64;  // each is looked at
+  constexpr std::uint32_t kMostSets = 32;  // each is looked at
   const std::uint32_t count = count_.load();
   if (count > kMostSets) return false;
   for (std::uint32_t at = 0; at < count; at++) {
@@ -201,8 +201,7 @@ void EpollSets::disturb_watch(std::uint32_t socket) {
 }
 
 void EpollSets::before_close(Handle socket) {
-  if (EpollSet* set = socket ? find(socket) : nullptr; set != nullptr && !table.on_loan() && !set->threads.any())
-    set->unwatch_all();
+  if (EpollSet* set = socket ? find(socket) : nullptr; set != nullptr && !table.on_loan()) set->before_close();
   if (!socket || !anything_deferred() || table.on_loan()) return;
   each([&](EpollSet& set) {
     if (set.deferred(socket.index())) set.settle(set.number(), socket.index());

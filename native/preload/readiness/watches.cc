@@ -26,49 +26,59 @@ bool Watches::ours() {
 void Watches::begin() {
   (void)ours();
   for (unsigned i = 0; i < count_; i++) {
-    ones_[i].asked_for = false;
-    fall_asleep(ones_[i]);
+    ones_[i].asked_before = ones_[i].asked;
+    ones_[i].asked = 0;
+    if (ones_[i].index != kNone) fall_asleep(ones_[i]);
   }
+}
+
+void Watches::take_one(One& one) {
+  if (one.slab->memory == nullptr) return;
+  std::atomic<std::uint32_t>& taken = page_of(*one.slab).taken;
+  std::uint32_t before = taken.load(memory_order_relaxed);
+  std::uint32_t index = 0;
+  do {
+    index = static_cast<std::uint32_t>(__builtin_ctz(~before | 1U << kNone));
+    if (index == kNone) return;
+  } while (!taken.compare_exchange_weak(before, before | 1U << index));
+  one.slab->users.fetch_add(1);
+  one.index = index;
+  fall_asleep(one);
 }
 
 std::uint32_t Watches::of(MappedSlab& slab) {
   if (!ours()) return 0;
-  for (unsigned i = 0; i < count_; i++) {
-    if (ones_[i].slab != &slab) continue;
-    ones_[i].asked_for = true;
-    return ones_[i].index + 1;
+  unsigned at = 0;
+  while (at < count_ && ones_[at].slab != &slab) at++;
+  if (at == kMost) return 0;
+  One& one = ones_[at];
+  if (at == count_) {
+    one = {&slab, kNone, 0, 0, 0};
+    count_++;
   }
-  if (count_ == kMost || slab.memory == nullptr) return 0;
-  std::atomic<std::uint32_t>& taken = page_of(slab).taken;
-  std::uint32_t before = taken.load(memory_order_relaxed);
-  std::uint32_t index = 0;
-  do {
-    index = static_cast<std::uint32_t>(__builtin_ctz(~before | 1U << abi::kWatches));
-    if (index == abi::kWatches) return 0;
-  } while (!taken.compare_exchange_weak(before, before | 1U << index));
-  slab.users.fetch_add(1);
-  ones_[count_] = {&slab, index, true, 0};
-  fall_asleep(ones_[count_]);
-  count_++;
-  return index + 1;
+  one.asked++;
+  if (one.asked_before < kFewest) return 0;
+  if (one.index == kNone) take_one(one);
+  return one.index == kNone ? 0 : one.index + 1;
 }
 
 bool Watches::begun() {
   if (!ours()) return false;
+  bool any = false;
   for (unsigned i = 0; i < count_;) {
-    if (ones_[i].asked_for) {
-      i++;
-      continue;
-    }
-    release(ones_[i]);
-    ones_[i] = ones_[--count_];
+    One& one = ones_[i];
+    const bool watches = one.asked > 0 && one.asked_before >= kFewest;
+    if (!watches) release(one);
+    any = any || one.index != kNone;
+    one.asked > 0 ? static_cast<void>(i++) : static_cast<void>(one = ones_[--count_]);
   }
-  return count_ != 0;
+  return any;
 }
 
 void Watches::end() {
   if (!ours()) return;
   for (unsigned i = 0; i < count_; i++) {
+    if (ones_[i].index == kNone) continue;
     std::uint64_t asleep = ones_[i].asleep;
     // Where it fails somebody has been before us.
     (void)page_of(*ones_[i].slab)
@@ -78,8 +88,10 @@ void Watches::end() {
 }
 
 void Watches::release(One& one) {
+  if (one.index == kNone) return;
   page_of(*one.slab).taken.fetch_and(~(1U << one.index));
   one.slab->users.fetch_sub(1);
+  one.index = kNone;
 }
 
 void Watches::release_all() {

@@ -23,7 +23,10 @@ class Watches {  // all zero at first
  public:
   /** Before the members are marked: from now on the thread sleeps. */
   void begin();
-  /** In between: the watch of a slab, as EndWords::watch has it; 0: there is none left. With a role of a connection. */
+  /**
+   * In between, for each connection: the watch of its slab, as EndWords::watch has it. 0: there is none left, or in the
+   * last sleep fewer than two asked for it, who gain nothing. With a role of the connection.
+   */
   [[nodiscard]] std::uint32_t of(MappedSlab& slab);
   /** When they are marked: watches that nobody asked for are not needed. Whether any was. */
   [[nodiscard]] bool begun();
@@ -40,10 +43,13 @@ class Watches {  // all zero at first
 
  private:
   static constexpr unsigned kMost = 8;
+  static constexpr std::uint32_t kFewest = 2;
+  static constexpr std::uint32_t kNone = abi::kWatches;
   struct One {
     MappedSlab* slab;
-    std::uint32_t index;
-    bool asked_for;
+    std::uint32_t index;  // or kNone
+    std::uint32_t asked;  // how many, in this sleep
+    std::uint32_t asked_before;
     std::uint64_t asleep;  // the state as we have put it
   };
 
@@ -53,6 +59,7 @@ class Watches {  // all zero at first
   /** A child has these words, and none of the memory. */
   [[nodiscard]] bool ours();
   static void fall_asleep(One& one);
+  static void take_one(One& one);
   static void release(One& one);
 
   One ones_[kMost] = {};

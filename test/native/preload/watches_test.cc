@@ -46,6 +46,11 @@ class Watched : public Readiness {
       }
       ASSERT_EQ(set_.add(pairs_[i].in, EPOLLIN, i), 0);
     }
+    // In the first sleep it is not known that there are several.
+    move_bytes();
+    const int place = set().threads.enter();
+    EXPECT_FALSE(set().mark_all(set_.fd, place, true));
+    wake_up(place);
   }
   void TearDown() override {
     longest_watch_ns = 100'000'000;
@@ -58,17 +63,20 @@ class Watched : public Readiness {
   [[nodiscard]] EpollSet& set() const { return *epoll_sets.find(set_.fd); }
   /** As a thread that goes to sleep; each has received something since the last time. */
   int fall_asleep() {
+    move_bytes();
+    const int place = set().threads.enter();
+    EXPECT_TRUE(set().mark_all(set_.fd, place, true));
+    return place;
+  }
+  void move_bytes() const {
     for (const Pair& pair : pairs_) {
       char byte = 0;
       EXPECT_EQ(sockdoc_hook_send(pair.out, "x", 1, 0), 1);
       EXPECT_EQ(sockdoc_hook_recv(pair.in, &byte, 1, 0), 1);
     }
-    const int place = set().threads.enter();
-    EXPECT_TRUE(set().mark_all(set_.fd, place, true));
-    return place;
   }
   void wake_up(int place) {
-    set().end_watch();
+    set().end_sleep(true);
     set().threads.leave(place);
   }
   /** A byte from the peer; whether it went by the ring. */
@@ -152,6 +160,17 @@ TEST_F(Watched, WhoWakesBySomethingElseNeedNotBeWoken) {
   EXPECT_EQ(set_.ready(), "0:1 1:1 2:1 3:1 4:1 5:1");
 }
 
+TEST_F(Watched, OneAloneIsNot) {
+  for (unsigned i = 1; i < kMany; i++) ASSERT_EQ(set_.control(EPOLL_CTL_DEL, pairs_[i].in, 0, 0), 0);
+  for (int sleeps = 0; sleeps < 3; sleeps++) {
+    move_bytes();
+    const int place = set().threads.enter();
+    const bool any = set().mark_all(set_.fd, place, true);
+    EXPECT_EQ(any, sleeps == 0) << "as long as there were several the last time";
+    wake_up(place);
+  }
+}
+
 TEST_F(Watched, EachSleepHasToBeEnded) {
   const int place = fall_asleep();
   EXPECT_FALSE(send(0));
@@ -167,8 +186,10 @@ TEST_F(Watched, WhatNothingComesToIsNotWatchedForLong) {
   int place = fall_asleep();
   for (int sleeps = 0; sleeps < 20; sleeps++) {
     wake_up(place);
-    EXPECT_EQ(send(2), true);
-    EXPECT_TRUE(receive(2));
+    for (const unsigned busy : {2U, 3U}) {
+      EXPECT_TRUE(send(busy));
+      EXPECT_TRUE(receive(busy));
+    }
     place = set().threads.enter();
     (void)set().mark_all(set_.fd, place, true);
   }
@@ -273,13 +294,44 @@ TEST_F(Watched, AChildHasNothingToEnd) {
   const pid_t child = ::fork();
   if (child == 0) {
     (void)table.mine();
-    set().end_watch();
+    set().end_sleep(true);
     ::_exit(0);
   }
   int status = -1;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   wake_up(place);
+}
+
+TEST_F(Watched, ASetThatAForkHadComesBackWhereNothingOfItChanges) {
+  const pid_t child = sockdoc_hook_fork();
+  if (child == 0) ::_exit(0);
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_FALSE(set().may_defer());
+  for (int waits = 0; waits < 1000 && !set().may_defer(); waits++) EXPECT_EQ(set_.ready(5), "");
+  EXPECT_TRUE(set().may_defer());
+}
+
+TEST_F(Readiness, WhereThreadsShareASetEachSleepsAsLongAsItAsked) {
+  RingedPair pair;
+  const Set set;
+  ASSERT_EQ(set.add(pair.fd, EPOLLIN, 7), 0);
+  timespec used = {};
+  std::atomic<bool> done{false};
+  std::thread sleeper([&] {
+    EXPECT_EQ(set.ready(kSecond), "");
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    done = true;
+  });
+  while (!epoll_sets.find(set.fd)->threads.any() && !done) ::usleep(1000);
+  for (int looks = 0; looks < 3; looks++) {
+    EXPECT_EQ(set.ready(), "");
+    ::usleep(10'000);
+  }
+  sleeper.join();
+  EXPECT_EQ(used.tv_sec, 0);
+  EXPECT_LT(used.tv_nsec, 200'000'000) << "it was kicked again and again";
 }
 
 TEST_F(Watched, AClosedSetKeepsNoWatch) {
