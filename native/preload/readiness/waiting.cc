@@ -17,14 +17,7 @@ std::uint64_t SpinPolicy::limit(std::uint64_t now) {
 }
 
 void SpinPolicy::yielded(std::uint64_t now, std::uint64_t took) {
-  if (took <= kLongYieldUs * kTicksPerUs) return;
-  const std::uint64_t until = no_yield_until_.load(std::memory_order_relaxed);
-  constexpr std::uint64_t kSaved = kSavedUs * kTicksPerUs;
-  const std::uint64_t saved = now > kSaved ? now - kSaved : 0;
-  // Of many threads that lose the same turn each says so.
-  const std::uint64_t sum = (until > saved ? until : saved) + kPauses * took;
-  const std::uint64_t most = now + kPauses * took;
-  no_yield_until_.store(sum < most ? sum : most, std::memory_order_relaxed);
+  if (took > kLongYieldUs * kTicksPerUs) no_yield_until_.store(now + kPauses * took, std::memory_order_relaxed);
 }
 
 void BellPolicy::yielded(std::uint64_t wasted) {

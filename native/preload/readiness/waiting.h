@@ -55,8 +55,6 @@ class SpinPolicy {
 
   static constexpr std::uint64_t kLongYieldUs = 500;
   static constexpr std::uint64_t kPauses = 20;  // so at most a twentieth of the time is lost
-  /** Of which so much may be lost at once that was not lost before: one long yield says little. */
-  static constexpr std::uint64_t kSavedUs = 100'000;
 
   std::atomic<std::uint32_t> in_vain_{0};
   std::atomic<std::uint64_t> no_yield_until_{0};
