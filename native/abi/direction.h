@@ -32,8 +32,7 @@ struct Switch {
 };
 
 /**
- * SenderWords::ring_tail: `interruptions << 56 | kPagesGone | kWokenOnce | kWatched | bytes << 1 |
- * kKernelWanted`,
+ * SenderWords::ring_tail: `interruptions << 56 | kPagesGone | kWokenOnce | kWatched | bytes << 1 | kKernelWanted`,
  * so that one compare-and-swap announces bytes only where nothing has happened since.
  *
  * kKernelWanted: the receiver sleeps in the kernel, or wants nothing else. While it is set no byte may be put into the
@@ -42,11 +41,12 @@ struct Switch {
  * be. The sender may clear both bits after it has sent that byte, by a compare-and-swap from what it saw before.
  * kWatched, beside kKernelWanted: who sleeps does so on several connections, and whether he is awake says the watch
  * that the receiver's end names (abi/slab.h). While he is, the sender may clear both bits, by a compare-and-swap from
- * what it saw before it looked there. kPagesGone: the receiver has given the ring's pages back. While it is set no byte
- * may be put into the ring: the sender makes sure that there is memory before it clears it. Interruptions: a signal
- * handler counts up when it uses the role of the sender that it interrupted; and the receiver, before it gives pages
- * back, so that a sender that was writing announces nothing, and before it sleeps to be woken once, or on a watch, so
- * that a sender that woke it before does not clear the new wish.
+ * what it saw before it looked there.
+ * kPagesGone: the receiver has given the ring's pages back. While it is set no byte may be put into the ring: the
+ * sender makes sure that there is memory before it clears it.
+ * Interruptions: a signal handler counts up when it uses the role of the sender that it interrupted; and the receiver,
+ * before it gives pages back, so that a sender that was writing announces nothing, and before it sleeps to be woken
+ * once, or on a watch, so that a sender that woke it before does not clear the new wish.
  */
 inline constexpr std::uint64_t kKernelWanted = 1;
 inline constexpr std::uint64_t kWatched = std::uint64_t{1} << 53;

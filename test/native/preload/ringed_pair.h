@@ -18,6 +18,24 @@
 
 namespace sockdoc::preload {
 
+/** As the monitor's answer does for the socket of `fd`: it gets that place in `memory`. */
+inline void share_memory(int fd, const abi::Place& place, int memory) {
+  const Handle handle = table.find(fd);
+  SocketState* state = table.state(handle);
+  ASSERT_NE(state, nullptr);
+  std::uint64_t cookie = 0;
+  socklen_t length = sizeof cookie;
+  ASSERT_EQ(::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length), 0);
+  state->cookie = cookie;
+  ASSERT_TRUE(gate::change(*state, state->gate.load(), Phase::asked));
+  abi::Answer answer = {};
+  answer.header.sequence = handle.word();
+  answer.outcome = abi::Outcome::shared;
+  answer.cookie = cookie;
+  answer.place = place;
+  ASSERT_EQ(connections.answered(answer, memory), Connections::Reply::nothing);
+}
+
 /** A connection of which libsd has one end, on a ring; the other end sends as its peer would, without libsd. */
 class RingedPair {
  public:
@@ -95,36 +113,26 @@ class RingedPair {
     static std::uint64_t slabs = 0x5d000000;
     auto slab = monitor::Slab::make(++slabs, 1, ring_bytes_);
     ASSERT_TRUE(slab.ok());
-    const Handle handle = table.find(fd);
-    SocketState* state = table.state(handle);
-    ASSERT_NE(state, nullptr);
-    std::uint64_t cookie = 0;
-    socklen_t length = sizeof cookie;
-    ASSERT_EQ(::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length), 0);
-    state->cookie = cookie;
-    ASSERT_TRUE(gate::change(*state, state->gate.load(), Phase::asked));
-    abi::Answer answer = {};
-    answer.header.sequence = handle.word();
-    answer.outcome = abi::Outcome::shared;
-    answer.cookie = cookie;
-    answer.place = {.connection = slabs,
-                    .slab = slabs,
-                    .generation = slabs,
-                    .slot = 0,
-                    .end = 1,
-                    .slots = 1,
-                    .ring_bytes = ring_bytes_};
+    place_ = {.connection = slabs,
+              .slab = slabs,
+              .generation = slabs,
+              .slot = 0,
+              .end = 1,
+              .slots = 1,
+              .ring_bytes = ring_bytes_};
     bytes_ = abi::slab_bytes(1, ring_bytes_);
     void* mapped = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, slab.value()->memory(), 0);
     ASSERT_NE(mapped, MAP_FAILED);
     memory_ = static_cast<std::byte*>(mapped);
     file_ = ::dup(slab.value()->memory());
-    place_ = answer.place;
-    ASSERT_EQ(connections.answered(answer, file_), Connections::Reply::nothing);
+    share_memory(fd, place_, file_);
+    if (HasFailure()) return;
+    const Handle handle = table.find(fd);
+    SocketState* state = table.state(handle);
     StreamSender(direction(), ring(0), KernelStream(peer_)).begin(0);
     connections.consider(handle, *state, fd, state->gate.load());
     ASSERT_NE(connection_of(handle), nullptr);
-    slot().ends[0].mapped = answer.place.generation;
+    slot().ends[0].mapped = place_.generation;
     EXPECT_TRUE(marked());
     EXPECT_EQ(receive(), 0U);
   }

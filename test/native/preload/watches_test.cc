@@ -11,7 +11,6 @@
 #include <thread>
 
 #include "monitor/slab.h"
-#include "preload/connection/gate.h"
 #include "preload/thread.h"
 #include "readiness.h"
 
@@ -33,10 +32,10 @@ class Watched : public Readiness {
     static std::uint64_t slabs = 0x77000000;
     auto slab = monitor::Slab::make(++slabs, kMany, kRingBytes);
     ASSERT_TRUE(slab.ok());
-    memory_ = slab.value()->memory();
     for (unsigned i = 0; i < kMany; i++) {
       connect(pairs_[i]);
-      for (std::uint32_t end = 0; end < 2; end++) share(end == 0 ? pairs_[i].out : pairs_[i].in, slabs, i, end);
+      for (std::uint32_t end = 0; end < 2; end++)
+        share(end == 0 ? pairs_[i].out : pairs_[i].in, {slabs, i, end}, slab.value()->memory());
       for (int turn = 0; turn < 2; turn++) {
         char byte = 0;
         ASSERT_EQ(sockdoc_hook_send(pairs_[i].out, "w", 1, 0), 1);
@@ -114,30 +113,17 @@ class Watched : public Readiness {
     ASSERT_GE(pair.in, 0);
     sockdoc_hook_close(listener);
   }
-  void share(int fd, std::uint64_t slab, std::uint32_t slot, std::uint32_t end) const {
-    const Handle handle = table.find(fd);
-    SocketState* state = table.state(handle);
-    ASSERT_NE(state, nullptr);
-    std::uint64_t cookie = 0;
-    socklen_t length = sizeof cookie;
-    ASSERT_EQ(::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length), 0);
-    state->cookie = cookie;
-    ASSERT_TRUE(gate::change(*state, state->gate.load(), Phase::asked));
-    abi::Answer answer = {};
-    answer.header.sequence = handle.word();
-    answer.outcome = abi::Outcome::shared;
-    answer.cookie = cookie;
-    answer.place = {.connection = slab * kMany + slot,
-                    .slab = slab,
-                    .generation = slab,
-                    .slot = slot,
-                    .end = end,
-                    .slots = kMany,
-                    .ring_bytes = kRingBytes};
-    ASSERT_EQ(connections.answered(answer, memory_), Connections::Reply::nothing);
+  /** `which`: the slab, the slot in it, and the end. */
+  static void share(int fd, std::array<std::uint64_t, 3> which, int memory) {
+    const abi::Place place = {.connection = which[0] * kMany + which[1],
+                              .slab = which[0],
+                              .generation = which[0],
+                              .slot = static_cast<std::uint32_t>(which[1]),
+                              .end = static_cast<std::uint32_t>(which[2]),
+                              .slots = kMany,
+                              .ring_bytes = kRingBytes};
+    share_memory(fd, place, memory);
   }
-
-  int memory_ = -1;
 };
 
 TEST_F(Watched, OneOfThemWakesAndTheOthersGoOnByTheirRings) {
