@@ -1,11 +1,14 @@
 #include "preload/connection/handlers.h"
 
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #include <csignal>
 #include <cstdint>
 
 #include "base/raw.h"
+#include "preload/connection/cut_short.h"
 
 namespace sockdoc::preload {
 
@@ -22,6 +25,11 @@ Handlers signal_handlers() {
   }
   if (restart && interrupt) return Handlers::both;
   return interrupt ? Handlers::interrupt_calls : Handlers::restart_calls;
+}
+
+bool handlers_end(int fd) {
+  const auto limit = option<timeval>(fd, SO_SNDTIMEO);
+  return limit.tv_sec != 0 || limit.tv_usec != 0 || signal_handlers() != Handlers::restart_calls;
 }
 
 }  // namespace sockdoc::preload

@@ -10,4 +10,8 @@ enum class Handlers {
 };
 [[nodiscard]] Handlers signal_handlers();
 
+/** Whether a handler ends a send on `fd` that waits and has sent nothing, as far as can be known; others begin again.
+ */
+[[nodiscard]] bool handlers_end(int fd);
+
 }  // namespace sockdoc::preload
