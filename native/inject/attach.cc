@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "inject/guard.h"
 #include "inject/kept.h"
 #include "inject/libsd.h"
 #include "inject/ptrace/code.h"
@@ -69,9 +70,22 @@ Deadline until_mended(const Try& one, const Thread& host) {
   return host.call.way == BrokenCall::Way::partly ? Deadline::of_taking_back_in_ms(kToTakeBackMs) : one.deadline;
 }
 
+/** Pages of it are waited for less long. */
+class Hurry {
+ public:
+  explicit Hurry(const Memory& memory) : access_(memory.access()) { access_.hurry(true); }
+  ~Hurry() { access_.hurry(false); }
+  Hurry(const Hurry&) = delete;
+  Hurry& operator=(const Hurry&) = delete;
+
+ private:
+  Access& access_;
+};
+
 /** `work(visit, threads)` with a thread at a safe point that makes calls. */
 template <typename Work>
 Refused visiting(const Try& one, Work work) {
+  const Hurry hurry(one.memory);
   Threads threads(one.memory);
   std::optional<arch::Pending> pending;
   if (const auto& libsd = one.target.libsd) pending = Libsd(one.memory, *libsd).pending();
@@ -118,6 +132,8 @@ Refused stop_and_patch(const Try& one, const EpollSetsCounter& counter, Visit& v
   if (auto refusal = threads.stop_all(one.deadline.no_later_than_ms(one.stop_ms))) return refusal;
   reach(Step::all_stopped, one.job);
   if (auto refusal = redirect(threads, visit, one.memory, one.entry.restorer, sites, *pending)) return refusal;
+  // A handler may be where nothing could be read.
+  if (auto refusal = one.memory.stalled()) return refusal;
   reach(Step::redirected, one.job);
   if (auto refusal = write_entries(visit.standing(), one.memory, sites.first(sites.size() / 2), true)) return refusal;
   reach(Step::half_patched, one.job);
@@ -142,6 +158,7 @@ Refused try_attach(const Try& one, EpollSetsCounter& counter) {
   if (!maps) return gone();
   for (Image& image : exporting(one.memory, *maps, "sockdoc_libsd_present")) libsd.emplace(one.memory, image);
   if (libsd && libsd->at_work() && libsd->leaving()) return stay(one, *libsd);
+  if (auto refusal = one.memory.stalled()) return refusal;
   counter.prepare(one.memory.pid());
   return visiting(one, [&](Visit& visit, Threads& threads, Hold& hold) -> Refused {
     if (!libsd) {
@@ -230,27 +247,31 @@ Refused overtaken(const Memory& memory, Purpose purpose) {
 
 /** Judges, and tries until it is done, refused, or too late. */
 template <typename Attempt, typename TakeBack>
-Refused perform(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back, Outcome& outcome) {
+Refused perform(const Memory& memory, const Job& job, Attempt attempt, TakeBack take_back, Outcome& outcome) {
+  const pid_t pid = memory.pid();
   const Deadline deadline = Deadline::in_ms(job.timeout_ms);
+  memory.access().give_up_by(deadline);
   Turn turn;
   if (auto refusal = Turn::await(pid, deadline, turn)) return refusal;
-  const auto verdict = judge(pid, job.purpose, deadline);
+  const auto verdict = judge(memory, job.purpose, deadline);
   if (const auto* refusal = std::get_if<Refusal>(&verdict)) return *refusal;
   if (auto refusal = judge_monitor(pid, job.monitor)) return refusal;
   const auto& target = std::get<Suitable>(verdict);
-  const Memory memory(pid);
   if (auto refusal = nothing_to_do(memory, target, job.purpose)) return refusal;
   const auto entry = find_entry_points(target.libc);
   if (!entry) return Refusal{"musl", "Its C library lacks functions that glibc has.", ""};
   const auto pending = target.libsd ? Libsd(memory, *target.libsd).pending() : std::nullopt;
+  begun();
   if (auto refusal = judge_filters(memory, *entry, pending, deadline, outcome.stops)) return refusal;
+  // What it has not in its memory, as libsd, could be where nothing came.
+  if (auto refusal = memory.stalled()) return refusal;
   if (job.dry_run) return std::nullopt;
   reach(Step::judged, job);
   for (int stop_ms = kFirstStopMs;; stop_ms = std::min(2 * stop_ms, kLongestStopMs)) {
     auto refusal = attempt(Try{memory, target, *entry, job, deadline, outcome, stop_ms});
     if (!refusal) return refusal;
     if (auto overtaking = overtaken(memory, job.purpose)) return overtaking;
-    const bool again = worth_another_try(*refusal) && !has_ended(pid);
+    const bool again = worth_another_try(*refusal) && !memory.access().stalled() && !has_ended(pid);
     if (again) nap(kPause);
     if (again && !deadline.passed()) continue;
     take_back(Try{memory, target, *entry, job, Deadline::of_taking_back_in_ms(kToTakeBackMs), outcome, stop_ms});
@@ -279,7 +300,8 @@ template <typename Attempt, typename TakeBack>
 Outcome run(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back) {
   Outcome outcome{.pid = pid, .comm = "", .refusal = {}, .stops = {}};
   if (const auto facts = read_facts(process_folder(pid))) outcome.comm = facts->comm;
-  outcome.refusal = perform(pid, job, attempt, take_back, outcome);
+  const Memory memory(pid);
+  outcome.refusal = perform(memory, job, attempt, take_back, outcome);
   // Whatever it was at when it was asked to end ran out of time by that.
   if (asked_to_end && outcome.refusal && std::string_view(outcome.refusal->code) == "timeout") {
     outcome.refusal = too_late("");
@@ -288,6 +310,9 @@ Outcome run(pid_t pid, const Job& job, Attempt attempt, TakeBack take_back) {
   const bool zombie = outcome.refusal && std::string_view(outcome.refusal->code) == "zombie";
   if (outcome.refusal && !zombie && (has_ended(pid) || (broke_down(*outcome.refusal) && ends_soon(pid)))) {
     outcome.refusal = gone();
+  } else if (outcome.refusal) {
+    // However that showed.
+    if (auto stalled = memory.stalled()) outcome.refusal = stalled;
   }
   return outcome;
 }
@@ -306,6 +331,16 @@ Outcome detach(pid_t pid, const Job& job) {
     outcome.refusal->reason = kept_sentence(outcome.kept.front(), outcome.kept_count);
     outcome.refusal->next = "It stays attached, and works. Try again once that is over, or let it have more time.";
   }
+  return outcome;
+}
+
+Outcome hung(pid_t pid) {
+  Outcome outcome{.pid = pid, .comm = "", .refusal = {}, .stops = {}};
+  if (const auto facts = read_facts(process_folder(pid))) outcome.comm = facts->comm;
+  outcome.refusal = Refusal{"stalled",
+                            "A look at it did not come back from the kernel in time: a file system of its program, its "
+                            "root or its memory does not answer (FUSE or NFS).",
+                            "Try again once that answers."};
   return outcome;
 }
 

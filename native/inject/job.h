@@ -39,6 +39,8 @@ struct Outcome {
 /** Either as wanted, or as it was before. */
 Outcome attach(pid_t pid, const Job& job);
 Outcome detach(pid_t pid, const Job& job);
+/** Of one that was given up on. */
+Outcome hung(pid_t pid);
 
 /**
  * The steps, in order. Tests kill the injector before each of them (`end_at`): whichever it is, the target goes on, and

@@ -130,6 +130,15 @@ int run(const Command& command) {
   return write_all(STDOUT_FILENO, json.text() + "\n") ? 0 : kInternal;
 }
 
+/** The tracer did not come back from the kernel, and is killed. */
+int run_in_vain(const Command& command) {
+  Json json;
+  json.begin_object().field("version", 1u).key("process");
+  write_outcome(json, hung(command.pid), command.job);
+  json.end_object();
+  return write_all(STDOUT_FILENO, json.text() + "\n") ? 0 : kInternal;
+}
+
 int run_and_report(const Command& command) {
   try {
     return run(command);
@@ -151,5 +160,6 @@ int main(int argc, char** argv) {
     return kUsage;
   }
   ::signal(SIGPIPE, SIG_IGN);
-  return guarded([&] { return run_and_report(*command); });
+  return guarded(
+      command->job.timeout_ms, [&] { return run_and_report(*command); }, [&] { return run_in_vain(*command); });
 }

@@ -106,6 +106,7 @@ sockdoc_rest_code_end:
 namespace sockdoc::inject::arch {
 namespace {
 
+constexpr std::uint16_t kSystemCall = 0x050f;
 constexpr std::uint64_t kTrap = 0x100;
 constexpr std::uint64_t kDirection = 0x400;
 constexpr std::uint32_t kXstateMagic1 = 0x46505853;  // asm/sigcontext.h
@@ -183,12 +184,14 @@ void fill(ucontext_t& into, const Context& context, std::uint64_t vectors_at) {
 
 bool is_system_call(const Memory& memory, Address at) {
   const auto bytes = memory.value<std::uint16_t>(at);
-  return bytes && *bytes == 0x050f;
+  return bytes && *bytes == kSystemCall;
 }
 
 bool behind_system_call(const Memory& memory, const Registers& registers) {
-  return static_cast<long>(registers.orig_rax) >= 0 &&
-         is_system_call(memory, Address{registers.rip - kSystemCallBytes});
+  if (static_cast<long>(registers.orig_rax) < 0) return false;
+  const auto code = memory.value<std::uint16_t>(Address{registers.rip - kSystemCallBytes});
+  // Where it does not come what a stop has broken off is to be mended all the same.
+  return code ? *code == kSystemCall : memory.access().stalled().has_value();
 }
 
 bool may_begin(const Registers& registers) {

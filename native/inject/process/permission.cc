@@ -8,7 +8,6 @@
 #include <cerrno>
 
 #include "base/procfs.h"
-#include "inject/target/memory.h"
 
 namespace sockdoc::inject {
 namespace {
@@ -62,7 +61,8 @@ Refusal explain_denial(pid_t pid, const ProcessFacts& facts) {
           me == 0 ? "Run it in the host's user namespace." : kAsRoot};
 }
 
-Refused may_not_trace(pid_t pid, const ProcessFacts& facts) {
+Refused may_not_trace(const Memory& memory, const ProcessFacts& facts) {
+  const pid_t pid = memory.pid();
   const auto maps = read_maps(pid);
   if (!maps) return errno == ESRCH || errno == ENOENT ? gone() : explain_denial(pid, facts);
   const auto readable = std::find_if(maps->begin(), maps->end(), [](const Mapping& one) {
@@ -70,7 +70,7 @@ Refused may_not_trace(pid_t pid, const ProcessFacts& facts) {
   });
   if (readable == maps->end()) return gone();
   char byte = 0;
-  if (Memory(pid).read(Address{readable->begin}, &byte, 1) == 1) return std::nullopt;
+  if (memory.read(Address{readable->begin}, &byte, 1) == 1) return std::nullopt;
   return errno == ESRCH ? gone() : explain_denial(pid, facts);
 }
 

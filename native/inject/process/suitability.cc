@@ -161,15 +161,15 @@ Refused await_interruptible(pid_t pid, const Deadline& deadline) {
 
 }  // namespace
 
-std::variant<Suitable, Refusal> judge(pid_t pid, Purpose purpose, const Deadline& deadline) {
+std::variant<Suitable, Refusal> judge(const Memory& memory, Purpose purpose, const Deadline& deadline) {
+  const pid_t pid = memory.pid();
   const auto facts = read_facts(process_folder(pid));
   if (!facts) return gone();
   if (auto refusal = judge_kind(pid, *facts)) return *refusal;
-  if (auto refusal = may_not_trace(pid, *facts)) return *refusal;
+  if (auto refusal = may_not_trace(memory, *facts)) return *refusal;
   if (auto refusal = judge_program(pid, *facts)) return *refusal;
   const auto maps = read_maps(pid);
   if (!maps || maps->empty()) return gone();
-  const Memory memory(pid);
   auto libc = find_library(memory, *maps, "libc.so.6");
   if (!libc) return Refusal{"musl", "glibc's libc.so.6 is not loaded in it.", ""};
   std::optional<Image> libsd;

@@ -20,7 +20,7 @@ struct Suitable {
 };
 
 /** Stops and changes nothing. Waits, until the deadline, only for a thread in uninterruptible sleep. */
-std::variant<Suitable, Refusal> judge(pid_t pid, Purpose purpose, const Deadline& deadline);
+std::variant<Suitable, Refusal> judge(const Memory& memory, Purpose purpose, const Deadline& deadline);
 
 /** Whether `socket`, a monitor's that we see, is the same for the process: it may have another mount namespace. */
 Refused judge_monitor(pid_t pid, const std::string& socket);

@@ -176,6 +176,17 @@ bool moves_parts(const SystemCall& call) {
   }
 }
 
+bool can_be_mended(const Memory& memory, const SystemCall& call) {
+  arch::Registers registers{};
+  registers.orig_rax = static_cast<unsigned long long>(call.number);
+  registers.rsi = call.arguments[1];
+  registers.rdx = call.arguments[2];
+  registers.r10 = call.arguments[3];
+  registers.r8 = call.arguments[4];
+  (void)wanted(memory, registers);
+  return !memory.access().stalled();
+}
+
 Activity look_at_call(const Memory& memory, pid_t tid, SystemCall& into) {
   const Activity activity = read_system_call(memory.pid(), tid, into);
   if (activity == Activity::sleeping && into.number == SYS_restart_syscall) {

@@ -38,6 +38,12 @@ Activity look_at_call(const Memory& memory, pid_t tid, SystemCall& into);
 /** Whether libsd's hooks make this call, and it may wait. */
 bool may_wait_in_hook(long number);
 
+/**
+ * Whether how much such a call was to move can be read: a stop that cuts it short could not be told from its end. Asked
+ * before the stop.
+ */
+bool can_be_mended(const Memory& memory, const SystemCall& call);
+
 /** A call that moves a part of its bytes and then waits: a stop cuts it short, which is seen until libsd goes on with
  * it. */
 bool moves_parts(const SystemCall& call);

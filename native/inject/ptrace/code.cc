@@ -34,14 +34,21 @@ bool write_code(const Tracee& stopped, const Memory& memory, Address at, std::sp
 
 Refused write_entries(const Tracee& stopped, const Memory& memory, std::span<const sockdoc_attach_site> sites,
                       bool to_hooks) {
-  for (const auto& site : sites) {
-    std::uint8_t now[kJump];
-    if (memory.read(Address{site.at}, now, sizeof now) != sizeof now) return gone();
-    if (std::memcmp(now, site.before, kJump) == 0 || std::memcmp(now, site.after, kJump) == 0) continue;
+  static_assert(kJump <= kWord);
+  std::vector<long> words(sites.size());
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < sites.size(); i++) pieces.push_back({Address{sites[i].at}, &words[i], kWord});
+  if (!memory.read_all(pieces)) return gone();
+  for (std::size_t i = 0; i < sites.size(); i++) {
+    if (std::memcmp(&words[i], sites[i].before, kJump) == 0) continue;
+    if (std::memcmp(&words[i], sites[i].after, kJump) == 0) continue;
     return Refusal{"failed", "Somebody else has changed the first bytes of a function of libc.", ""};
   }
-  for (const auto& site : sites) {
-    if (!write_code(stopped, memory, Address{site.at}, {to_hooks ? site.after : site.before, kJump})) return gone();
+  for (std::size_t i = 0; i < sites.size(); i++) {
+    const std::uint8_t* wanted = to_hooks ? sites[i].after : sites[i].before;
+    if (std::memcmp(&words[i], wanted, kJump) == 0) continue;
+    std::memcpy(&words[i], wanted, kJump);
+    if (!poke(stopped.tid(), Address{sites[i].at}, words[i])) return gone();
   }
   return std::nullopt;
 }

@@ -30,6 +30,7 @@ Thread* Threads::seize(pid_t tid) {
   if (look_at_call(memory_, tid, call) == Activity::sleeping && may_wait_in_hook(call.number)) {
     thread->sleep = read_sleep(memory_.pid(), tid);
     thread->untold = moves_parts(call);
+    if (thread->untold && !can_be_mended(memory_, call)) return nullptr;
   }
   const int error = thread->tracee.seize();
   if (error == EPERM) {
@@ -111,6 +112,7 @@ bool Threads::all_stopped() {
 Refused Threads::stop_all(const Deadline& deadline) {
   for (int round = 0;;) {
     const bool found = seize_new();
+    if (auto refusal = memory_.stalled()) return refusal;
     while (!all_stopped() || tell_next()) {
       if (deadline.passed())
         return Refusal{"timeout", "Its threads did not all stop in time.", "Try again, or with a longer --timeout-ms."};

@@ -4,29 +4,32 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
+#include "inject/refusal.h"
+#include "inject/target/access.h"
+#include "inject/target/address.h"
+
 namespace sockdoc::inject {
 
-/** An address in the target: never to be followed here. */
-enum class Address : std::uint64_t {};
-
-constexpr Address operator+(Address at, std::uint64_t distance) {
-  return Address{static_cast<std::uint64_t>(at) + distance};
-}
-constexpr std::uint64_t number(Address at) { return static_cast<std::uint64_t>(at); }
-
-/** Memory of another process, by process_vm_readv(2): needs the right to trace it, and stops nothing. */
+/**
+ * Memory of another process, by process_vm_readv(2): needs the right to trace it, and stops nothing. What is copied
+ * from one of these shares its patience.
+ */
 class Memory {
  public:
-  explicit Memory(pid_t pid) : pid_(pid) {}
+  explicit Memory(pid_t pid) : pid_(pid), access_(std::make_shared<Access>(pid)) {}
 
   [[nodiscard]] pid_t pid() const { return pid_; }
 
   /** How many bytes could be read from `at` on; errno tells why there are none. */
   std::size_t read(Address at, void* into, std::size_t size) const;
+  /** Several at a time, which is much faster. False where one is missing. */
+  [[nodiscard]] bool read_all(std::span<const Piece> pieces) const;
+  [[nodiscard]] bool write_all(std::span<const Piece> pieces) const;
   [[nodiscard]] bool write(Address at, const void* from, std::size_t size) const;
 
   /**
@@ -52,8 +55,13 @@ class Memory {
   /** Up to the zero; at most `most` bytes of it. */
   [[nodiscard]] std::string text(Address at, std::size_t most = 256) const;
 
+  /** Once a page has stayed away: nothing that was read since the beginning says what is not there. */
+  [[nodiscard]] Refused stalled() const;
+  [[nodiscard]] Access& access() const { return *access_; }
+
  private:
   pid_t pid_;
+  std::shared_ptr<Access> access_;
 };
 
 }  // namespace sockdoc::inject

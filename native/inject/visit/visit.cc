@@ -197,8 +197,11 @@ Refused Visit::call(Address function, std::initializer_list<std::uint64_t> argum
   const Address mailbox = region_ + (kRegion - kMailbox);
   const arch::Frame frame = arch::return_frame(home_, libc_.restorer, mailbox);
   const Address stack = room();
+  arch::Mailbox empty;
+  const Piece pieces[] = {{mailbox, &empty, sizeof empty},
+                          {frame.begin, const_cast<std::uint8_t*>(frame.bytes.data()), frame.bytes.size()}};
   const bool ready =
-      memory_.set(mailbox, arch::Mailbox{}) && memory_.write(frame.begin, frame.bytes.data(), frame.bytes.size()) &&
+      memory_.write_all(pieces) &&
       host_.tracee.set(arch::calling_by(home_.registers, region_, function, {arguments.begin(), arguments.size()},
                                         mailbox, frame.at, stack)) &&
       host_.tracee.block(kBlocked);

@@ -2,11 +2,18 @@
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <vector>
 
 #include "inject/arch/x86_64.h"
 
 namespace sockdoc::inject {
 namespace {
+
+/** By a child of ours, which Yama may forbid. */
+[[maybe_unused]] const bool may_be_read = ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY) == 0;
 
 std::optional<Image> own_libc() {
   const auto maps = read_maps(::getpid());
@@ -47,6 +54,31 @@ TEST(InjectImage, LeavesAloneWhatIsNoImage) {
   std::string torn("\177ELF\2\1\1", 7);
   torn.resize(4096, '\377');
   EXPECT_FALSE(Image::at(memory, address_of(torn.data())));
+}
+
+TEST(InjectMemory, ReadsAndWritesSeveralPiecesAndLargeOnes) {
+  const Memory memory(::getpid());
+  std::string from(1'000'000, 'z');
+  from.back() = 'e';
+  std::string into(from.size(), ' ');
+  EXPECT_EQ(memory.read(address_of(from.data()), into.data(), into.size()), from.size());
+  EXPECT_EQ(into, from);
+  std::vector<int> there(1000);
+  std::vector<int> here(there.size());
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < there.size(); i++) {
+    here[i] = static_cast<int>(i);
+    pieces.push_back({address_of(&there[there.size() - 1 - i]), &here[i], sizeof(int)});
+  }
+  EXPECT_TRUE(memory.write_all(pieces));
+  EXPECT_EQ(there.front(), 999);
+  EXPECT_EQ(there.back(), 0);
+  std::fill(here.begin(), here.end(), 0);
+  EXPECT_TRUE(memory.read_all(pieces));
+  EXPECT_EQ(here.back(), 999);
+  pieces[500].at = Address{8};
+  EXPECT_FALSE(memory.read_all(pieces));
+  EXPECT_FALSE(memory.access().stalled());
 }
 
 TEST(InjectMemory, ReadsTextAcrossPagesAndStopsWhereNothingIs) {

@@ -23,6 +23,7 @@ class Victim {
     pid_ = ::fork();
     if (pid_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // a child of the test reads its memory
       ::close(ends[0]);
       ::_exit(work(ends[1]));
     }
