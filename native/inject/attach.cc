@@ -261,8 +261,12 @@ Refused perform(const Memory& memory, const Job& job, Attempt attempt, TakeBack 
   const auto entry = find_entry_points(target.libc);
   if (!entry) return Refusal{"musl", "Its C library lacks functions that glibc has.", ""};
   const auto pending = target.libsd ? Libsd(memory, *target.libsd).pending() : std::nullopt;
+  // A look at many processes is not worth what moving one is.
+  constexpr int kLookMs = 1000;
+  const Deadline patience_with_sleepers = job.dry_run ? deadline.no_later_than_ms(kLookMs) : deadline;
   begun();
-  if (auto refusal = judge_filters(memory, *entry, pending, deadline, outcome.stops)) return refusal;
+  if (auto refusal = judge_filters(memory, *entry, pending, deadline, patience_with_sleepers, outcome.stops))
+    return refusal;
   // What it has not in its memory, as libsd, could be where nothing came.
   if (auto refusal = memory.stalled()) return refusal;
   if (job.dry_run) return std::nullopt;

@@ -219,7 +219,7 @@ Refused Judge::thread(pid_t tid, bool& postponed) {
 }  // namespace
 
 Refused judge_filters(const Memory& memory, const EntryPoints& libc, const std::optional<arch::Pending>& pending,
-                      const Deadline& deadline, std::vector<double>& stops) {
+                      const Deadline& deadline, const Deadline& with_sleepers, std::vector<double>& stops) {
   constexpr std::int64_t kPause = 2'000'000;
   Judge judge(memory, libc, pending, deadline, stops);
   std::set<pid_t> judged;
@@ -240,6 +240,7 @@ Refused judge_filters(const Memory& memory, const EntryPoints& libc, const std::
     if (found) continue;
     // What others may not do is told at once.
     if (auto refusal = judge.verdict()) return refusal;
+    if (with_sleepers.passed()) return sleeps_amid_bytes();
     nap(kPause);
   }
 }

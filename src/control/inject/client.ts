@@ -15,6 +15,9 @@ export const hasInjector = (): boolean => existsSync(injectProgram()) && existsS
 /** Longer than taking back what was begun may take; one that hangs, on a file system that does not answer, is ended. */
 const PATIENCE_MS = 15_000;
 
+/** A look mostly waits, and changes nothing that another one could see. */
+const LOOKS_AT_ONCE = 8;
+
 export interface InjectOptions {
   /** Look only: whether it could be done. */
   dryRun?: boolean;
@@ -25,8 +28,8 @@ export interface InjectOptions {
 }
 
 /**
- * Brings libsd into these processes, one after the other, with this monitor. Once the signal is aborted, those whose turn
- * has not come are left out.
+ * Brings libsd into these processes, one after the other, with this monitor; a dry run looks at several at once. Once the
+ * signal is aborted, those whose turn has not come are left out.
  */
 export const attach = (
   pids: readonly number[],
@@ -45,12 +48,17 @@ async function each(
 ): Promise<InjectedProcess[]> {
   if (!hasInjector()) throw notPossible(`there is no injector here (${injectProgram()}): it is built for x86-64 alone`);
   const limit = timeoutMs === undefined ? [] : ['--timeout-ms', String(Math.max(1, Math.round(timeoutMs)))];
+  const words = [...args, ...limit, ...(dryRun ? ['--dry-run'] : [])];
   const said: InjectedProcess[] = [];
-  for (const pid of pids) {
-    if (signal?.aborted) break;
-    said.push(await inject(pid, [...args, ...limit, ...(dryRun ? ['--dry-run'] : [])], signal));
-  }
-  return said;
+  const left = pids.entries();
+  const takeTurns = async () => {
+    for (const [at, pid] of left) {
+      if (signal?.aborted) break;
+      said[at] = await inject(pid, words, signal);
+    }
+  };
+  await Promise.all(Array.from({ length: dryRun ? LOOKS_AT_ONCE : 1 }, takeTurns));
+  return said.filter((one) => one !== undefined);
 }
 
 /** An injector that breaks down is a refusal too: what it does is nothing or all, and others go on. */

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { attach } from '../../../src/control/inject/client.js';
 import { cases, inject, killedAt, Speaker } from '../../support/inject.js';
 import { compiled, hasLibsd } from '../../support/libsd.js';
 
@@ -122,6 +123,35 @@ describe.runIf(hasLibsd)('a process whose only thread sleeps amid its bytes', ()
       expect(refused).toBe(plain);
     },
   );
+
+  it('is looked at for about a second where it may not be stopped', async () => {
+    const words = ['recv', PART, 0, 'tcp', 'limited'] as const;
+    await after(words, 'rest', (pid) => {
+      const began = performance.now();
+      expect(inject('attach', pid, { args: ['--dry-run'] })).toMatchObject({ state: 'refused', code: 'seccomp' });
+      expect(performance.now() - began).toBeLessThan(3500);
+    });
+  });
+
+  it('is looked at beside others, which are named in the order that they were asked about in', async () => {
+    const victims = Array.from(
+      { length: 6 },
+      () => new Speaker([program, 'recv', String(PART), '0', 'tcp', 'limited']),
+    );
+    try {
+      for (const victim of victims) expect(await victim.line()).toBe('ready');
+      const began = performance.now();
+      const looked = await attach(
+        victims.map(({ pid }) => pid),
+        '',
+        { dryRun: true },
+      );
+      expect(performance.now() - began).toBeLessThan(4500);
+      expect(looked.map(({ pid, code }) => [pid, code])).toEqual(victims.map(({ pid }) => [pid, 'seccomp']));
+    } finally {
+      for (const victim of victims) await victim.stop();
+    }
+  });
 
   it.each([3, 6, 9, 12])('has all its bytes when the injector is killed at step %i', async (step) => {
     const plain = await after(['recvmsg', PART], 'rest', () => {});
