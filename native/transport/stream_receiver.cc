@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace sockdoc {
 
@@ -95,65 +96,85 @@ bool StreamReceiver::nothing_yet() {
   return by_kernel.error == EAGAIN;
 }
 
+/**
+ * The sender does not wait for a peek. Between a look at the switches and one at the kernel he may have gone over to
+ * the ring and back, and the kernel's bytes would be those of a later part. So the switches are looked at last: by then
+ * all that lie before the bytes that were found are to be seen.
+ */
 Moved StreamReceiver::peek(std::span<std::byte> into) {
+  if (into.empty()) return {};
   for (unsigned turn = 0; turn <= abi::kSwitches; ++turn) {
-    const std::size_t there = ring_.readable();
-    std::uint64_t room = 0;
-    const Carrier first = next_carrier(room);
-    if (there == kRingViolated) return {0, EPROTO};
-    const auto limit = static_cast<std::size_t>(std::min<std::uint64_t>(room, into.size()));
-    if (first == Carrier::kernel) {
-      const Moved by_kernel = kernel_.peek(into.first(limit));
-      if (by_kernel.bytes < room || by_kernel.bytes == into.size()) return by_kernel;
-      const std::size_t got = ring_.peek(into.subspan(by_kernel.bytes));
-      return {by_kernel.bytes + (got == kRingViolated ? 0 : got), 0};
+    const std::size_t in_ring = ring_.readable();
+    if (in_ring == kRingViolated) return {0, EPROTO};
+    std::optional<Reach> reach = reach_of(into.size(), in_ring, 0);
+    if (!reach) return {0, EPROTO};
+    Moved by_kernel;
+    if (reach->bytes == 0 || (reach->bytes < into.size() && reach->carrier == Carrier::kernel)) {
+      by_kernel = kernel_.peek(into);
+      if (by_kernel.error == EFAULT) return by_kernel;
+      reach = reach_of(into.size(), in_ring, by_kernel.bytes);
+      if (!reach) return {0, EPROTO};
     }
-    const std::size_t got = ring_.peek(into.first(limit));
-    if (got == kRingViolated) return {0, EPROTO};
-    if (got > 0 && got == room && got < into.size()) return {got + kernel_.peek(into.subspan(got)).bytes, 0};
-    if (got > 0 || into.empty()) return {got, 0};
-    const Moved by_kernel = kernel_.look();
+    if (reach->bytes > 0) {
+      defer(by_kernel);
+      return put_in_order(*reach, into) ? Moved{reach->bytes} : Moved{0, EPROTO};
+    }
     if (by_kernel.error == EAGAIN) return by_kernel;
     // As in receive_ring(): what came before it is to be seen by now.
-    if (!ring_is_next() && next_carrier(room) == Carrier::ring) {
-      return by_kernel.bytes > 0 ? Moved{0, EPROTO} : with_deferred(by_kernel);
-    }
+    if (!ring_is_next()) return by_kernel.bytes > 0 ? Moved{0, EPROTO} : with_deferred(by_kernel);
     defer(by_kernel);
   }
   return {0, EAGAIN};
 }
 
-Moved StreamReceiver::peek_across(std::span<std::byte> into, std::span<std::byte> room) {
-  const std::size_t there = ring_.readable();
-  if (there == kRingViolated) return {0, EPROTO};
-  const std::size_t in_kernel = kernel_.peek(room).bytes;
+std::optional<StreamReceiver::Reach> StreamReceiver::reach_of(std::size_t most, std::size_t in_ring,
+                                                              std::size_t in_kernel) const {
   const std::uint64_t taken = shared_.receiver.taken.load(memory_order_relaxed);
-  const std::uint64_t published = shared_.sender.published.load(memory_order_seq_cst) >> 1;
-  auto carrier = static_cast<Carrier>(taken & 1);
+  const std::uint64_t pending = (shared_.sender.published.load(memory_order_seq_cst) >> 1) - (taken >> 1);
+  if (pending > abi::kSwitches) return std::nullopt;
+  Reach reach;
+  reach.carrier = static_cast<Carrier>(taken & 1);
   std::uint64_t at = received();
-  std::size_t done = 0;
-  std::size_t by_ring = 0;
-  for (std::uint64_t entry = taken >> 1, turn = 0; turn <= abi::kSwitches; ++entry, ++turn) {
-    const bool last = entry == published;
-    const auto next = abi::Switch::of(shared_.sender.switches[entry % abi::kSwitches].load(memory_order_relaxed));
-    if (!last && next.at < at) return {0, EPROTO};
-    const bool ring = carrier == Carrier::ring;
-    const std::size_t by_kernel = done - by_ring;
-    std::size_t count = std::min(into.size() - done, ring ? there - by_ring : in_kernel - by_kernel);
-    if (!last) count = static_cast<std::size_t>(std::min<std::uint64_t>(count, next.at - at));
-    if (ring) {
-      if (ring_.peek(into.subspan(done, count), by_ring) != count) return {0, EPROTO};
-      by_ring += count;
-    } else {
-      std::copy_n(room.begin() + static_cast<std::ptrdiff_t>(by_kernel), count,
-                  into.begin() + static_cast<std::ptrdiff_t>(done));
+  for (;;) {
+    std::uint64_t room = ~std::uint64_t{0};
+    abi::Switch next;
+    if (reach.switches < pending) {
+      const std::uint64_t entry = ((taken >> 1) + reach.switches) % abi::kSwitches;
+      next = abi::Switch::of(shared_.sender.switches[entry].load(memory_order_relaxed));
+      if (next.at < at) return std::nullopt;
+      room = next.at - at;
     }
-    done += count;
-    if (last || count < next.at - at) break;
+    std::size_t& there = reach.carrier == Carrier::ring ? in_ring : in_kernel;
+    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(room, std::min(there, most - reach.bytes)));
+    reach.parts[reach.switches] = {reach.carrier, bytes};
+    reach.bytes += bytes;
+    there -= bytes;
+    if (bytes < room || reach.bytes == most) return reach;
     at = next.at;
-    carrier = next.carrier;
+    reach.carrier = next.carrier;
+    ++reach.switches;
   }
-  return {done, done == 0 && !into.empty() ? EAGAIN : 0};
+}
+
+/** The kernel's bytes lie at the front; from the last part on each moves to its place, with the ring's in between. */
+bool StreamReceiver::put_in_order(const Reach& reach, std::span<std::byte> into) const {
+  std::size_t end = reach.bytes;
+  std::size_t of_ring = 0;
+  for (const Part& part : reach.parts) of_ring += part.carrier == Carrier::ring ? part.bytes : 0;
+  std::size_t of_kernel = reach.bytes - of_ring;
+  for (std::size_t i = reach.switches + 1; i-- > 0;) {
+    const std::size_t count = reach.parts[i].bytes;
+    const std::span<std::byte> place = into.subspan(end - count, count);
+    end -= count;
+    if (reach.parts[i].carrier == Carrier::ring) {
+      of_ring -= count;
+      if (ring_.peek(place, of_ring) != count) return false;
+    } else {
+      of_kernel -= count;
+      std::memmove(place.data(), into.data() + of_kernel, count);
+    }
+  }
+  return true;
 }
 
 StreamReceiver::Step StreamReceiver::receive_ring(std::span<std::byte> into, Moved& result) {

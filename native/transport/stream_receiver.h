@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "ring/byte_ring.h"
@@ -51,11 +52,8 @@ class StreamReceiver {
    */
   [[nodiscard]] std::size_t until_ring_is_empty();
 
-  /** Like receive(), leaving the bytes where they are; not across more than one switch. */
+  /** Like receive(), leaving the bytes where they are, and across all switches. `into` is written to beyond them. */
   [[nodiscard]] Moved peek(std::span<std::byte> into);
-
-  /** Like peek(), across all switches. `room` is memory for as many bytes. */
-  [[nodiscard]] Moved peek_across(std::span<std::byte> into, std::span<std::byte> room);
 
   /**
    * Before sleeping in the kernel, on this socket alone or on many: asks the sender to wake us by it. `once`: after the
@@ -119,11 +117,29 @@ class StreamReceiver {
     std::uint64_t room = ~std::uint64_t{0};  // bytes until the next switch
   };
 
+  struct Part {
+    abi::Carrier carrier = abi::Carrier::kernel;
+    std::size_t bytes = 0;
+  };
+  /** The next bytes of the stream, as far as they are there. */
+  struct Reach {
+    std::array<Part, abi::kSwitches + 1> parts = {};
+    unsigned switches = 0;                        // between them
+    std::size_t bytes = 0;                        // of all parts
+    abi::Carrier carrier = abi::Carrier::kernel;  // of what comes behind them
+  };
+
   Step receive_ring(std::span<std::byte> into, Moved& result);
   Step receive_kernel(std::span<std::byte> into, Moved& result);
   [[nodiscard]] Ahead look_ahead() const;
   void take(const abi::Switch& next);
   [[nodiscard]] Moved with_deferred(const Moved& by_kernel);
+  /**
+   * By the switches of now: at most so many bytes, where so many are in the ring, and so many in the kernel. Nothing:
+   * the shared words cannot be what an honest peer wrote.
+   */
+  [[nodiscard]] std::optional<Reach> reach_of(std::size_t most, std::size_t in_ring, std::size_t in_kernel) const;
+  [[nodiscard]] bool put_in_order(const Reach& reach, std::span<std::byte> into) const;
   /** The carrier of the next byte, after all switches that lie before it; and bytes up to the switch behind it. */
   [[nodiscard]] abi::Carrier next_carrier(std::uint64_t& room) const;
 

@@ -68,7 +68,7 @@ Result Connection::peek_all(const Transfer& transfer) {
   constexpr std::size_t kMost = std::size_t{16} << 20;
   const std::size_t size = std::min(transfer.bytes, kMost);
   const long mapped =
-      raw(SYS_mmap, 0, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      raw(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (failed(mapped)) return {-1, ENOMEM};
   auto* const place = reinterpret_cast<std::byte*>(mapped);
   Moved seen;
@@ -80,7 +80,7 @@ Result Connection::peek_all(const Transfer& transfer) {
     if (handle_.load(std::memory_order_relaxed) != socket) {
       seen.error = EBADF;
     } else {
-      seen = inbound(transfer.fd).peek_across({place, size}, {place + size, size});
+      seen = inbound(transfer.fd).peek({place, size});
       if (seen.error == EPROTO) broke();
     }
   }
@@ -90,12 +90,13 @@ Result Connection::peek_all(const Transfer& transfer) {
     if ((transfer.flags & MSG_TRUNC) == 0 && bytes > 0) std::memcpy(part.iov_base, place + done, bytes);
     done += bytes;
   }
-  raw(SYS_munmap, mapped, 2 * size);
+  raw(SYS_munmap, mapped, size);
   if (set_aside) {
     const Result unread = receive_unread(transfer);
     return unread.value == 0 ? kAgain : unread;  // it went back to the kernel meanwhile
   }
   if (seen.bytes > 0) return {static_cast<long>(seen.bytes)};
+  if (seen.end || seen.error == EAGAIN) return kAgain;  // another thread has taken them
   return {-1, seen.error == EPROTO ? ECONNRESET : seen.error};
 }
 
