@@ -42,6 +42,11 @@ void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t is, const 
 }
 void wake(const std::atomic<std::uint32_t>& word) { ::syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0); }
 
+/** Also of nothing, which may be nowhere. */
+void copy(void* into, const void* from, std::size_t size) {
+  if (size > 0) std::memcpy(into, from, size);
+}
+
 /** The tracer's lock on the process, and its output, end with the tracer. */
 void close_all() {
   if (::syscall(SYS_close_range, 0, ~0U, 0) == 0) return;
@@ -157,7 +162,7 @@ std::size_t Access::ask(Way way, std::span<const Piece> pieces, std::size_t size
   std::uint8_t* bytes = area_->bytes;
   for (std::size_t i = 0; i < pieces.size(); i++) {
     area_->there[i] = {reinterpret_cast<void*>(number(pieces[i].at)), pieces[i].size};
-    if (way != Way::read) std::memcpy(bytes, pieces[i].here, pieces[i].size);
+    if (way != Way::read) copy(bytes, pieces[i].here, pieces[i].size);
     bytes += pieces[i].size;
   }
   const std::uint32_t turn = area_->asked.load(std::memory_order_relaxed) + 1;
@@ -182,7 +187,7 @@ std::size_t Access::ask(Way way, std::span<const Piece> pieces, std::size_t size
   bytes = area_->bytes;
   for (std::size_t left = way == Way::read ? moved : 0, i = 0; left > 0; i++) {
     const std::size_t part = std::min(left, pieces[i].size);
-    std::memcpy(pieces[i].here, bytes, part);
+    copy(pieces[i].here, bytes, part);
     bytes += part;
     left -= part;
   }
