@@ -12,7 +12,7 @@
 namespace sockdoc::abi {
 
 /** Two libsd of different versions do not share memory. */
-inline constexpr std::uint32_t kSharedMemoryVersion = 7;
+inline constexpr std::uint32_t kSharedMemoryVersion = 8;
 
 /** Adjacent lines are fetched in pairs on x86, so that two writers on neighbouring ones still disturb each other. */
 inline constexpr std::size_t kWriterAlignment = 128;

@@ -29,6 +29,7 @@ enum class MessageType : std::uint16_t {
   keep = 10,
   leave = 11,
   give_back = 12,
+  want_doorbell = 13,
 
   refused = 64,
   welcome = 65,
@@ -37,6 +38,7 @@ enum class MessageType : std::uint16_t {
   peer_gone = 70,
   done = 71,
   text = 72,
+  doorbell = 73,
 };
 
 struct Header {
@@ -257,6 +259,23 @@ struct PeerGone {
   std::uint64_t reserved;
 };
 
+/** "Threads of mine sleep on connections of this slab, and could be woken more cheaply." Answered at most once. */
+struct WantDoorbell {
+  Header header;
+  std::uint64_t slab;
+  std::uint64_t reserved;
+};
+
+/**
+ * To both processes of a slab, when one wants it, and only once for a slab. A descriptor comes along: an end of a pair
+ * of UNIX stream sockets, shut down in both directions. shutdown(2) on it wakes whoever waits for edges of the other.
+ */
+struct Doorbell {
+  Header header;
+  std::uint64_t slab;
+  std::uint64_t reserved;
+};
+
 /** Leave, status, stop, reload: a header only. Done: the same, as the answer. */
 struct Plain {
   Header header;
@@ -279,6 +298,7 @@ static_assert(sizeof(Header) == 16 && sizeof(Endpoint) == 24 && sizeof(SocketCla
 static_assert(sizeof(Hello) == 48 && sizeof(Welcome) == 48 && sizeof(Refused) == 32 && sizeof(Pair) == 104);
 static_assert(sizeof(Answer) == 80 && sizeof(Restore) == 144 && sizeof(Release) == 32 && sizeof(Report) == 32);
 static_assert(sizeof(Keep) == 112 && sizeof(GiveBack) == 40);
+static_assert(sizeof(WantDoorbell) == 32 && sizeof(Doorbell) == 32);
 static_assert(sizeof(Withdrawn) == 40 && sizeof(PeerGone) == 32);
 static_assert(sizeof(Plain) == 16 && sizeof(Text) == 16);
 

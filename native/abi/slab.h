@@ -35,13 +35,17 @@ struct SlabHeader {
 };
 
 /**
- * Whether who sleeps on several connections of the slab at once, one thread on an epoll set, is awake: a number of that
- * sleep << 1 | kAsleep. Before he marks them he says that he sleeps, by a new number. A sender who has seen that,
- * has then given bytes to the kernel on one of them, none of which is held back, clears kAsleep by a compare-and-swap
- * from what it saw; and so does the sleeper when he is awake by himself.
+ * Whether who sleeps on connections of the slab, one thread on an epoll set, is awake: a number of that sleep << 2 |
+ * kByDoorbell | kAsleep. Before he marks them he says that he sleeps, by a new number. A sender who has seen that, has
+ * then given bytes to the kernel on one of them, none of which is held back, clears kAsleep by a compare-and-swap from
+ * what it saw; and so does the sleeper when he is awake by himself.
+ * kByDoorbell: the slab's doorbell wakes him too. A sender who has the other end may go on by the ring at once; he
+ * rings when the bytes are there, and clears kAsleep then.
  */
 struct alignas(kWriterAlignment) Watch {
   static constexpr std::uint64_t kAsleep = 1;
+  static constexpr std::uint64_t kByDoorbell = 2;
+  static constexpr unsigned kBits = 2;
   std::atomic<std::uint64_t> state;
 };
 inline constexpr unsigned kWatches = 30;

@@ -79,6 +79,8 @@ class Registry {
   void keep(Process& process, const abi::Keep& request);
   void release(Process& process, std::uint64_t cookie);
   void report(Process& process, const abi::Report& request);
+  /** Both processes of the slab get a doorbell, unless they have one; nothing where that cannot be. */
+  void want_doorbell(Process& process, const abi::WantDoorbell& request);
   /**
    * What is to be done so that these bytes come to the process from its peer. Only from him who has the other end of
    * the process's own connection, only behind all that he has sent, and only where the process could make him send what

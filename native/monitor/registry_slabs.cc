@@ -1,3 +1,5 @@
+#include <sys/socket.h>
+
 #include <algorithm>
 
 #include "abi/slab.h"
@@ -82,6 +84,33 @@ std::shared_ptr<Slab> Registry::restored_slab(const abi::Place& place, const Pro
   slabs_.emplace(place.slab, slab);
   for (const std::uint64_t serial : slab->told) ++by_serial(serial)->slabs;
   return slab;
+}
+
+/**
+ * Never twice: an end that a process has may belong to a pair whose other end is gone. So not for a slab of an earlier
+ * run of the monitor either.
+ */
+void Registry::want_doorbell(Process& process, const abi::WantDoorbell& request) {
+  const auto [first, last] = slabs_.equal_range(request.slab);
+  const auto theirs = [&](const auto& entry) {
+    const auto& [a, b] = entry.second->processes;
+    return a != b && (a == process.serial || b == process.serial);
+  };
+  const auto found = std::find_if(first, last, theirs);
+  if (found == last) return;
+  Slab& slab = *found->second;
+  if (slab.memory() < 0 || slab.retired || slab.has_doorbell) return;
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) return;
+  const Fd ends[2] = {Fd(pair[0]), Fd(pair[1])};
+  if (::shutdown(ends[0].get(), SHUT_RDWR) != 0) return;
+  slab.has_doorbell = true;
+  auto message = message_of<abi::Doorbell>(MessageType::doorbell, 0);
+  message.slab = slab.id();
+  for (int i = 0; i < 2; ++i) {
+    Process* receiver = by_serial(slab.processes[i]);
+    if (receiver != nullptr) post_(*receiver, &message, sizeof message, ends[i].get());
+  }
 }
 
 /** No new connections for a process that has ended; what its children still hold goes on. */

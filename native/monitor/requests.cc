@@ -92,6 +92,9 @@ void Daemon::handle_registered(Channel& channel, const abi::Header& header) {
     if (read_message<abi::Plain>(channel)) return registry_.leave(process);
   } else if (header.type == MessageType::give_back) {
     if (const auto request = read_message<abi::GiveBack>(channel)) return give_back(process, *request);
+  } else if (header.type == MessageType::want_doorbell) {
+    if (const auto request = read_message<abi::WantDoorbell>(channel))
+      return registry_.want_doorbell(process, *request);
   } else if (header.type == MessageType::report) {
     if (const auto request = read_message<abi::Report>(channel)) return registry_.report(process, *request);
   }

@@ -43,6 +43,7 @@ class Slab {
   std::uint64_t processes[2] = {};  // serials; the same twice for a process that is connected to itself
   std::set<std::uint64_t> told;     // serials of the processes that have been given the memfd
   std::uint32_t live = 0;           // connections of which both ends are there
+  bool has_doorbell = false;        // both processes were given an end: never twice
   bool retired = false;             // one of the two processes has ended: no new connections
 
  private:

@@ -348,9 +348,11 @@ class Connection {
     std::uint64_t state = 0;
     [[nodiscard]] bool is_awake() const { return watch != nullptr && (state & abi::Watch::kAsleep) == 0; }
     [[nodiscard]] bool is_asleep() const { return watch != nullptr && (state & abi::Watch::kAsleep) != 0; }
+    [[nodiscard]] bool by_doorbell() const { return is_asleep() && (state & abi::Watch::kByDoorbell) != 0; }
   };
   [[nodiscard]] Sleeper sleeper(const StreamSender& to) const;
   void has_woken(StreamSender& to, Sleeper sleeper);
+  class Ringing;
   [[nodiscard]] Wait wait_for_reader(const StreamSender& to, bool for_room);
   [[nodiscard]] bool caught_up(const StreamSender& to) const;
   void look_for_end(int fd);

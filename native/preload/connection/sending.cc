@@ -156,6 +156,34 @@ void Connection::has_woken(StreamSender& to, Sleeper sleeper) {
   if (to.awake_again(sleeper.tail)) has_woken_.store(1, std::memory_order_relaxed);
 }
 
+/**
+ * One who sleeps on a watch and has a doorbell gets his bytes by the ring. From begin() on nobody else sees that he has
+ * to be woken, so it is done in any case, and not before there is something to find.
+ */
+class Connection::Ringing {
+ public:
+  Ringing() = default;
+  ~Ringing() { now(); }
+  Ringing(const Ringing&) = delete;
+  Ringing& operator=(const Ringing&) = delete;
+
+  void begin(const Doorbell& doorbell, Sleeper sleeper) {
+    doorbell_ = &doorbell;
+    sleeper_ = sleeper;
+  }
+  void now() {
+    if (doorbell_ == nullptr) return;
+    doorbell_->ring();
+    doorbell_ = nullptr;
+    // Where it fails he was awake meanwhile.
+    (void)sleeper_.watch->compare_exchange_strong(sleeper_.state, sleeper_.state & ~abi::Watch::kAsleep);
+  }
+
+ private:
+  const Doorbell* doorbell_ = nullptr;
+  Sleeper sleeper_;
+};
+
 /** What goes without waiting. With the sender's role. */
 Moved Connection::give(const Transfer& transfer, bool nested) {
   constexpr std::uint64_t kLookAgain = 100 * kTicksPerUs;
@@ -176,11 +204,17 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
       (slot_->ends[end_].flags.load(std::memory_order_relaxed) & abi::kSaidShutdown) != 0) {
     flags_.fetch_or(kStaySending);  // the kernel's answer is the right one now
   }
+  Ringing ringing;
   if (has(kStaySending)) {
     if (const int error = go_to_kernel(transfer.fd); error != 0) return {0, error};
     give_back_options(transfer.fd);
   } else {
-    if (const Sleeper one = sleeper(to); one.is_awake() && to.awake_again(one.tail)) has_woken_.store(1);
+    const Sleeper one = sleeper(to);
+    const bool rings = !nested && one.by_doorbell() && slab_->doorbell.there();
+    if ((one.is_awake() || rings) && to.awake_again(one.tail)) {
+      has_woken_.store(1);
+      if (rings) ringing.begin(slab_->doorbell, one);
+    }
     if (to.carrier() == abi::Carrier::kernel) {
       const Wait wait = prefer_ring(transfer.fd, transfer.waits && !nested);
       if (wait == Wait::interrupted && (transfer.begun || handlers_end(transfer.fd))) return {0, EINTR};
@@ -206,6 +240,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
         waits++;
         continue;
       }
+      ringing.now();
       if (transfer.waits && !nested && to.carrier() == abi::Carrier::ring && waits++ < kVainWaits) {
         const Wait wait = wait_for_reader(to, true);
         if (wait == Wait::worth_it) continue;
@@ -235,6 +270,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
       sum.error = moved.error;
       return sum;
     }
+    ringing.now();
     done += moved.bytes;
     sum.bytes += moved.bytes;
     waits = 0;

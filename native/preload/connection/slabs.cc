@@ -51,6 +51,22 @@ void MappedSlabs::peer_gone(std::uint64_t id) {
   }
 }
 
+bool MappedSlabs::give_doorbell(std::uint64_t id, int fd) {
+  for (std::size_t i = 0; i < used_; i++) {
+    MappedSlab& slab = slabs_[i];
+    if (slab.memory != nullptr && slab.id == id) return slab.doorbell.take(fd);
+  }
+  return false;
+}
+
+void MappedSlabs::leave_set(Handle set, int number) {
+  for (std::size_t i = 0; i < used_; i++) slabs_[i].doorbell.part(set, number);
+}
+
+void MappedSlabs::close_doorbells() {
+  for (std::size_t i = 0; i < used_; i++) slabs_[i].doorbell.close();
+}
+
 void MappedSlabs::new_monitor() {
   for (std::size_t i = 0; i < used_; i++) slabs_[i].retired = true;
 }
@@ -61,10 +77,12 @@ void MappedSlabs::sweep() {
     if (slab.memory == nullptr || !slab.retired || slab.users.load() != 0) continue;
     raw(SYS_munmap, slab.memory, abi::slab_bytes(slab.slots, slab.ring_bytes));
     slab.memory = nullptr;
+    slab.doorbell.close();
   }
 }
 
 void MappedSlabs::make_inert() {
+  close_doorbells();
   for (std::size_t i = 0; i < used_; i++) {
     const MappedSlab& slab = slabs_[i];
     if (slab.memory == nullptr) continue;
@@ -74,6 +92,7 @@ void MappedSlabs::make_inert() {
 }
 
 void MappedSlabs::unmap_all() {
+  close_doorbells();
   for (std::size_t i = 0; i < used_; i++) {
     MappedSlab& slab = slabs_[i];
     if (slab.memory != nullptr) raw(SYS_munmap, slab.memory, abi::slab_bytes(slab.slots, slab.ring_bytes));
@@ -82,7 +101,10 @@ void MappedSlabs::unmap_all() {
   used_ = 0;
 }
 
-void MappedSlabs::forget_all() { used_ = 0; }
+void MappedSlabs::forget_all() {
+  close_doorbells();
+  used_ = 0;
+}
 
 bool populate(std::span<std::byte> memory) {
   if (!memory_is_left_for(memory.size())) return false;

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "abi/messages.h"
+#include "preload/connection/doorbell.h"
 
 namespace sockdoc::preload {
 
@@ -17,6 +18,7 @@ struct MappedSlab {
   std::uint32_t ring_bytes = 0;
   std::atomic<std::uint32_t> users{0};  // connections
   bool retired = false;                 // no connection comes to it any more
+  Doorbell doorbell;
 };
 
 /** The slabs of this process, by number. All but `users` under the lock of the link to the monitor. */
@@ -26,6 +28,10 @@ class MappedSlabs {
   [[nodiscard]] MappedSlab* map(const abi::Place& place, int memory);
   [[nodiscard]] MappedSlab* find(const abi::Place& place);
   void peer_gone(std::uint64_t id);
+  /** A doorbell for that slab. True: it was taken; else it is the caller's still. */
+  [[nodiscard]] bool give_doorbell(std::uint64_t id, int fd);
+  /** No doorbell is in this epoll set any more. */
+  void leave_set(Handle set, int number);
   /** A monitor gives nothing out from slabs of its predecessor, and does not know whose peers have ended since. */
   void new_monitor();
   /** Lets go of those whose connections are closed and will not be followed by others. */
@@ -41,6 +47,8 @@ class MappedSlabs {
   static constexpr std::size_t kMost = 4096;
   MappedSlab slabs_[kMost];
   std::size_t used_ = 0;
+
+  void close_doorbells();
 };
 
 /** Of each ring of a slot, populate() sees to so much: enough for small messages. */

@@ -116,7 +116,7 @@ void MonitorLink::receive() {
   }
 }
 
-void MonitorLink::handle(const abi::Header& header, const void* message, int fd) {
+void MonitorLink::handle(const abi::Header& header, const void* message, int& fd) {
   switch (header.type) {
     case MessageType::welcome: {
       if (fd < 0 || header.length != sizeof(abi::Welcome)) return;
@@ -162,6 +162,12 @@ void MonitorLink::handle(const abi::Header& header, const void* message, int fd)
     case MessageType::peer_gone:
       if (header.length == sizeof(abi::PeerGone)) {
         connections.slabs().peer_gone(static_cast<const abi::PeerGone*>(message)->slab);
+      }
+      return;
+    case MessageType::doorbell:
+      if (header.length == sizeof(abi::Doorbell) && fd >= 0 &&
+          connections.slabs().give_doorbell(static_cast<const abi::Doorbell*>(message)->slab, fd)) {
+        fd = -1;
       }
       return;
     case MessageType::refused:
@@ -234,6 +240,14 @@ bool MonitorLink::give_back(Handle socket, std::uint64_t cookie, int memory, std
   const bool asked = state_ == State::ready && send(&request, sizeof request);
   unlock();
   return asked;
+}
+
+void MonitorLink::want_doorbell(std::uint64_t slab) {
+  if (!lock()) return;
+  auto message = message_of<abi::WantDoorbell>(MessageType::want_doorbell, 0);
+  message.slab = slab;
+  if (state_ == State::ready) (void)send(&message, sizeof message);
+  unlock();
 }
 
 void MonitorLink::report(std::uint64_t cookie, abi::Carrier carrier, abi::Reason reason) {

@@ -47,6 +47,8 @@ class MonitorLink {
    * request is on its way.
    */
   [[nodiscard]] bool give_back(Handle socket, std::uint64_t cookie, int memory, std::uint64_t bytes);
+  /** Asks for a slab's doorbell: both of its processes get one, at some time, or neither. */
+  void want_doorbell(std::uint64_t slab);
   /** For the books: what carries, and why. */
   void report(std::uint64_t cookie, abi::Carrier carrier, abi::Reason reason);
 
@@ -75,7 +77,8 @@ class MonitorLink {
   void close();
   void receive();
   [[nodiscard]] bool receive_one();
-  void handle(const abi::Header& header, const void* message, int fd);
+  /** `fd`: what came along, or -1; as it is afterwards where it was taken. */
+  void handle(const abi::Header& header, const void* message, int& fd);
   [[nodiscard]] bool send(const void* message, std::size_t bytes);
   [[nodiscard]] int fd() const;
 

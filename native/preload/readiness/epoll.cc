@@ -139,6 +139,7 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
     }
     notice_messages();
     const Woken woken = sleep(set, wait, timeout, watch, signals, found);
+    if (found > 0) spin_policy.slept(ticks() - spin.begun());
     if (found != 0 || woken == Woken::by_time) return found;
     timeout.pass();
     if (timeout.zero()) return 0;

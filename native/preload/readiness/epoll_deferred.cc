@@ -180,6 +180,7 @@ bool EpollSet::settle_for_look(int set, bool surplus_may_stay) {
 void EpollSet::defer_no_more(int set) {
   deferring_ = kAtOnce;
   settle(set);
+  take_doorbells_out(set);
 }
 
 void EpollSet::lend(int set) {
@@ -188,6 +189,7 @@ void EpollSet::lend(int set) {
   while (before != kAtOnce && !deferring_.compare_exchange_weak(before, number)) {
   }
   if (before == kMayWait) settle(set);
+  take_doorbells_out(set);
 }
 
 /** What our parent's other threads had begun, they end there. */

@@ -92,6 +92,7 @@ int EpollSet::sift(epoll_event* events, int count) {
       kick_again();
       continue;
     }
+    if (data == Doorbell::data()) continue;
     // Others may have set it anew, and then the kernel tells it again.
     if (has_oneshot() && !used_by_others()) {
       Member* member = with_data(data);

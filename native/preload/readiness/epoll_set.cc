@@ -16,6 +16,7 @@ using std::memory_order_release;
 
 void EpollSet::begin(Handle handle, std::atomic<std::uint8_t>* elsewhere, Changes changes) {
   if (!threads.any()) unwatch_all();
+  if (doorbells_.exchange(0) != 0) connections.slabs().leave_set(this->handle(), -1);
   watches.begin_anew();
   waiter_ = 0;
   kicks_ = 0;
@@ -66,6 +67,7 @@ void EpollSet::end(int fd) {
     return Look::on;
   });
   unwatch_all();
+  take_doorbells_out(fd);
   for (unsigned at = 0; at < chunks_end_.load(); at++) {
     Chunk* chunk = chunks_[at].load();
     if (chunk != nullptr) chunk->clear();
@@ -172,7 +174,7 @@ bool EpollSet::mark_all(int set, int place, bool watch) {
   const bool watching = watch && alone && may_defer() && watches.may_watch();
   if (watching) {
     number_.store(set, memory_order_relaxed);
-    watches.begin();
+    if (watches.begin(handle(), set)) doorbells_ = 1;
   }
   each_awake([&](unsigned socket, Member& member) {
     Connection* connection = connection_of(member.socket());
@@ -198,7 +200,7 @@ bool EpollSet::mark_all(int set, int place, bool watch) {
     return Look::on;
   });
   // Another thread that has come meanwhile has said so before it marked anything.
-  if (watching && watches.may_watch()) return watches.begun();
+  if (watching && watches.may_watch() && may_defer()) return watches.begun();
   if (watching) {
     each_awake([&](unsigned, Member& member) {
       sleepers.mark(member.socket());
@@ -207,6 +209,8 @@ bool EpollSet::mark_all(int set, int place, bool watch) {
     end_sleep(true);
   }
   if (alone) watches.release_all();  // nothing is watched
+  // Who gives the set to others has perhaps not seen them.
+  if (!may_defer() && doorbells_.exchange(0) != 0) connections.slabs().leave_set(handle(), set);
   return false;
 }
 
@@ -215,6 +219,13 @@ void EpollSet::kick_again() {
   while (left != 0 && !kicks_.compare_exchange_weak(left, left - 1)) {
   }
   if (left != 0) kick(number());
+}
+
+/** Nothing of ours is in the set when others see it. A sleeper whom they were to wake looks again. */
+void EpollSet::take_doorbells_out(int set) {
+  if (doorbells_.exchange(0) == 0) return;
+  connections.slabs().leave_set(handle(), set);
+  if (threads.any()) kick(set);
 }
 
 void EpollSet::disturb_watch() {

@@ -182,6 +182,7 @@ class EpollSet {
   static constexpr unsigned kHints = 8192;
 
   void unwatch_all();
+  void take_doorbells_out(int set);
   [[nodiscard]] bool wakes_alone(const Member& member) const;
 
   struct Bytes;
@@ -230,9 +231,10 @@ class EpollSet {
   std::atomic<std::uint32_t> kernel_said_{0};  // anything when it was last looked at
   std::atomic<std::uint32_t> changes_{0};
   std::atomic<std::uint32_t> cursor_{0};
-  std::atomic<std::uint32_t> kept_{0};    // a Reason
-  std::atomic<std::uint32_t> kicks_{0};   // left for one who was disturbed, where others take them
-  std::atomic<std::uint64_t> waiter_{0};  // the first thread that waited for it
+  std::atomic<std::uint32_t> kept_{0};       // a Reason
+  std::atomic<std::uint32_t> doorbells_{0};  // some of our slabs' are in it
+  std::atomic<std::uint32_t> kicks_{0};      // left for one who was disturbed, where others take them
+  std::atomic<std::uint64_t> waiter_{0};     // the first thread that waited for it
   std::atomic<std::uint32_t> epoch_{0};
   std::atomic<std::int32_t> process_{0};
   std::atomic<std::atomic<std::uint8_t>*> elsewhere_{nullptr};

@@ -129,6 +129,7 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
     if (!awake) return false;
   }
   SignalsHeld signals;
+  const std::uint64_t begun = ticks();
   {
     KernelTurn kernel(kernel_asked, calls_since, KernelTurn::kCalls);
     Spin spin(wait.timeout);
@@ -156,6 +157,7 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
   }
   notice_messages();
   result = sleep(wait, named, signals);
+  if (result > 0) spin_policy.slept(ticks() - begun);
   return true;
 }
 

@@ -9,11 +9,25 @@ constinit BellPolicy bell_policy;
 
 std::uint64_t SpinPolicy::limit(std::uint64_t now) {
   const bool crowded = now < no_yield_until_.load(std::memory_order_relaxed);
-  const std::uint64_t most = crowded && spin_ticks > kAlone * kTicksPerUs ? kAlone * kTicksPerUs : spin_ticks;
+  const std::uint64_t usual = longer_.load(std::memory_order_relaxed) != 0 ? 2 * spin_ticks : spin_ticks;
+  const std::uint64_t most = crowded && usual > kAlone * kTicksPerUs ? kAlone * kTicksPerUs : usual;
   const std::uint32_t in_vain = in_vain_.load(std::memory_order_relaxed);
   if (in_vain < kVainTries) return most;
   in_vain_.store(in_vain + 1, std::memory_order_relaxed);
   return in_vain % kVainPeriod == 0 ? most : 0;
+}
+
+void SpinPolicy::slept(std::uint64_t took) {
+  const std::uint32_t before = short_sleeps_.load(std::memory_order_relaxed);
+  if (took > 2 * spin_ticks) {
+    if (before != 0) short_sleeps_.store(before / 2, std::memory_order_relaxed);
+    if (before == 1) longer_.store(0, std::memory_order_relaxed);
+  } else if (before < kMostShort) {
+    short_sleeps_.store(before + 1, std::memory_order_relaxed);
+  } else if (longer_.load(std::memory_order_relaxed) == 0) {
+    longer_.store(1, std::memory_order_relaxed);
+    in_vain_.store(0, std::memory_order_relaxed);
+  }
 }
 
 void SpinPolicy::yielded(std::uint64_t now, std::uint64_t took) {

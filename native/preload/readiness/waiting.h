@@ -34,20 +34,27 @@ class SpinPolicy {
   /** On a processor of one's own the peer answers within so many microseconds, without a system call. */
   static constexpr std::uint64_t kAlone = 2;
 
-  /** In ticks; 0 after it has often been in vain, and kAlone while others want this processor. */
+  /**
+   * In ticks; 0 after it has often been in vain, and kAlone while others want this processor. Twice as long as
+   * spin_ticks where waits that slept end within that.
+   */
   [[nodiscard]] std::uint64_t limit(std::uint64_t now);
   /**
    * A yield took `took` ticks. Much longer than a peer works for an answer: others took their turn, which a thread that
    * sleeps and is woken need not wait for. So there is no yielding for many times as long.
    */
   void yielded(std::uint64_t now, std::uint64_t took);
-  void ended(bool found) {
+  void ended(bool found, bool beside) {
+    if (beside) longer_.store(0, std::memory_order_relaxed);
     if (!found) {
       in_vain_.fetch_add(1, std::memory_order_relaxed);
     } else if (in_vain_.load(std::memory_order_relaxed) != 0) {
       in_vain_.store(0, std::memory_order_relaxed);
     }
   }
+
+  /** A wait slept, and something came so many ticks after it had begun. */
+  void slept(std::uint64_t took);
 
  private:
   static constexpr std::uint32_t kVainTries = 4;  // then one in so many sleeps is preceded by a spin
@@ -56,7 +63,11 @@ class SpinPolicy {
   static constexpr std::uint64_t kLongYieldUs = 500;
   static constexpr std::uint64_t kPauses = 20;  // so at most a twentieth of the time is lost
 
+  static constexpr std::uint32_t kMostShort = 8;
+
   std::atomic<std::uint32_t> in_vain_{0};
+  std::atomic<std::uint32_t> short_sleeps_{0};  // lately
+  std::atomic<std::uint32_t> longer_{0};
   std::atomic<std::uint64_t> no_yield_until_{0};
 };
 
@@ -240,7 +251,7 @@ class Spin {
   }
   /** After the last look. */
   void ended(bool found) {
-    spin_policy.ended(found);
+    spin_policy.ended(found, peers_.beside());
     if (how_ == How::done) timeout_.pass();
     if (how_ == How::yields_to_peer && yielded_ != 0) bell_policy.yielded(yielded_ - begun_ - others_);
   }

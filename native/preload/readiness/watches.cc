@@ -1,5 +1,6 @@
 #include "preload/readiness/watches.h"
 
+#include "preload/monitor/link.h"
 #include "preload/table/table.h"
 
 namespace sockdoc::preload {
@@ -12,7 +13,8 @@ void Watches::fall_asleep(One& one) {
   std::atomic<std::uint64_t>& state = page_of(*one.slab).watches[one.index].state;
   std::uint64_t before = state.load(memory_order_relaxed);
   do {
-    one.asleep = ((before >> 1) + 1) << 1 | abi::Watch::kAsleep;
+    one.asleep = ((before >> abi::Watch::kBits) + 1) << abi::Watch::kBits |
+                 (one.by_doorbell ? abi::Watch::kByDoorbell : 0) | abi::Watch::kAsleep;
   } while (!state.compare_exchange_weak(before, one.asleep));
 }
 
@@ -23,13 +25,19 @@ bool Watches::ours() {
   return false;
 }
 
-void Watches::begin() {
+bool Watches::begin(Handle set, int number) {
   (void)ours();
+  bool any = false;
   for (unsigned i = 0; i < count_; i++) {
+    MappedSlab& slab = *ones_[i].slab;
+    if (slab.doorbell.worth_asking()) monitor_link.want_doorbell(slab.id);
+    ones_[i].by_doorbell = slab.doorbell.join(set, number);
     ones_[i].asked_before = ones_[i].asked;
     ones_[i].asked = 0;
+    any = any || ones_[i].by_doorbell;
     if (ones_[i].index != kNone) fall_asleep(ones_[i]);
   }
+  return any;
 }
 
 void Watches::take_one(One& one) {
@@ -53,11 +61,11 @@ std::uint32_t Watches::of(MappedSlab& slab) {
   if (at == kMost) return 0;
   One& one = ones_[at];
   if (at == count_) {
-    one = {&slab, kNone, 0, 0, 0};
+    one = {&slab, kNone, 0, 0, 0, false};
     count_++;
   }
   one.asked++;
-  if (one.asked_before < kFewest) return 0;
+  if (!one.worth_it()) return 0;
   if (one.index == kNone) take_one(one);
   return one.index == kNone ? 0 : one.index + 1;
 }
@@ -67,7 +75,7 @@ bool Watches::begun() {
   bool any = false;
   for (unsigned i = 0; i < count_;) {
     One& one = ones_[i];
-    const bool watches = one.asked > 0 && one.asked_before >= kFewest;
+    const bool watches = one.asked > 0 && one.worth_it();
     if (!watches) release(one);
     any = any || one.index != kNone;
     one.asked > 0 ? static_cast<void>(i++) : static_cast<void>(one = ones_[--count_]);

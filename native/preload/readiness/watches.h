@@ -21,11 +21,14 @@ extern std::int64_t longest_watch_ns;
  */
 class Watches {  // all zero at first
  public:
-  /** Before the members are marked: from now on the thread sleeps. */
-  void begin();
+  /**
+   * Before the members are marked: from now on the thread sleeps. `number` is one of `set`, which gets the doorbells of
+   * the slabs. Whether it has any.
+   */
+  bool begin(Handle set, int number);
   /**
    * In between, for each connection: the watch of its slab, as EndWords::watch has it. 0: there is none left, or in the
-   * last sleep fewer than two asked for it, who gain nothing. With a role of the connection.
+   * last sleep too few asked for it to gain by it. With a role of the connection.
    */
   [[nodiscard]] std::uint32_t of(MappedSlab& slab);
   /** When they are marked: watches that nobody asked for are not needed. Whether any was. */
@@ -43,7 +46,7 @@ class Watches {  // all zero at first
 
  private:
   static constexpr unsigned kMost = 8;
-  static constexpr std::uint32_t kFewest = 2;
+  static constexpr std::uint32_t kFewest = 2;  // the first one wakes by the kernel; a doorbell serves one as well
   static constexpr std::uint32_t kNone = abi::kWatches;
   struct One {
     MappedSlab* slab;
@@ -51,6 +54,8 @@ class Watches {  // all zero at first
     std::uint32_t asked;  // how many, in this sleep
     std::uint32_t asked_before;
     std::uint64_t asleep;  // the state as we have put it
+    bool by_doorbell;
+    [[nodiscard]] bool worth_it() const { return asked_before >= (by_doorbell ? 1 : kFewest); }
   };
 
   [[nodiscard]] static abi::WatchPage& page_of(const MappedSlab& slab) {

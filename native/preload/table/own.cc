@@ -77,6 +77,13 @@ OwnDescriptors::Making::Making() {
 
 OwnDescriptors::Making::~Making() { count_down(own_descriptors.making_); }
 
+OwnDescriptors::Using::Using() {
+  own_descriptors.making_.fetch_add(1);
+  await_none(own_descriptors.replacing_);
+}
+
+OwnDescriptors::Using::~Using() { count_down(own_descriptors.making_); }
+
 OwnDescriptors::Replacing::Replacing(int to) {
   own_descriptors.replacing_.fetch_add(1);
   while (own_descriptors.making_.load() != 0) {

@@ -15,7 +15,7 @@ namespace sockdoc::preload {
  */
 class OwnDescriptors {
  public:
-  static constexpr std::size_t kMost = 104;
+  static constexpr std::size_t kMost = 168;
   static constexpr std::size_t kMoments = 8;  // places that are left to those which go within a moment
 
   /**
@@ -43,6 +43,14 @@ class OwnDescriptors {
 
    private:
     SignalsBlocked blocked_;
+  };
+  /** As long as one of them lives a number of ours is ours. For one step, which a handler may interrupt. */
+  class Using {
+   public:
+    Using();
+    ~Using();
+    Using(const Using&) = delete;
+    Using& operator=(const Using&) = delete;
   };
   /** Around the system call by which the program puts something on the number `to`: one of ours is moved away first. */
   class Replacing {

@@ -14,7 +14,7 @@ export interface Message {
 }
 
 /** Of the shared memory, as native/abi/direction.h has it: libsd and the monitor have to have the same. */
-export const MEMORY_VERSION = 7;
+export const MEMORY_VERSION = 8;
 
 /** A request that is a header only: the same in every version. */
 export function requestOf(type: number, version = VERSION): Buffer {
