@@ -8,9 +8,11 @@ constexpr std::uint64_t kMostUs = 10'000;
 }  // namespace
 
 constinit std::uint64_t spin_ticks = kDefaultSpinUs * kTicksPerUs;
+constinit std::uint64_t longest_spin_ticks = 2 * kDefaultSpinUs * kTicksPerUs;
 
 void set_spinning_us(std::uint64_t microseconds) {
   spin_ticks = (microseconds < kMostUs ? microseconds : kMostUs) * kTicksPerUs;
+  longest_spin_ticks = microseconds == kDefaultSpinUs ? 2 * spin_ticks : spin_ticks;
 }
 
 void set_spinning(const char* microseconds) {

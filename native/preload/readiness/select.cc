@@ -196,6 +196,7 @@ bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result) {
     if (!awake) return false;
   }
   SignalsHeld signals;
+  const std::uint64_t begun = ticks();
   {
     KernelTurn kernel(kernel_asked, calls_since, KernelTurn::kCalls);
     Spin spin(wait.timeout);
@@ -217,6 +218,7 @@ bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result) {
   }
   notice_messages();
   result = sleep(wait, asked, named, signals);
+  if (result > 0) spin_policy.slept(ticks() - begun);
   return true;
 }
 

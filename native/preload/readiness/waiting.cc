@@ -9,7 +9,7 @@ constinit BellPolicy bell_policy;
 
 std::uint64_t SpinPolicy::limit(std::uint64_t now) {
   const bool crowded = now < no_yield_until_.load(std::memory_order_relaxed);
-  const std::uint64_t usual = longer_.load(std::memory_order_relaxed) != 0 ? 2 * spin_ticks : spin_ticks;
+  const std::uint64_t usual = longer_.load(std::memory_order_relaxed) != 0 ? longest_spin_ticks : spin_ticks;
   const std::uint64_t most = crowded && usual > kAlone * kTicksPerUs ? kAlone * kTicksPerUs : usual;
   const std::uint32_t in_vain = in_vain_.load(std::memory_order_relaxed);
   if (in_vain < kVainTries) return most;
@@ -19,7 +19,7 @@ std::uint64_t SpinPolicy::limit(std::uint64_t now) {
 
 void SpinPolicy::slept(std::uint64_t took) {
   const std::uint32_t before = short_sleeps_.load(std::memory_order_relaxed);
-  if (took > 2 * spin_ticks) {
+  if (took > longest_spin_ticks || longest_spin_ticks == spin_ticks) {
     if (before != 0) short_sleeps_.store(before / 2, std::memory_order_relaxed);
     if (before == 1) longer_.store(0, std::memory_order_relaxed);
   } else if (before < kMostShort) {
@@ -74,6 +74,7 @@ void Peers::await(std::int64_t ns) {
 }
 
 void Spin::share_processor() {
+  spin_policy.look_no_longer();
   alone_ = 0;
   how_ = peers_.have_bells() ? How::comes_to_bells : How::yields_to_peer;
 }

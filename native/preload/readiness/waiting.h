@@ -35,8 +35,8 @@ class SpinPolicy {
   static constexpr std::uint64_t kAlone = 2;
 
   /**
-   * In ticks; 0 after it has often been in vain, and kAlone while others want this processor. Twice as long as
-   * spin_ticks where waits that slept end within that.
+   * In ticks; 0 after it has often been in vain, and kAlone while others want this processor. longest_spin_ticks
+   * where waits that slept end within that.
    */
   [[nodiscard]] std::uint64_t limit(std::uint64_t now);
   /**
@@ -44,8 +44,7 @@ class SpinPolicy {
    * sleeps and is woken need not wait for. So there is no yielding for many times as long.
    */
   void yielded(std::uint64_t now, std::uint64_t took);
-  void ended(bool found, bool beside) {
-    if (beside) longer_.store(0, std::memory_order_relaxed);
+  void ended(bool found) {
     if (!found) {
       in_vain_.fetch_add(1, std::memory_order_relaxed);
     } else if (in_vain_.load(std::memory_order_relaxed) != 0) {
@@ -55,6 +54,10 @@ class SpinPolicy {
 
   /** A wait slept, and something came so many ticks after it had begun. */
   void slept(std::uint64_t took);
+  /** The peer shares our processor: it does nothing as long as we look. */
+  void look_no_longer() {
+    if (longer_.load(std::memory_order_relaxed) != 0) longer_.store(0, std::memory_order_relaxed);
+  }
 
  private:
   static constexpr std::uint32_t kVainTries = 4;  // then one in so many sleeps is preceded by a spin
@@ -62,7 +65,6 @@ class SpinPolicy {
 
   static constexpr std::uint64_t kLongYieldUs = 500;
   static constexpr std::uint64_t kPauses = 20;  // so at most a twentieth of the time is lost
-
   static constexpr std::uint32_t kMostShort = 8;
 
   std::atomic<std::uint32_t> in_vain_{0};
@@ -251,7 +253,7 @@ class Spin {
   }
   /** After the last look. */
   void ended(bool found) {
-    spin_policy.ended(found, peers_.beside());
+    spin_policy.ended(found);
     if (how_ == How::done) timeout_.pass();
     if (how_ == How::yields_to_peer && yielded_ != 0) bell_policy.yielded(yielded_ - begun_ - others_);
   }

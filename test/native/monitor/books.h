@@ -20,10 +20,11 @@
 
 namespace sockdoc::monitor {
 
-inline std::uint64_t own_start() {
+inline std::uint64_t start_of(pid_t process) {
   char buffer[4096];
-  return parse_stat(*read_small(AT_FDCWD, "/proc/self/stat", buffer))->start_ticks;
+  return parse_stat(*read_small(AT_FDCWD, ("/proc/" + std::to_string(process) + "/stat").c_str(), buffer))->start_ticks;
 }
+inline std::uint64_t own_start() { return start_of(::getpid()); }
 
 inline abi::Endpoint endpoint(const sockaddr_in& address) {
   abi::Endpoint out{};

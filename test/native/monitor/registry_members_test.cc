@@ -103,11 +103,6 @@ TEST(Registry, AnErrandBringsNoTwoEndsTogether) {
   EXPECT_EQ(books.next().outcome, abi::Outcome::shared);
 }
 
-std::uint64_t start_of(pid_t process) {
-  char buffer[4096];
-  return parse_stat(*read_small(AT_FDCWD, ("/proc/" + std::to_string(process) + "/stat").c_str(), buffer))->start_ticks;
-}
-
 /** Its link closes a little later than it ends, and others ask meanwhile: about either end, and to have bytes sent. */
 TEST(Registry, AnErrandThatHasJustEndedTakesNobodysConnection) {
   for (const bool reaped : {false, true}) {

@@ -1,3 +1,6 @@
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
 #include "abi/slab.h"
 #include "books.h"
 
@@ -37,6 +40,56 @@ TEST(Registry, ASlotIsZeroAndGivenOutAgainOnlyAfterBothEndsHaveEnded) {
     for (const Fd* end : {&again.opener, &again.acceptor})
       books.registry.release(*books.process, claim_of(*end).cookie);
   }
+}
+
+TEST(Registry, ADoorbellIsGivenToBothProcessesOfASlabOnce) {
+  const LoopbackConnection loop;
+  const LoopbackConnection own;
+  Books books;
+  books.pair(claim_of(own.opener));
+  books.pair(claim_of(own.acceptor));
+  const std::uint64_t of_one_process = books.answers.back().place.slab;
+  books.pair(claim_of(loop.opener));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  auto other = books.registry.enrol(child, child, start_of(child));
+  ASSERT_TRUE(other.ok());
+  abi::Pair request{};
+  request.socket = claim_of(loop.acceptor);
+  books.registry.pair(**other, request);
+  ASSERT_EQ(books.answers.back().outcome, abi::Outcome::shared);
+  abi::WantDoorbell wish{};
+  wish.slab = books.answers.back().place.slab;
+  books.others.clear();
+  books.descriptors.clear();
+  const auto asked = [&](Process& process, std::uint64_t slab) {
+    wish.slab = slab;
+    books.registry.want_doorbell(process, wish);
+    return books.others.size();
+  };
+  const std::uint64_t slab = wish.slab;
+  EXPECT_EQ(asked(*books.process, of_one_process), 0U);
+  EXPECT_EQ(asked(**other, of_one_process), 0U) << "it is not his";
+  EXPECT_EQ(asked(*books.process, slab + 1000), 0U);
+  EXPECT_EQ(asked(**other, slab), 2U);
+  EXPECT_EQ(asked(*books.process, slab), 2U) << "an end may be rung whose other end is gone";
+  EXPECT_EQ(books.others[0], abi::MessageType::doorbell);
+  ASSERT_EQ(books.descriptors.size(), 2U);
+  for (const unsigned end : {0U, 1U}) {
+    const Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event{EPOLLIN | EPOLLET, {}};
+    ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, books.descriptors[end].get(), &event), 0);
+    EXPECT_EQ(::epoll_wait(epoll.get(), &event, 1, 0), 1) << "it is shut down";
+    EXPECT_EQ(::epoll_wait(epoll.get(), &event, 1, 0), 0);
+    EXPECT_EQ(::shutdown(books.descriptors[1 - end].get(), SHUT_WR), 0);
+    EXPECT_EQ(::epoll_wait(epoll.get(), &event, 1, 0), 1) << "each shutdown(2) wakes";
+    EXPECT_EQ(::send(books.descriptors[end].get(), "x", 1, MSG_NOSIGNAL), -1);
+  }
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST(Registry, QuotasHold) {

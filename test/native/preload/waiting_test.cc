@@ -126,6 +126,37 @@ TEST_F(Readiness, AWaitTellsItsPeerWhereItRunsAndSeesWhereThatDid) {
   EXPECT_FALSE(beside(told + 1000));
 }
 
+TEST(SpinPolicy, LooksLongerWhereThatSparesASleep) {
+  constexpr std::uint64_t kSoon = (kDefaultSpinUs + kDefaultSpinUs / 2) * kTicksPerUs;
+  constexpr std::uint64_t kLate = 3 * kDefaultSpinUs * kTicksPerUs;
+  SpinPolicy policy;
+  const auto in_us = [&] { return policy.limit(ticks()) / kTicksPerUs; };
+  const auto sleep = [&](int times, std::uint64_t took) {
+    while (times-- > 0) policy.slept(took);
+  };
+  EXPECT_EQ(in_us(), kDefaultSpinUs);
+  for (int i = 0; i < 5; i++) policy.ended(false);
+  EXPECT_EQ(in_us(), 0U) << "it was in vain";
+  sleep(8, kSoon);
+  EXPECT_EQ(in_us(), 0U) << "a few say little";
+  sleep(1, kSoon);
+  EXPECT_EQ(in_us(), 2 * kDefaultSpinUs);
+  sleep(4, kLate);
+  EXPECT_EQ(in_us(), kDefaultSpinUs);
+  sleep(20, kSoon);
+  EXPECT_EQ(in_us(), 2 * kDefaultSpinUs);
+  policy.look_no_longer();
+  EXPECT_EQ(in_us(), kDefaultSpinUs);
+  sleep(1, kSoon);
+  EXPECT_EQ(in_us(), 2 * kDefaultSpinUs);
+  set_spinning_us(kDefaultSpinUs - 10);
+  sleep(20, kSoon);
+  EXPECT_EQ(in_us(), kDefaultSpinUs - 10) << "as was asked for";
+  set_spinning_us(kDefaultSpinUs);
+  policy.yielded(ticks(), std::uint64_t{1'000'000} * kTicksPerUs);
+  EXPECT_EQ(in_us(), SpinPolicy::kAlone) << "others want the processor";
+}
+
 /** The handler runs before the call sleeps: the program's own call would have slept already, and would have ended. */
 TEST_F(Readiness, ASignalThatComesWhileItLooksEndsAWait) {
   RingedPair pair;
