@@ -351,6 +351,7 @@ inline void before_clone(std::uint64_t flags) {
   if ((flags & kSharesDescriptors) == 0) return;
   epoll_sets.defer_no_more();
   connections.stop(abi::Reason::shared_by_more);
+  connections.slabs().close_doorbells();
 }
 
 template <typename Call>

@@ -56,7 +56,7 @@ int sockdoc_libsd_attach(const struct sockdoc_attach_config* config) {
   interception.patcher.write_by(by_tracer ? Writer::tracer : Writer::own);
   if (refusal = interception.prepare(libc); refusal.refused()) return interception.refuse(refusal);
   monitor_link.configure(config->monitor);
-  set_spinning_us(config->spin_us == SOCKDOC_ATTACH_SPIN_DEFAULT ? kDefaultSpinUs : config->spin_us);
+  config->spin_us == SOCKDOC_ATTACH_SPIN_DEFAULT ? set_spinning_by_default() : set_spinning_us(config->spin_us);
   monitor_link.begin_anew();
   connections.begin(config->after_calls == 0 ? kAskAfter : config->after_calls);
   // Until apply(): were a tracer killed between two entries, only some calls would arrive.

@@ -29,7 +29,7 @@ std::uint64_t Doorbell::data() { return reinterpret_cast<std::uintptr_t>(&doorbe
 
 bool Doorbell::take(int fd) {
   // A call that a filter forbids with an error wakes nobody.
-  if (there() || failed(raw(SYS_shutdown, fd, SHUT_WR)) || !one_more()) return false;
+  if (place_.load() != 0 || failed(raw(SYS_shutdown, fd, SHUT_WR)) || !one_more()) return false;
   const int place = own_descriptors.adopt(fd);
   if (place < 0) {
     doorbells.fetch_sub(1);
@@ -47,7 +47,7 @@ int Doorbell::number() const {
 void Doorbell::close() {
   const int place = place_.exchange(0);
   set_ = 0;
-  sleeps_ = 0;
+  sleeps_ = asked_ = barred_ = 0;
   if (place == 0) return;
   own_descriptors.release(static_cast<std::size_t>(place - 1));
   doorbells.fetch_sub(1);
@@ -61,14 +61,17 @@ void Doorbell::ring() const {
 
 bool Doorbell::join(Handle set, int number_of_set) {
   std::uint64_t in = set_.load(std::memory_order_relaxed);
+  if (!there()) return false;
   if (in == set.word()) return true;
-  if (!there() || (in != 0 && table.state(Handle(in)) != nullptr)) return false;
+  if (barred_.load(std::memory_order_relaxed) != 0 || (in != 0 && table.state(Handle(in)) != nullptr)) return false;
   if (!set_.compare_exchange_strong(in, set.word())) return false;
   const OwnDescriptors::Using still_there;
   epoll_event event = {};
   event.events = EPOLLIN | EPOLLET;
   event.data.u64 = data();
-  if (!failed(raw(SYS_epoll_ctl, number_of_set, EPOLL_CTL_ADD, number(), &event))) return true;
+  member_ = number();
+  if (!failed(raw(SYS_epoll_ctl, number_of_set, EPOLL_CTL_ADD, member_.load(), &event))) return true;
+  barred_ = 1;
   set_ = 0;
   return false;
 }
@@ -76,9 +79,16 @@ bool Doorbell::join(Handle set, int number_of_set) {
 void Doorbell::part(Handle set, int number_of_set) {
   std::uint64_t in = set.word();
   if (set_.load(std::memory_order_relaxed) != in || !set_.compare_exchange_strong(in, 0)) return;
-  const OwnDescriptors::Using still_there;
-  epoll_event nothing = {};
-  if (number_of_set >= 0) raw(SYS_epoll_ctl, number_of_set, EPOLL_CTL_DEL, number(), &nothing);
+  {
+    const OwnDescriptors::Using still_there;
+    epoll_event nothing = {};
+    const int fd = number();
+    if (fd >= 0 && fd == member_.load() &&
+        (number_of_set < 0 || !failed(raw(SYS_epoll_ctl, number_of_set, EPOLL_CTL_DEL, fd, &nothing)))) {
+      return;
+    }
+  }
+  close();
 }
 
 }  // namespace sockdoc::preload

@@ -210,7 +210,9 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
     give_back_options(transfer.fd);
   } else {
     const Sleeper one = sleeper(to);
-    const bool rings = !nested && one.by_doorbell() && slab_->doorbell.there();
+    // Behind what he has not taken of the kernel's, which wakes him too, the next bytes go by the kernel.
+    const bool rings = !nested && one.by_doorbell() && slab_->doorbell.there() &&
+                       (to.carrier() == abi::Carrier::ring || caught_up(to));
     if ((one.is_awake() || rings) && to.awake_again(one.tail)) {
       has_woken_.store(1);
       if (rings) ringing.begin(slab_->doorbell, one);

@@ -32,6 +32,7 @@ class MappedSlabs {
   [[nodiscard]] bool give_doorbell(std::uint64_t id, int fd);
   /** No doorbell is in this epoll set any more. */
   void leave_set(Handle set, int number);
+  void close_doorbells();
   /** A monitor gives nothing out from slabs of its predecessor, and does not know whose peers have ended since. */
   void new_monitor();
   /** Lets go of those whose connections are closed and will not be followed by others. */
@@ -47,8 +48,6 @@ class MappedSlabs {
   static constexpr std::size_t kMost = 4096;
   MappedSlab slabs_[kMost];
   std::size_t used_ = 0;
-
-  void close_doorbells();
 };
 
 /** Of each ring of a slot, populate() sees to so much: enough for small messages. */

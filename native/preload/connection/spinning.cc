@@ -12,7 +12,12 @@ constinit std::uint64_t longest_spin_ticks = 2 * kDefaultSpinUs * kTicksPerUs;
 
 void set_spinning_us(std::uint64_t microseconds) {
   spin_ticks = (microseconds < kMostUs ? microseconds : kMostUs) * kTicksPerUs;
-  longest_spin_ticks = microseconds == kDefaultSpinUs ? 2 * spin_ticks : spin_ticks;
+  longest_spin_ticks = spin_ticks;
+}
+
+void set_spinning_by_default() {
+  spin_ticks = kDefaultSpinUs * kTicksPerUs;
+  longest_spin_ticks = 2 * spin_ticks;
 }
 
 void set_spinning(const char* microseconds) {

@@ -19,6 +19,7 @@ extern std::uint64_t longest_spin_ticks;
 inline constexpr std::uint64_t kDefaultSpinUs = 50;
 
 void set_spinning_us(std::uint64_t microseconds);
+void set_spinning_by_default();
 /** From SOCKDOC_SPIN_US as text, or the default when null. */
 void set_spinning(const char* microseconds);
 

@@ -165,7 +165,7 @@ void MonitorLink::handle(const abi::Header& header, const void* message, int& fd
       }
       return;
     case MessageType::doorbell:
-      if (header.length == sizeof(abi::Doorbell) && fd >= 0 &&
+      if (header.length == sizeof(abi::Doorbell) && fd >= 0 && !connections.stopped() &&
           connections.slabs().give_doorbell(static_cast<const abi::Doorbell*>(message)->slab, fd)) {
         fd = -1;
       }
@@ -242,12 +242,13 @@ bool MonitorLink::give_back(Handle socket, std::uint64_t cookie, int memory, std
   return asked;
 }
 
-void MonitorLink::want_doorbell(std::uint64_t slab) {
-  if (!lock()) return;
+bool MonitorLink::want_doorbell(std::uint64_t slab) {
+  if (!lock()) return false;
   auto message = message_of<abi::WantDoorbell>(MessageType::want_doorbell, 0);
   message.slab = slab;
-  if (state_ == State::ready) (void)send(&message, sizeof message);
+  const bool asked = state_ == State::ready && send(&message, sizeof message);
   unlock();
+  return asked;
 }
 
 void MonitorLink::report(std::uint64_t cookie, abi::Carrier carrier, abi::Reason reason) {

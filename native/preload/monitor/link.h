@@ -47,8 +47,8 @@ class MonitorLink {
    * request is on its way.
    */
   [[nodiscard]] bool give_back(Handle socket, std::uint64_t cookie, int memory, std::uint64_t bytes);
-  /** Asks for a slab's doorbell: both of its processes get one, at some time, or neither. */
-  void want_doorbell(std::uint64_t slab);
+  /** Asks for a slab's doorbell: both of its processes get one, at some time, or neither. True: it is on its way. */
+  [[nodiscard]] bool want_doorbell(std::uint64_t slab);
   /** For the books: what carries, and why. */
   void report(std::uint64_t cookie, abi::Carrier carrier, abi::Reason reason);
 

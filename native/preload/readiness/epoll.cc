@@ -43,6 +43,7 @@ int with_rings(EpollSet& set, const EpollWait& wait, int from_kernel) {
   const int kept = set.sift(wait.events, from_kernel);
   const int count = set.collect(wait.events, kept, wait.count);
   if (count < 0) errno = EFAULT;
+  count > 0 ? set.rung_for_something() : kept < from_kernel ? set.rung_in_vain() : void();
   return count;
 }
 
@@ -139,7 +140,7 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
     }
     notice_messages();
     const Woken woken = sleep(set, wait, timeout, watch, signals, found);
-    if (found > 0) spin_policy.slept(ticks() - spin.begun());
+    if (found > 0) spin.slept();
     if (found != 0 || woken == Woken::by_time) return found;
     timeout.pass();
     if (timeout.zero()) return 0;

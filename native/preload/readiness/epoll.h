@@ -2,11 +2,13 @@
 
 #include <sys/epoll.h>
 
+#include <cerrno>
 #include <csignal>
 #include <ctime>
 
 #include "preload/readiness/sets.h"
 #include "preload/readiness/waiting.h"
+#include "preload/table/own.h"
 #include "preload/thread.h"
 
 /*
@@ -92,6 +94,10 @@ inline int controlling_set(int fd, int operation, int member_fd, const epoll_eve
   const Handle socket = table.find(member_fd);
   if (!epoll_sets.started()) return call();
   if (!socket) {
+    if (own_descriptors.owns(member_fd)) [[unlikely]] {
+      errno = EBADF;  // for the program it is not open
+      return -1;
+    }
     EpollSet* set = operation == EPOLL_CTL_DEL ? nullptr : epoll_sets.find(fd);
     if (set != nullptr) set->will_have(event);
     return call();

@@ -89,6 +89,7 @@ int EpollSet::sift(epoll_event* events, int count) {
   for (int i = 0; i < count; i++) {
     const std::uint64_t data = events[i].data.u64;
     if (data == EpollSets::bell_data()) {
+      kicked_ = 0;
       kick_again();
       continue;
     }

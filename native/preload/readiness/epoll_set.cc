@@ -19,7 +19,7 @@ void EpollSet::begin(Handle handle, std::atomic<std::uint8_t>* elsewhere, Change
   if (doorbells_.exchange(0) != 0) connections.slabs().leave_set(this->handle(), -1);
   watches.begin_anew();
   waiter_ = 0;
-  kicks_ = 0;
+  kicks_ = kicked_ = vain_rings_ = 0;
   for (unsigned at = 0; at < chunks_end_.load(); at++) {
     Chunk* chunk = chunks_[at].load();
     if (chunk != nullptr) chunk->clear();
@@ -174,7 +174,8 @@ bool EpollSet::mark_all(int set, int place, bool watch) {
   const bool watching = watch && alone && may_defer() && watches.may_watch();
   if (watching) {
     number_.store(set, memory_order_relaxed);
-    if (watches.begin(handle(), set)) doorbells_ = 1;
+    const bool heard = vain_rings_.load(memory_order_relaxed) < kMostVainRings;
+    if (watches.begin(handle(), heard ? set : -1)) doorbells_ = 1;
   }
   each_awake([&](unsigned socket, Member& member) {
     Connection* connection = connection_of(member.socket());
@@ -224,8 +225,28 @@ void EpollSet::kick_again() {
 /** Nothing of ours is in the set when others see it. A sleeper whom they were to wake looks again. */
 void EpollSet::take_doorbells_out(int set) {
   if (doorbells_.exchange(0) == 0) return;
+  if (threads.any() && set >= 0) {
+    // What wakes him is not for others to see either. Who interrupted him, or finds no processor for him, goes on.
+    constexpr std::uint64_t kPatience = 2000 * kTicksPerUs;
+    kicked_ = 1;
+    kick(set);
+    for (const std::uint64_t begun = ticks(); kicked_.load() != 0 && ticks() - begun < kPatience;) raw(SYS_sched_yield);
+    epoll_event nothing = {};
+    raw(SYS_epoll_ctl, set, EPOLL_CTL_DEL, epoll_sets.bell(), &nothing);
+  }
   connections.slabs().leave_set(handle(), set);
-  if (threads.any()) kick(set);
+}
+
+void EpollSet::forget_vain_rings() {
+  if (vain_rings_.load(memory_order_relaxed) < kMostVainRings) vain_rings_.store(0, memory_order_relaxed);
+}
+
+/** Who rings and sends nothing is not heard for long. */
+void EpollSet::rung_in_vain() {
+  if (vain_rings_.load(memory_order_relaxed) >= kMostVainRings || doorbells_.load(memory_order_relaxed) == 0) return;
+  if (vain_rings_.fetch_add(1) + 1 < kMostVainRings) return;
+  doorbells_ = 0;
+  connections.slabs().leave_set(handle(), number());
 }
 
 void EpollSet::disturb_watch() {

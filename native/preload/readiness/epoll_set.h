@@ -137,6 +137,11 @@ class EpollSet {
     if (threads.alone(place)) unwatch_all();
     threads.leave(place);
   }
+  /** A call had something for the program; or nothing but what is ours. */
+  void rung_for_something() {
+    if (vain_rings_.load(std::memory_order_relaxed) != 0) forget_vain_rings();
+  }
+  void rung_in_vain();
   /** Awake again; `watched`: what mark_all() said. Before sift(). */
   void end_sleep(bool watched) {
     if (watched) watches.end();
@@ -183,6 +188,7 @@ class EpollSet {
 
   void unwatch_all();
   void take_doorbells_out(int set);
+  void forget_vain_rings();
   [[nodiscard]] bool wakes_alone(const Member& member) const;
 
   struct Bytes;
@@ -231,10 +237,13 @@ class EpollSet {
   std::atomic<std::uint32_t> kernel_said_{0};  // anything when it was last looked at
   std::atomic<std::uint32_t> changes_{0};
   std::atomic<std::uint32_t> cursor_{0};
-  std::atomic<std::uint32_t> kept_{0};       // a Reason
-  std::atomic<std::uint32_t> doorbells_{0};  // some of our slabs' are in it
-  std::atomic<std::uint32_t> kicks_{0};      // left for one who was disturbed, where others take them
-  std::atomic<std::uint64_t> waiter_{0};     // the first thread that waited for it
+  std::atomic<std::uint32_t> kept_{0};  // a Reason
+  static constexpr std::uint32_t kMostVainRings = 64;
+  std::atomic<std::uint32_t> doorbells_{0};   // some of our slabs' are in it
+  std::atomic<std::uint32_t> vain_rings_{0};  // in succession; of the last, others are not heard
+  std::atomic<std::uint32_t> kicked_{0};      // somebody waits until the sleeper has seen it
+  std::atomic<std::uint32_t> kicks_{0};       // left for one who was disturbed, where others take them
+  std::atomic<std::uint64_t> waiter_{0};      // the first thread that waited for it
   std::atomic<std::uint32_t> epoch_{0};
   std::atomic<std::int32_t> process_{0};
   std::atomic<std::atomic<std::uint8_t>*> elsewhere_{nullptr};

@@ -129,10 +129,9 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
     if (!awake) return false;
   }
   SignalsHeld signals;
-  const std::uint64_t begun = ticks();
+  Spin spin(wait.timeout);
   {
     KernelTurn kernel(kernel_asked, calls_since, KernelTurn::kCalls);
-    Spin spin(wait.timeout);
     bool found = anything_readable(wait);
     if (found) {
       result = answer(wait, kernel, spin.begun());
@@ -157,7 +156,7 @@ bool poll_with_rings(PollWait& wait, NamedSockets& named, int& result) {
   }
   notice_messages();
   result = sleep(wait, named, signals);
-  if (result > 0) spin_policy.slept(ticks() - begun);
+  if (result > 0) spin.slept();
   return true;
 }
 

@@ -196,10 +196,9 @@ bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result) {
     if (!awake) return false;
   }
   SignalsHeld signals;
-  const std::uint64_t begun = ticks();
+  Spin spin(wait.timeout);
   {
     KernelTurn kernel(kernel_asked, calls_since, KernelTurn::kCalls);
-    Spin spin(wait.timeout);
     bool found = anything_readable(asked);
     if (!found && wait.mask == nullptr && spin.worth_it()) {
       const auto peers = [&](Peers& into) {
@@ -218,7 +217,7 @@ bool select_with_rings(SelectWait& wait, NamedSockets& named, int& result) {
   }
   notice_messages();
   result = sleep(wait, asked, named, signals);
-  if (result > 0) spin_policy.slept(ticks() - begun);
+  if (result > 0) spin.slept();
   return true;
 }
 

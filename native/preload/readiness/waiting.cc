@@ -21,7 +21,7 @@ void SpinPolicy::slept(std::uint64_t took) {
   const std::uint32_t before = short_sleeps_.load(std::memory_order_relaxed);
   if (took > longest_spin_ticks || longest_spin_ticks == spin_ticks) {
     if (before != 0) short_sleeps_.store(before / 2, std::memory_order_relaxed);
-    if (before == 1) longer_.store(0, std::memory_order_relaxed);
+    if (before < 2 && longer_.load(std::memory_order_relaxed) != 0) longer_.store(0, std::memory_order_relaxed);
   } else if (before < kMostShort) {
     short_sleeps_.store(before + 1, std::memory_order_relaxed);
   } else if (longer_.load(std::memory_order_relaxed) == 0) {

@@ -52,10 +52,11 @@ class SpinPolicy {
     }
   }
 
-  /** A wait slept, and something came so many ticks after it had begun. */
+  /** A wait looked in vain, slept, and something came so many ticks after it had begun. */
   void slept(std::uint64_t took);
   /** The peer shares our processor: it does nothing as long as we look. */
   void look_no_longer() {
+    if (short_sleeps_.load(std::memory_order_relaxed) != 0) short_sleeps_.store(0, std::memory_order_relaxed);
     if (longer_.load(std::memory_order_relaxed) != 0) longer_.store(0, std::memory_order_relaxed);
   }
 
@@ -256,6 +257,10 @@ class Spin {
     spin_policy.ended(found);
     if (how_ == How::done) timeout_.pass();
     if (how_ == How::yields_to_peer && yielded_ != 0) bell_policy.yielded(yielded_ - begun_ - others_);
+  }
+  /** After the sleep that followed, where something came. */
+  void slept() const {
+    if (limit_ != 0 && visited_ && !peers_.beside()) spin_policy.slept(ticks() - begun_);
   }
   [[nodiscard]] std::uint64_t begun() const { return begun_; }
   [[nodiscard]] std::uint64_t now() const { return now_; }

@@ -27,11 +27,13 @@ bool Watches::ours() {
 
 bool Watches::begin(Handle set, int number) {
   (void)ours();
+  set_ = set;
+  number_ = number;
   bool any = false;
   for (unsigned i = 0; i < count_; i++) {
     MappedSlab& slab = *ones_[i].slab;
-    if (slab.doorbell.worth_asking()) monitor_link.want_doorbell(slab.id);
-    ones_[i].by_doorbell = slab.doorbell.join(set, number);
+    if (slab.doorbell.worth_asking() && monitor_link.want_doorbell(slab.id)) slab.doorbell.asked();
+    ones_[i].by_doorbell = number >= 0 && slab.doorbell.join(set, number);
     ones_[i].asked_before = ones_[i].asked;
     ones_[i].asked = 0;
     any = any || ones_[i].by_doorbell;
@@ -78,7 +80,12 @@ bool Watches::begun() {
     const bool watches = one.asked > 0 && one.worth_it();
     if (!watches) release(one);
     any = any || one.index != kNone;
-    one.asked > 0 ? static_cast<void>(i++) : static_cast<void>(one = ones_[--count_]);
+    if (one.asked > 0) {
+      i++;
+      continue;
+    }
+    one.slab->doorbell.part(set_, number_);
+    one = ones_[--count_];
   }
   return any;
 }
@@ -104,7 +111,11 @@ void Watches::release(One& one) {
 
 void Watches::release_all() {
   if (!ours()) return;
-  while (count_ > 0) release(ones_[--count_]);
+  while (count_ > 0) {
+    One& one = ones_[--count_];
+    release(one);
+    one.slab->doorbell.part(set_, number_);
+  }
 }
 
 }  // namespace sockdoc::preload

@@ -23,7 +23,7 @@ class Watches {  // all zero at first
  public:
   /**
    * Before the members are marked: from now on the thread sleeps. `number` is one of `set`, which gets the doorbells of
-   * the slabs. Whether it has any.
+   * the slabs, unless `number` is -1. Whether it has any.
    */
   bool begin(Handle set, int number);
   /**
@@ -69,6 +69,8 @@ class Watches {  // all zero at first
 
   One ones_[kMost] = {};
   unsigned count_ = 0;
+  Handle set_;
+  int number_ = -1;
   std::int32_t process_ = 0;
   std::atomic<std::uint32_t> no_more_{0};
 };

@@ -77,12 +77,9 @@ OwnDescriptors::Making::Making() {
 
 OwnDescriptors::Making::~Making() { count_down(own_descriptors.making_); }
 
-OwnDescriptors::Using::Using() {
-  own_descriptors.making_.fetch_add(1);
-  await_none(own_descriptors.replacing_);
-}
+OwnDescriptors::Using::Using() { own_descriptors.using_.fetch_add(1); }
 
-OwnDescriptors::Using::~Using() { count_down(own_descriptors.making_); }
+OwnDescriptors::Using::~Using() { count_down(own_descriptors.using_); }
 
 OwnDescriptors::Replacing::Replacing(int to) {
   own_descriptors.replacing_.fetch_add(1);
@@ -92,8 +89,10 @@ OwnDescriptors::Replacing::Replacing(int to) {
     own_descriptors.replacing_.fetch_add(1);
   }
   // A child on our memory puts it on a number of its own.
-  if (own_descriptors.owns(to) && !table.on_loan()) [[unlikely]]
+  if (own_descriptors.owns(to) && !table.on_loan()) [[unlikely]] {
     own_descriptors.move_away(to);
+    await_none(own_descriptors.using_);
+  }
 }
 
 OwnDescriptors::Replacing::~Replacing() { count_down(own_descriptors.replacing_); }
@@ -116,6 +115,7 @@ void OwnDescriptors::release(std::size_t place) {
   const int number = numbers_[place].exchange(0) - 1;
   if (number < 0) return;
   count_--;
+  await_none(using_);
   raw(SYS_close, number);
 }
 
@@ -136,7 +136,7 @@ void OwnDescriptors::move_away(int fd) {
   const long elsewhere = duplicate_high(fd);
   if (failed(elsewhere)) {
     // It goes by the program's call.
-    if (numbers_[place].compare_exchange_strong(here, 0)) count_--;
+    if (numbers_[place].compare_exchange_strong(here, kLost)) count_--;
   } else if (!numbers_[place].compare_exchange_strong(here, static_cast<int>(elsewhere) + 1)) {
     raw(SYS_close, elsewhere);
   }

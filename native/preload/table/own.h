@@ -44,7 +44,10 @@ class OwnDescriptors {
    private:
     SignalsBlocked blocked_;
   };
-  /** As long as one of them lives a number of ours is ours. For one step, which a handler may interrupt. */
+  /**
+   * What number() says stays on its number as long as one of them lives that was there before: who closes it, or puts
+   * something of the program's in its place, waits for that. For one system call that does not wait.
+   */
   class Using {
    public:
     Using();
@@ -64,18 +67,21 @@ class OwnDescriptors {
   /** The first of ours within a range, or -1. */
   [[nodiscard]] long first_within(unsigned first, unsigned last) const;
   /** In a child, which has but one thread. */
-  void forked() { making_ = replacing_ = 0; }
+  void forked() { making_ = replacing_ = using_ = 0; }
 
  private:
   [[nodiscard]] std::size_t place_of(int fd) const;
   void move_away(int fd);
   [[nodiscard]] bool raise(std::size_t place, int fd, For how_long);
 
-  std::atomic<int> numbers_[kMost] = {};  // the descriptor + 1; 0: free
+  static constexpr int kLost = -1;
+
+  std::atomic<int> numbers_[kMost] = {};  // the descriptor + 1; 0: free; kLost: not released yet
   std::atomic<unsigned> count_{0};
   std::atomic<std::size_t> end_{0};  // all places from here on were never used
   std::atomic<unsigned> making_{0};
   std::atomic<unsigned> replacing_{0};
+  std::atomic<unsigned> using_{0};
 };
 
 extern OwnDescriptors own_descriptors;

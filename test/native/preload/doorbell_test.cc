@@ -1,6 +1,8 @@
 #include "preload/connection/doorbell.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,7 +58,7 @@ class Doorbells : public Watched {
   /** As the peer does. */
   void ring() const { EXPECT_EQ(::shutdown(other_, SHUT_WR), 0); }
   /** Members of the program's set that are not the program's. */
-  [[nodiscard]] int strangers() const {
+  [[nodiscard]] int strangers() {
     std::ifstream members("/proc/self/fdinfo/" + std::to_string(set_.fd));
     int count = 0;
     for (std::string line; std::getline(members, line);) {
@@ -64,11 +66,14 @@ class Doorbells : public Watched {
       const int member = std::stoi(line.substr(4));
       bool ours = false;
       for (const Pair& pair : pairs_) ours = ours || pair.in == member;
-      if (!ours && member != own_bell()) count++;
+      if (ours || member == own_bell()) continue;
+      stranger_ = member;
+      count++;
     }
     return count;
   }
 
+  int stranger_ = -1;
   int other_ = -1;
   int watching_ = -1;
 
@@ -176,7 +181,7 @@ TEST_F(Doorbells, WhoPollsTheSetIsNotTold) {
   EXPECT_EQ(strangers(), 0);
 }
 
-TEST_F(Doorbells, WhoSleepsWhileTheSetIsLentIsWokenBefore) {
+TEST_F(Doorbells, NothingOfOursIsInALentSetThatAThreadSleepsOn) {
   const int place = fall_asleep();
   ASSERT_EQ(strangers(), 1);
   std::thread([] {
@@ -186,9 +191,28 @@ TEST_F(Doorbells, WhoSleepsWhileTheSetIsLentIsWokenBefore) {
   }).join();
   EXPECT_EQ(strangers(), 0);
   epoll_event event = {};
-  EXPECT_EQ(::epoll_wait(set_.fd, &event, 1, 0), 1);
-  EXPECT_EQ(event.data.u64, EpollSets::bell_data());
+  EXPECT_EQ(::epoll_wait(set_.fd, &event, 1, 0), 0) << "nothing of ours is left in the set";
   wake_up(place);
+}
+
+TEST_F(Doorbells, WhoSleepsWhileTheSetIsLentIsWokenByTheKernelThen) {
+  wake_up(fall_asleep());
+  std::string got;
+  std::thread sleeper([&] { got = set_.ready(kLong); });
+  while (!set().threads.any()) ::usleep(1000);
+  ::usleep(20'000);
+  const pid_t child = sockdoc_hook_fork();
+  if (child == 0) {
+    ::usleep(300'000);
+    ::_exit(0);
+  }
+  EXPECT_EQ(strangers(), 0);
+  while (!set().threads.any()) ::usleep(1000);
+  ::usleep(20'000);
+  EXPECT_FALSE(send(4)) << "the child has the set, too";
+  sleeper.join();
+  EXPECT_EQ(got, "4:1");
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST_F(Doorbells, ServesAnotherSetWhenOneIsClosed) {
@@ -218,6 +242,56 @@ TEST_F(Doorbells, IsClosedWithTheSlab) {
   connections.slabs().sweep();
   EXPECT_EQ(strangers(), 0);
   EXPECT_TRUE(was_rung()) << "closing an end is seen at the other";
+}
+
+/** Whoever puts something on its number: the kernel knows the member of the set by the number that it had. */
+TEST_F(Doorbells, WhoIsDrivenFromItsNumberIsNotSeenByOthersEither) {
+  wake_up(fall_asleep());
+  ASSERT_EQ(strangers(), 1);
+  const int number = stranger_;
+  EXPECT_EQ(set_.control(EPOLL_CTL_DEL, number, 0, 0), -1);
+  EXPECT_EQ(errno, EBADF) << "for the program it is not open";
+  const int file = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(sockdoc_hook_dup2(file, number), number);
+  const int place = fall_asleep();
+  EXPECT_TRUE(send(1));
+  EXPECT_TRUE(was_rung()) << "it rings by its new number";
+  wake_up(place);
+  const pid_t child = sockdoc_hook_fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(strangers(), 0);
+  struct stat now = {};
+  struct stat then = {};
+  EXPECT_EQ(::fstat(number, &now), 0);
+  EXPECT_EQ(::fstat(file, &then), 0);
+  EXPECT_EQ(now.st_rdev, then.st_rdev) << "the program's own";
+  sockdoc_hook_close(number);
+  ::close(file);
+}
+
+TEST_F(Doorbells, WhoRingsAndSendsNothingIsNotHeardForLong) {
+  wake_up(fall_asleep());
+  for (int rings = 0; rings < 100; rings++) {
+    ring();
+    EXPECT_EQ(set_.ready(), "");
+  }
+  EXPECT_EQ(strangers(), 0);
+  const int place = fall_asleep();
+  EXPECT_EQ(strangers(), 0);
+  EXPECT_FALSE(send(1)) << "the kernel wakes";
+  wake_up(place);
+}
+
+TEST_F(Doorbells, WhoHasNothingToWaitForDoesNotListen) {
+  wake_up(fall_asleep());
+  ASSERT_EQ(strangers(), 1);
+  for (int sleeps = 0; sleeps < 20; sleeps++) {
+    const int place = set().threads.enter();
+    (void)set().mark_all(set_.fd, place, true);
+    wake_up(place);
+  }
+  EXPECT_EQ(strangers(), 0);
 }
 
 TEST_F(Doorbells, ASecondOneIsNotTaken) {

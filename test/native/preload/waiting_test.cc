@@ -15,6 +15,7 @@ namespace {
 
 TEST(SpinPolicy, DoesNotYieldForAWhileAfterOthersHadTheProcessorForLong) {
   constexpr std::uint64_t kMs = 1000 * kTicksPerUs;
+  set_spinning_by_default();
   SpinPolicy policy;
   const std::uint64_t usual = policy.limit(kMs);
   EXPECT_EQ(usual, spin_ticks);
@@ -146,13 +147,16 @@ TEST(SpinPolicy, LooksLongerWhereThatSparesASleep) {
   sleep(20, kSoon);
   EXPECT_EQ(in_us(), 2 * kDefaultSpinUs);
   policy.look_no_longer();
-  EXPECT_EQ(in_us(), kDefaultSpinUs);
   sleep(1, kSoon);
+  EXPECT_EQ(in_us(), kDefaultSpinUs) << "all anew";
+  sleep(20, kSoon);
   EXPECT_EQ(in_us(), 2 * kDefaultSpinUs);
   set_spinning_us(kDefaultSpinUs - 10);
   sleep(20, kSoon);
   EXPECT_EQ(in_us(), kDefaultSpinUs - 10) << "as was asked for";
   set_spinning_us(kDefaultSpinUs);
+  EXPECT_EQ(in_us(), kDefaultSpinUs) << "as was asked for, too";
+  set_spinning_by_default();
   policy.yielded(ticks(), std::uint64_t{1'000'000} * kTicksPerUs);
   EXPECT_EQ(in_us(), SpinPolicy::kAlone) << "others want the processor";
 }
