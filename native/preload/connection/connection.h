@@ -422,6 +422,7 @@ class Connection {
   static constexpr std::uint64_t kNothingSeen = ~std::uint64_t{0};
   mutable std::atomic<std::uint64_t> all_taken_of_{0};  // what was sent by the kernel: see all_taken()
   std::atomic<std::uint32_t> has_woken_{0};             // the reader, who may get the rest by the ring
+  std::atomic<std::uint32_t> misses_doorbell_{0};       // who sleeps has it, and we have not
   std::atomic<std::uint32_t> vain_spins_{0};
   std::atomic<std::uint32_t> quick_finds_{0};  // in a row, of little: see let_batch_form()
   std::atomic<std::uint32_t> sends_then_{0};

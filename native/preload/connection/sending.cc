@@ -213,6 +213,7 @@ Moved Connection::give(const Transfer& transfer, bool nested) {
     // Behind what he has not taken of the kernel's, which wakes him too, the next bytes go by the kernel.
     const bool rings = !nested && one.by_doorbell() && slab_->doorbell.there() &&
                        (to.carrier() == abi::Carrier::ring || caught_up(to));
+    if (one.by_doorbell() && !slab_->doorbell.there()) misses_doorbell_.store(1, std::memory_order_relaxed);
     if ((one.is_awake() || rings) && to.awake_again(one.tail)) {
       has_woken_.store(1);
       if (rings) ringing.begin(slab_->doorbell, one);
@@ -354,6 +355,11 @@ Result Connection::send(const Transfer& transfer, Native call) {
     if (moved.bytes > 0) bell = bell_to_ring();
   }
   if (bell != nullptr) ring_bell(*bell);
+  // Who never waits here finds what the monitor gave by looking.
+  if (misses_doorbell_.load(std::memory_order_relaxed) != 0) {
+    misses_doorbell_.store(0, std::memory_order_relaxed);
+    notice_messages();
+  }
   if (renewed) return send_again(transfer, era, call);
   const std::uint32_t refused = moved.bytes == transfer.bytes ? 0 : 1;
   if (refused_.load(std::memory_order_relaxed) != refused) refused_.store(refused, std::memory_order_relaxed);

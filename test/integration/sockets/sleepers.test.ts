@@ -21,7 +21,9 @@ describe.runIf(hasLibsd)(`a reader of bursts that sleeps between them (seed ${SE
       const { stdout, stderr, status } = await outcomeOf(command, upgrading(bench.socket), 600);
       expect({ stderr, status }, stdout).toEqual({ stderr: '', status: 0 });
       const carried = JSON.parse(stdout);
-      expect(carried.byRing).toBeGreaterThan(0);
+      // Who sleeps on a set is woken by a doorbell, once there is one; others by the kernel's bytes.
+      const bySet = how === 'level' || how === 'edge';
+      expect(carried.byRing).toBeGreaterThan(bySet ? 0.85 * carried.bytes : 0);
       expect(carried.bytes).toBeGreaterThan(carried.byRing);
     },
     600_000,
