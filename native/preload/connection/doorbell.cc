@@ -35,6 +35,8 @@ bool Doorbell::take(int fd) {
     doorbells.fetch_sub(1);
     return false;
   }
+  barred_ = deaf_ = asked_ = 0;
+  set_ = 0;
   place_.store(place + 1, std::memory_order_release);
   return true;
 }
@@ -47,16 +49,16 @@ int Doorbell::number() const {
 void Doorbell::close() {
   const int place = place_.exchange(0);
   set_ = 0;
-  sleeps_ = asked_ = barred_ = 0;
+  sleeps_ = asked_ = barred_ = deaf_ = 0;
   if (place == 0) return;
   own_descriptors.release(static_cast<std::size_t>(place - 1));
   doorbells.fetch_sub(1);
 }
 
-void Doorbell::ring() const {
+void Doorbell::ring() {
   const OwnDescriptors::Using still_there;
   const int fd = number();
-  if (fd >= 0) raw(SYS_shutdown, fd, SHUT_WR);
+  if (fd < 0 || failed(raw(SYS_shutdown, fd, SHUT_WR))) deaf_ = 1;
 }
 
 bool Doorbell::join(Handle set, int number_of_set) {
@@ -70,9 +72,14 @@ bool Doorbell::join(Handle set, int number_of_set) {
   event.events = EPOLLIN | EPOLLET;
   event.data.u64 = data();
   member_ = number();
-  if (!failed(raw(SYS_epoll_ctl, number_of_set, EPOLL_CTL_ADD, member_.load(), &event))) return true;
-  barred_ = 1;
-  set_ = 0;
+  if (failed(raw(SYS_epoll_ctl, number_of_set, EPOLL_CTL_ADD, member_.load(), &event))) {
+    barred_ = 1;
+    set_ = 0;
+    return false;
+  }
+  if (set_.load() == set.word()) return true;
+  // Whoever takes it out was there first.
+  raw(SYS_epoll_ctl, number_of_set, EPOLL_CTL_DEL, member_.load(), &event);
   return false;
 }
 
@@ -83,8 +90,8 @@ void Doorbell::part(Handle set, int number_of_set) {
     const OwnDescriptors::Using still_there;
     epoll_event nothing = {};
     const int fd = number();
-    if (fd >= 0 && fd == member_.load() &&
-        (number_of_set < 0 || !failed(raw(SYS_epoll_ctl, number_of_set, EPOLL_CTL_DEL, fd, &nothing)))) {
+    if (fd >= 0 && fd == member_.load()) {
+      if (number_of_set >= 0) raw(SYS_epoll_ctl, number_of_set, EPOLL_CTL_DEL, fd, &nothing);
       return;
     }
   }

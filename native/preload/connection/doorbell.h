@@ -20,10 +20,10 @@ class Doorbell {  // all zero at first
 
   /** Takes `fd` over, which was made with OwnDescriptors::Making. False: there is no room, it is the caller's still. */
   [[nodiscard]] bool take(int fd);
-  [[nodiscard]] bool there() const { return number() >= 0; }
+  [[nodiscard]] bool there() const { return number() >= 0 && deaf_.load(std::memory_order_relaxed) == 0; }
   void close();
   /** Wakes who watches the other end. */
-  void ring() const;
+  void ring();
 
   /** Puts it into the epoll set `set`, by a number of it, unless it is there. False: it is not, or in another one. */
   [[nodiscard]] bool join(Handle set, int number);
@@ -52,6 +52,7 @@ class Doorbell {  // all zero at first
   std::atomic<std::uint64_t> set_{0};     // which has it
   std::atomic<int> member_{-1};           // by which number
   std::atomic<std::uint32_t> barred_{0};  // the kernel does not want it there
+  std::atomic<std::uint32_t> deaf_{0};    // somebody has closed it, or forbids to ring it
   std::atomic<std::uint32_t> sleeps_{0};
   std::atomic<std::uint32_t> asked_{0};
 };

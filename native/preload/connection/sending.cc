@@ -167,7 +167,7 @@ class Connection::Ringing {
   Ringing(const Ringing&) = delete;
   Ringing& operator=(const Ringing&) = delete;
 
-  void begin(const Doorbell& doorbell, Sleeper sleeper) {
+  void begin(Doorbell& doorbell, Sleeper sleeper) {
     doorbell_ = &doorbell;
     sleeper_ = sleeper;
   }
@@ -180,7 +180,7 @@ class Connection::Ringing {
   }
 
  private:
-  const Doorbell* doorbell_ = nullptr;
+  Doorbell* doorbell_ = nullptr;
   Sleeper sleeper_;
 };
 

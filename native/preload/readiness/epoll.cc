@@ -121,8 +121,14 @@ int wait_on(EpollSet& set, const EpollWait& wait) {
   Timeout timeout = wait.timeout;
   KernelTurn kernel(set.kernel_asked, set.calls_since, static_cast<unsigned>(wait.count));
   if (timeout.zero()) {
-    const int found = ask_now(set, wait, wait.count, wait.mask);
-    return found < 0 ? found : with_rings(set, wait, found);
+    int found = ask_now(set, wait, wait.count, wait.mask);
+    int left = found < 0 ? found : with_rings(set, wait, found);
+    // What is ours took all the room.
+    if (left == 0 && found == wait.count) {
+      found = ask_now(set, wait, wait.count, wait.mask);
+      left = found < 0 ? found : with_rings(set, wait, found);
+    }
+    return left;
   }
   SignalsHeld signals;
   for (bool watch = true;;) {

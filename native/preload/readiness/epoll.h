@@ -94,7 +94,7 @@ inline int controlling_set(int fd, int operation, int member_fd, const epoll_eve
   const Handle socket = table.find(member_fd);
   if (!epoll_sets.started()) return call();
   if (!socket) {
-    if (own_descriptors.owns(member_fd)) [[unlikely]] {
+    if (own_descriptors.owns(member_fd) && !table.on_loan()) [[unlikely]] {
       errno = EBADF;  // for the program it is not open
       return -1;
     }

@@ -15,8 +15,8 @@ using std::memory_order_relaxed;
 using std::memory_order_release;
 
 void EpollSet::begin(Handle handle, std::atomic<std::uint8_t>* elsewhere, Changes changes) {
-  if (!threads.any()) unwatch_all();
   if (doorbells_.exchange(0) != 0) connections.slabs().leave_set(this->handle(), -1);
+  if (!threads.any()) unwatch_all();
   watches.begin_anew();
   waiter_ = 0;
   kicks_ = kicked_ = vain_rings_ = 0;
@@ -226,13 +226,11 @@ void EpollSet::kick_again() {
 void EpollSet::take_doorbells_out(int set) {
   if (doorbells_.exchange(0) == 0) return;
   if (threads.any() && set >= 0) {
-    // What wakes him is not for others to see either. Who interrupted him, or finds no processor for him, goes on.
+    // What wakes him is not for others to take. Who interrupted him, or finds no processor for him, goes on.
     constexpr std::uint64_t kPatience = 2000 * kTicksPerUs;
     kicked_ = 1;
     kick(set);
     for (const std::uint64_t begun = ticks(); kicked_.load() != 0 && ticks() - begun < kPatience;) raw(SYS_sched_yield);
-    epoll_event nothing = {};
-    raw(SYS_epoll_ctl, set, EPOLL_CTL_DEL, epoll_sets.bell(), &nothing);
   }
   connections.slabs().leave_set(handle(), set);
 }

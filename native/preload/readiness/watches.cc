@@ -33,7 +33,7 @@ bool Watches::begin(Handle set, int number) {
   for (unsigned i = 0; i < count_; i++) {
     MappedSlab& slab = *ones_[i].slab;
     if (slab.doorbell.worth_asking() && monitor_link.want_doorbell(slab.id)) slab.doorbell.asked();
-    ones_[i].by_doorbell = number >= 0 && slab.doorbell.join(set, number);
+    ones_[i].by_doorbell = number >= 0 && ones_[i].sleeps >= kSleepsBeforeDoorbell && slab.doorbell.join(set, number);
     ones_[i].asked_before = ones_[i].asked;
     ones_[i].asked = 0;
     any = any || ones_[i].by_doorbell;
@@ -63,7 +63,7 @@ std::uint32_t Watches::of(MappedSlab& slab) {
   if (at == kMost) return 0;
   One& one = ones_[at];
   if (at == count_) {
-    one = {&slab, kNone, 0, 0, 0, false};
+    one = {&slab, kNone, 0, 0, 0, 0, false};
     count_++;
   }
   one.asked++;
@@ -81,6 +81,7 @@ bool Watches::begun() {
     if (!watches) release(one);
     any = any || one.index != kNone;
     if (one.asked > 0) {
+      one.sleeps++;
       i++;
       continue;
     }

@@ -47,6 +47,8 @@ class Watches {  // all zero at first
  private:
   static constexpr unsigned kMost = 8;
   static constexpr std::uint32_t kFewest = 2;  // the first one wakes by the kernel; a doorbell serves one as well
+  /** Each time that a doorbell comes into a set it wakes once for nothing: not for who is met now and then. */
+  static constexpr std::uint32_t kSleepsBeforeDoorbell = 8;
   static constexpr std::uint32_t kNone = abi::kWatches;
   struct One {
     MappedSlab* slab;
@@ -54,6 +56,7 @@ class Watches {  // all zero at first
     std::uint32_t asked;  // how many, in this sleep
     std::uint32_t asked_before;
     std::uint64_t asleep;  // the state as we have put it
+    std::uint32_t sleeps;  // in succession, in which some asked
     bool by_doorbell;
     [[nodiscard]] bool worth_it() const { return asked_before >= (by_doorbell ? 1 : kFewest); }
   };

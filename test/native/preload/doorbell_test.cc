@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,6 +37,8 @@ class Doorbells : public Watched {
     event.events = EPOLLIN | EPOLLET;
     ASSERT_EQ(::epoll_ctl(watching_, EPOLL_CTL_ADD, other_, &event), 0);
     (void)was_rung();  // as it is at first
+    for (int sleeps = 0; sleeps < 7; sleeps++) sleep_once();
+    EXPECT_EQ(strangers(), 0) << "who is met now and then does not come in";
   }
   void TearDown() override {
     Watched::TearDown();
@@ -162,8 +166,7 @@ TEST_F(Doorbells, IsNotThereForOthersToSee) {
   int status = -1;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
   for (int waits = 0; waits < 1000 && !set().may_defer(); waits++) EXPECT_EQ(set_.ready(5), "");
-  sleep_once();
-  wake_up(fall_asleep());
+  for (int sleeps = 0; sleeps < 10; sleeps++) sleep_once();
   EXPECT_EQ(strangers(), 1) << "nobody else has it any more";
   const Set outer;
   ASSERT_EQ(outer.add(set_.fd, EPOLLIN, 9), 0);
@@ -191,6 +194,8 @@ TEST_F(Doorbells, NothingOfOursIsInALentSetThatAThreadSleepsOn) {
   }).join();
   EXPECT_EQ(strangers(), 0);
   epoll_event event = {};
+  EXPECT_EQ(::epoll_wait(set_.fd, &event, 1, 0), 1) << "he is woken";
+  EXPECT_EQ(event.data.u64, EpollSets::bell_data());
   EXPECT_EQ(::epoll_wait(set_.fd, &event, 1, 0), 0) << "nothing of ours is left in the set";
   wake_up(place);
 }
@@ -220,7 +225,7 @@ TEST_F(Doorbells, ServesAnotherSetWhenOneIsClosed) {
   ASSERT_EQ(strangers(), 1);
   ASSERT_EQ(sockdoc_hook_close(std::exchange(set_.fd, sockdoc_hook_epoll_create1(EPOLL_CLOEXEC))), 0);
   for (unsigned i = 0; i < kMany; i++) ASSERT_EQ(set_.add(pairs_[i].in, EPOLLIN, i), 0);
-  sleep_once();
+  for (int sleeps = 0; sleeps < 10; sleeps++) sleep_once();
   const int again = fall_asleep();
   EXPECT_EQ(strangers(), 1);
   EXPECT_TRUE(send(0));
@@ -268,6 +273,34 @@ TEST_F(Doorbells, WhoIsDrivenFromItsNumberIsNotSeenByOthersEither) {
   EXPECT_EQ(now.st_rdev, then.st_rdev) << "the program's own";
   sockdoc_hook_close(number);
   ::close(file);
+}
+
+/** By a call that we do not see. */
+TEST_F(Doorbells, OneThatWasClosedRingsInVainOnce) {
+  int place = fall_asleep();
+  ASSERT_EQ(strangers(), 1);
+  const int dead = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(raw(SYS_dup3, dead, stranger_, O_CLOEXEC), stranger_);
+  EXPECT_TRUE(was_rung()) << "closing an end is seen at the other";
+  EXPECT_TRUE(send(1));
+  EXPECT_FALSE(was_rung());
+  wake_up(place);
+  EXPECT_TRUE(receive(1));
+  place = fall_asleep();
+  EXPECT_FALSE(send(1)) << "the kernel wakes";
+  wake_up(place);
+  ::close(dead);
+}
+
+TEST_F(Doorbells, WhoHasRoomForOneEventIsToldOfWhatIsReady) {
+  wake_up(fall_asleep());
+  EXPECT_EQ(set_.ready(), "");
+  const int pair = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  ASSERT_EQ(set_.add(pair, EPOLLIN, 77), 0);
+  ring();
+  ASSERT_EQ(::eventfd_write(pair, 1), 0);
+  EXPECT_EQ(set_.ready(0, 1), "77:1");
+  ::close(pair);
 }
 
 TEST_F(Doorbells, WhoRingsAndSendsNothingIsNotHeardForLong) {
