@@ -43,7 +43,11 @@ int with_rings(EpollSet& set, const EpollWait& wait, int from_kernel) {
   const int kept = set.sift(wait.events, from_kernel);
   const int count = set.collect(wait.events, kept, wait.count);
   if (count < 0) errno = EFAULT;
-  count > 0 ? set.rung_for_something() : kept < from_kernel ? set.rung_in_vain() : void();
+  if (count > 0) {
+    set.rung_for_something();
+  } else if (kept < from_kernel) {
+    set.rung_in_vain();
+  }
   return count;
 }
 

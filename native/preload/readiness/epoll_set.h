@@ -240,7 +240,7 @@ class EpollSet {
   std::atomic<std::uint32_t> kept_{0};  // a Reason
   static constexpr std::uint32_t kMostVainRings = 64;
   std::atomic<std::uint32_t> doorbells_{0};   // some of our slabs' are in it
-  std::atomic<std::uint32_t> vain_rings_{0};  // in succession; of the last, others are not heard
+  std::atomic<std::uint32_t> vain_rings_{0};  // in succession; after the last none is heard
   std::atomic<std::uint32_t> kicked_{0};      // somebody waits until the sleeper has seen it
   std::atomic<std::uint32_t> kicks_{0};       // left for one who was disturbed, where others take them
   std::atomic<std::uint64_t> waiter_{0};      // the first thread that waited for it

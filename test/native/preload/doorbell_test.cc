@@ -139,7 +139,7 @@ TEST_F(Doorbells, MoreThanTheRingHoldsArrives) {
   EXPECT_TRUE(all == much + little);
 }
 
-TEST_F(Doorbells, ItsEventsAreNotTheProgrammes) {
+TEST_F(Doorbells, ItsEventsAreNotTheProgramsOwn) {
   wake_up(fall_asleep());
   EXPECT_EQ(strangers(), 1);
   EXPECT_EQ(set_.ready(), "");
@@ -325,6 +325,18 @@ TEST_F(Doorbells, WhoHasNothingToWaitForDoesNotListen) {
     wake_up(place);
   }
   EXPECT_EQ(strangers(), 0);
+}
+
+TEST_F(Doorbells, NothingOfItIsLeftWhenLibsdLeaves) {
+  wake_up(fall_asleep());
+  ASSERT_EQ(strangers(), 1);
+  const int number = stranger_;
+  (void)was_rung();
+  epoll_sets.defer_no_more();  // as leave() does, while threads work
+  EXPECT_EQ(strangers(), 0);
+  connections.slabs().make_inert();  // and undo(), with all of them stopped
+  EXPECT_EQ(::fcntl(number, F_GETFD), -1);
+  EXPECT_TRUE(was_rung()) << "closing an end is seen at the other";
 }
 
 TEST_F(Doorbells, ASecondOneIsNotTaken) {
